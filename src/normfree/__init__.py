@@ -1,0 +1,33 @@
+"""What do you gain or lose, on your data and your hardware, if you take BatchNorm out?
+
+``import normfree`` stays light: torch is imported when a name that needs it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from normfree.clip import clip_grad_agc_
+    from normfree.nets import create_model, list_models
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "clip_grad_agc_", "create_model", "list_models"]
+
+_HOME = {
+    "clip_grad_agc_": "normfree.clip",
+    "create_model": "normfree.nets",
+    "list_models": "normfree.nets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'normfree' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

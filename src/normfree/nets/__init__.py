@@ -1,0 +1,24 @@
+"""The networks: BatchNorm ResNets, NF-ResNets and NFNets behind one face. Needs torch alone."""
+
+from normfree.nets.batch_norm import GhostBatchNorm2d, norm_batch
+from normfree.nets.classifier_network import ClassifierNetwork
+from normfree.nets.cost import count_macs, count_parameters, estimate_activation_bytes
+from normfree.nets.registry import ModelInfo, create_model, list_models, model_info, model_options
+from normfree.nets.residual import skip_gains
+from normfree.nets.weight_standardization import WSConv2d
+
+__all__ = [
+    "ClassifierNetwork",
+    "GhostBatchNorm2d",
+    "ModelInfo",
+    "WSConv2d",
+    "count_macs",
+    "count_parameters",
+    "create_model",
+    "estimate_activation_bytes",
+    "list_models",
+    "model_info",
+    "model_options",
+    "norm_batch",
+    "skip_gains",
+]

@@ -1,0 +1,190 @@
+"""Pre-activation ResNets with BatchNorm, the baseline of the NF papers, and small ones for small images.
+
+Source: He et al. 2016 (arXiv 1603.05027); released NFNet code, `resnet.py` in its default (v2) form. The
+first block of every stage projects its shortcut by a strided 1x1 convolution of the activated input. The
+small networks (20, 56) have a 3x3 stem, no max-pool and blocks of two 3x3 convolutions; their first stage
+projects as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from normfree.nets.activations import activation as nonlinearity
+from normfree.nets.batch_norm import GhostBatchNorm2d
+from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
+from normfree.nets.padding import SameConv2d, same_max_pool2d
+from normfree.nets.registry import ModelInfo, register
+from normfree.nets.residual import scaled_residual
+from normfree.nets.squeeze_excite import SqueezeExcite
+from normfree.nets.stochastic_depth import stochastic_depth_rates
+
+
+class BatchNormBlock(nn.Module):
+    """Pre-activation residual block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
+
+    Bottleneck: 1x1, 3x3 (strided), 1x1. Basic: 3x3 (strided), 3x3.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        *,
+        stage: int,
+        project: bool,
+        bottleneck: bool,
+        activation: str,
+        se_ratio: float,
+        stochastic_depth_rate: float,
+        ghost_batch: int | None,
+    ) -> None:
+        super().__init__()
+        self.stage = stage
+        self.activation = nonlinearity(activation).function
+        self.bn2: GhostBatchNorm2d | None = None
+        self.conv2: SameConv2d | None = None
+        self.stochastic_depth_rate = stochastic_depth_rate
+        self.bn0 = GhostBatchNorm2d(in_channels, ghost_batch)
+        if bottleneck:
+            mid = out_channels // 4
+            self.conv0 = SameConv2d(in_channels, mid, 1)
+            self.bn1 = GhostBatchNorm2d(mid, ghost_batch)
+            self.conv1 = SameConv2d(mid, mid, 3, stride)
+            self.bn2 = GhostBatchNorm2d(mid, ghost_batch)
+            self.conv2 = SameConv2d(mid, out_channels, 1)
+        else:
+            self.conv0 = SameConv2d(in_channels, out_channels, 3, stride)
+            self.bn1 = GhostBatchNorm2d(out_channels, ghost_batch)
+            self.conv1 = SameConv2d(out_channels, out_channels, 3)
+        self.conv_shortcut = SameConv2d(in_channels, out_channels, 1, stride) if project else None
+        self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        activated = self.activation(self.bn0(x))
+        shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
+        branch = self.conv0(activated)
+        branch = self.conv1(self.activation(self.bn1(branch)))
+        if self.bn2 is not None and self.conv2 is not None:
+            branch = self.conv2(self.activation(self.bn2(branch)))
+        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
+        drop_rate = self.stochastic_depth_rate if self.training else 0.0
+        return scaled_residual(shortcut, branch, None, gate, drop_rate)
+
+
+class BatchNormResNet(ClassifierNetwork):
+    """Pre-activation ResNet with BatchNorm.
+
+    Args:
+        depth: blocks per stage.
+        width: output channels per stage; a bottleneck's inner width is a quarter of it.
+        bottleneck: bottleneck blocks, else basic ones.
+        small_stem: 3x3 convolution of stride 1, else 7x7 of stride 2 and a max-pool.
+        stem_width: channels of the stem.
+        se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
+        drop_rate: dropout before the classifier.
+        stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
+        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+    """
+
+    normalizer = "batchnorm"
+
+    def __init__(
+        self,
+        *,
+        depth: Sequence[int],
+        width: Sequence[int],
+        bottleneck: bool = True,
+        small_stem: bool = False,
+        stem_width: int = 64,
+        se_ratio: float = 0.0,
+        activation: str = "relu",
+        drop_rate: float = 0.0,
+        stochastic_depth_rate: float = 0.0,
+        ghost_batch: int | None = None,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+    ) -> None:
+        super().__init__()
+        table = stages(depth, width)
+        drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
+        self.activation = nonlinearity(activation).function
+        self.ghost_batch = ghost_batch
+        self.pool_stem = not small_stem
+        self.stem_conv = SameConv2d(in_channels, stem_width, *((3, 1) if small_stem else (7, 2)))
+        self.blocks = nn.ModuleList()
+        channels = stem_width
+        for (stage, out_channels, first, stride), block_drop_rate in zip(table, drop_rates, strict=True):
+            self.blocks.append(
+                BatchNormBlock(
+                    channels,
+                    out_channels,
+                    stride,
+                    stage=stage,
+                    project=first,
+                    bottleneck=bottleneck,
+                    activation=activation,
+                    se_ratio=se_ratio,
+                    stochastic_depth_rate=block_drop_rate,
+                    ghost_batch=ghost_batch,
+                )
+            )
+            channels = out_channels
+        self.final_bn = GhostBatchNorm2d(channels, ghost_batch)
+        self.add_classifier(channels, num_classes, drop_rate, weight_std=0.0)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        x = self.stem_conv(x)
+        if self.pool_stem:
+            x = same_max_pool2d(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.activation(self.final_bn(x))
+
+
+_PARAMETERS = {50: 25_549_352, 101: 44_541_480, 152: 60_185_128, 200: 64_666_152}
+_DEPTHS: dict[int, tuple[int, ...]] = {
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
+_SMALL_DEPTHS: dict[int, tuple[int, ...]] = {20: (3, 3, 3), 56: (9, 9, 9)}
+
+for _layers, _depth in _DEPTHS.items():
+    register(
+        ModelInfo(
+            name=f"resnet{_layers}",
+            family="resnet",
+            normalizer="batchnorm",
+            train_size=224,
+            test_size=224,
+            source="released NFNet code, resnet.py (pre-activation)",
+            twin=f"nf_resnet{_layers}",
+            parameters=_PARAMETERS[_layers],
+        ),
+        BatchNormResNet,
+        depth=_depth,
+        width=(256, 512, 1024, 2048),
+    )
+for _layers, _depth in _SMALL_DEPTHS.items():
+    register(
+        ModelInfo(
+            name=f"resnet{_layers}",
+            family="resnet",
+            normalizer="batchnorm",
+            train_size=32,
+            test_size=32,
+            source="He et al. 2016 (CIFAR networks) with the released baseline's shortcuts; 8 to 64 px",
+            twin=f"nf_resnet{_layers}",
+        ),
+        BatchNormResNet,
+        depth=_depth,
+        width=(16, 32, 64),
+        bottleneck=False,
+        small_stem=True,
+        stem_width=16,
+    )

@@ -1,0 +1,31 @@
+"""Collecting runs, arms, statistics, failure accounting and verdicts. Knows no torch."""
+
+from normfree.study.arms import Cell, along, cell_of, cells, series_of
+from normfree.study.collect import Collection, collect
+from normfree.study.experiment import Claim, Experiment, Panel, Series, load_experiment
+from normfree.study.outcomes import DEFINITIONS, OUTCOMES, Counts, accounting, count
+from normfree.study.select import select
+from normfree.study.verdicts import Verdict, judge
+
+__all__ = [
+    "DEFINITIONS",
+    "OUTCOMES",
+    "Cell",
+    "Claim",
+    "Collection",
+    "Counts",
+    "Experiment",
+    "Panel",
+    "Series",
+    "Verdict",
+    "accounting",
+    "along",
+    "cell_of",
+    "cells",
+    "collect",
+    "count",
+    "judge",
+    "load_experiment",
+    "select",
+    "series_of",
+]

@@ -1,0 +1,52 @@
+"""Choosing runs by their factors: the `where` of a series, a panel or a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from normfree.config.errors import UserError
+from normfree.study.experiment import Where, nearest
+
+
+def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFrame:
+    """The rows for which every condition holds.
+
+    A condition is a value, a list of values (any of them), a range `{min: 0.4, max: 3.2}` (bounds included), or
+    null (no value recorded). `grids` asks whether the run belongs to a grid. Raises `UserError` for an unknown factor.
+    """
+    keep = pd.Series(True, index=table.index)
+    for factor, wanted in where.items():
+        if factor not in table.columns:
+            raise UserError(f"{place}: the runs have no factor '{factor}'{nearest(factor, table.columns)}")
+        keep &= table[factor].map(lambda value, wanted=wanted: matches(value, wanted)).astype(bool)
+    return table[keep]
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Whether one recorded value meets one condition."""
+    if isinstance(value, tuple):
+        return any(matches(one, wanted) for one in value)
+    if isinstance(wanted, list | tuple):
+        return any(matches(value, one) for one in wanted)
+    blank = value is None or (isinstance(value, float) and math.isnan(value))
+    if wanted is None or blank:
+        return wanted is None and blank
+    if isinstance(wanted, Mapping):
+        return isinstance(value, int | float) and _between(float(value), wanted)
+    if isinstance(value, int | float) and isinstance(wanted, int | float):
+        return math.isclose(value, wanted, rel_tol=1e-6)
+    return str(value) == str(wanted)
+
+
+def _between(value: float, limits: Mapping[str, Any]) -> bool:
+    if not limits or set(limits) - {"min", "max"}:
+        raise UserError(
+            f"where: a range has the keys min and max, got {', '.join(map(str, limits)) or 'none'}"
+        )
+    slack = 1e-6 * abs(value)
+    low, high = float(limits.get("min", -math.inf)), float(limits.get("max", math.inf))
+    return low - slack <= value <= high + slack

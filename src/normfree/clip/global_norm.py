@@ -1,0 +1,40 @@
+"""Clipping by the norm of all gradients together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from normfree.clip.statistics import ClipStatistics, parameters_with_gradient
+
+
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> ClipStatistics:
+    """Scales all gradients, in place, so that their common L2 norm is at most `max_norm`.
+
+    The factor is ``min(1, max_norm / (norm + 1e-6))``, as in ``torch.nn.utils.clip_grad_norm_``. A norm that
+    is not finite leaves every gradient as it is and is reported.
+
+    Raises:
+        ValueError: `max_norm` is not positive.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm={max_norm}: give a positive number")
+    pairs = parameters_with_gradient(parameters)
+    if not pairs:
+        return ClipStatistics.empty()
+    gradients = [gradient for _, gradient in pairs]
+    device = gradients[0].device
+    norms = [norm.to(device) for norm in torch._foreach_norm(gradients, dtype=_accumulator(gradients))]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
+    factor = max_norm / (norm + 1e-6)
+    clipped = (factor < 1) & norm.isfinite()
+    factor = torch.where(clipped, factor, torch.ones_like(factor))
+    for gradient in gradients:
+        gradient.mul_(factor.to(gradient.device))
+    return ClipStatistics(norm, norm * factor, 1, clipped.sum(), ~norm.isfinite())
+
+
+def _accumulator(tensors: list[Tensor]) -> torch.dtype:
+    return torch.float64 if all(t.dtype == torch.float64 for t in tensors) else torch.float32

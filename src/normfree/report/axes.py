@@ -1,0 +1,145 @@
+"""Axes that read as in a paper: plain ticks at the values used, series side by side, a strip of failure counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+from normfree.report.figures import Context
+from normfree.report.style import GREY, PALE
+from normfree.study import Cell
+
+NAMES = {
+    "lr": "learning rate",
+    "batch.global": "batch (images per step)",
+    "batch.norm_batch": "images in a BatchNorm statistics group",
+}
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the values of a factor stand: evenly spaced by rank, 'none' apart at the end."""
+
+    values: tuple[float | None, ...]
+
+    def position(self, value: float | None) -> float:
+        """Axis position of a value."""
+        index = self.values.index(value)
+        return index + 0.35 if value is None and index else float(index)
+
+    def dodge(self, index: int, count: int) -> float:
+        """Offset that sets the `index`th of `count` series beside the others."""
+        return 0.0 if count < 2 else (index / (count - 1) - 0.5) * min(0.48, 0.12 * (count - 1))
+
+
+def places(found: Iterable[Mapping[float | None, Cell]]) -> Places:
+    """Places for all values that any series has, ascending, None last."""
+    values = {value for cells in found for value in cells}
+    numbers = sorted(value for value in values if value is not None)
+    return Places((*numbers, None) if None in values else tuple(numbers))
+
+
+def x_axis(axes: Axes, where: Places, context: Context) -> None:
+    """Ticks at the values themselves, in plain digits."""
+    axes.set_xticks([where.position(value) for value in where.values])
+    axes.set_xticklabels([NONE if value is None else plain(value) for value in where.values])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if where.values:
+        axes.set_xlim(where.position(where.values[0]) - 0.62, where.position(where.values[-1]) + 0.5)
+    factor = str(context.option("x", ""))
+    axes.set_xlabel(str(context.option("x_label", NAMES.get(factor, factor))))
+
+
+def plain(value: float) -> str:
+    """`0.1`, `64`, `1024`: no exponents and no needless zeros."""
+    return str(round(value)) if math.isclose(value, round(value)) and abs(value) < 1e7 else f"{value:.6g}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A y axis in percent: linear, or by the logit, which shows 10, 50, 97 and 98 % apart at once."""
+
+    logit: bool
+
+    def forward(self, percent: ArrayLike) -> NDArray[np.float64]:
+        """Percent to axis units."""
+        share = np.clip(np.asarray(percent, dtype=float) / 100, 1e-7, 1 - 1e-4)
+        return np.log10(share / (1 - share)) if self.logit else np.asarray(percent, dtype=float)
+
+    def inverse(self, units: ArrayLike) -> NDArray[np.float64]:
+        """Axis units to percent."""
+        units = np.asarray(units, dtype=float)
+        return 100 / (1 + 10.0 ** (-units)) if self.logit else units
+
+
+def failure_strip(
+    axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context, scale: Scale,
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    """Set the y limits (percent), and beneath them a row a series that counts what did not train.
+
+    `×3/3` are diverged of planned, `△2/3` stalled, `?1/3` without an outcome. Series that always trained have no row.
+    """
+    rows = [
+        name
+        for name, cells in found.items()
+        if any(c.counts.trained < c.counts.planned for c in cells.values())
+    ]
+    low, high = (float(value) for value in scale.forward(limits))
+    height = 0.075 * (high - low)
+    axes.set_ylim(float(scale.inverse(low - height * (len(rows) + 0.25 * bool(rows)))), limits[1])
+    if not rows:
+        return
+    axes.axhspan(axes.get_ylim()[0], limits[0], color=PALE, zorder=0, linewidth=0)
+    axes.spines["left"].set_bounds(*limits)
+    left = where.position(where.values[0]) - 0.47
+    for row, name in enumerate(rows):
+        look, y = context.looks[name], float(scale.inverse(low - height * (row + 0.6)))
+        axes.plot([left], [y], look.marker, color=look.colour, ms=look.size(3), mew=0, zorder=5)
+        for value, cell in found[name].items():
+            axes.text(
+                where.position(value),
+                y,
+                told(cell),
+                ha="center",
+                va="center_baseline",
+                fontsize=5.6,
+                color=look.colour,
+            )
+
+
+def told(cell: Cell) -> str:
+    """What did not train in a cell: `×2△1/3`, or an empty string."""
+    counts = cell.counts
+    parts = [
+        f"{mark}{n}" for mark, n in (("×", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n
+    ]
+    return "".join(parts) + f"/{counts.planned}" if parts else ""
+
+
+def chance(context: Context) -> float | None:
+    """Accuracy of guessing, from the number of classes recorded; None where runs disagree or none is recorded."""
+    classes = context.collection.table["data.classes"].dropna().unique()
+    return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
+
+
+def floor_line(axes: Axes, y: float, text: str) -> None:
+    """A dashed line across with its name beneath its left end."""
+    axes.axhline(y, color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
+    axes.annotate(
+        text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, -1.5), textcoords="offset points",
+        ha="left", va="top", fontsize=6, color=GREY,
+    )  # fmt: skip
+
+
+def spread(count: int, width: float) -> Sequence[float]:
+    """Offsets that set `count` dots side by side within `width`."""
+    return [0.0] * count if count < 2 else [width * (i / (count - 1) - 0.5) for i in range(count)]

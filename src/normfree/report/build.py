@@ -1,0 +1,64 @@
+"""From run directories to a report directory: the same bytes for the same runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from normfree.config.errors import UserError
+from normfree.report.layout import draw_all
+from normfree.report.page import pages
+from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
+from normfree.study import Collection, Experiment, Verdict
+
+
+def render(experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
+    """All files of the report by their path within it."""
+    failures = failures_table(experiment, collection)
+    drawings = draw_all(experiment, collection)
+    files = {
+        "runs.csv": csv(runs_table(experiment, collection)),
+        "cells.csv": csv(cells_table(experiment, collection)),
+        "series.csv": csv(series_table(experiment, collection)),
+        "failures.csv": csv(failures),
+        **pages(experiment, collection, verdicts, drawings, failures),
+    }
+    for drawing in drawings:
+        files |= {f"figures/{drawing.name}.{kind}": content for kind, content in drawing.files.items()}
+    return files
+
+
+def write(files: Mapping[str, bytes], directory: Path) -> None:
+    """Write every file beside its target and rename it over it, so that a reader never sees half of one.
+
+    Raises:
+        UserError: where the directory cannot be written.
+    """
+    for name, content in files.items():
+        path = directory / name
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            raise UserError(
+                f"reports_dir={directory.parent}: cannot write {path.name} ({error.strerror}); "
+                "give a writable directory with reports_dir=..."
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:
+    """Names of the tables and the text that are absent from a stored report or differ from it.
+
+    Figures are left out: their bytes change with the version of matplotlib.
+    """
+    compared = [name for name in sorted(files) if name.endswith((".csv", ".md"))]
+    return [
+        name
+        for name in compared
+        if not (directory / name).is_file() or (directory / name).read_bytes() != files[name]
+    ]

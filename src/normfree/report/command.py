@@ -1,0 +1,107 @@
+"""The command `python report.py`: its keys, its help, and its answers to what cannot be done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from normfree.config.errors import UserError
+
+HELP = """\
+Turn the runs of an experiment into figures, tables and a page: reports/<experiment>/report.html
+
+  python report.py experiment=quickstart
+  python report.py experiment=quickstart runs_dir=/scratch/runs reports_dir=/tmp/reports
+  python report.py experiment=quickstart check=true     compare with the stored tables, write nothing
+
+Keys and their values now:
+
+$CONFIG
+Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
+"""
+
+
+@dataclass
+class ReportConfig:
+    """What `report.py` can be told."""
+
+    experiment: str = "quickstart"
+    runs_dir: str = "runs"
+    reports_dir: str = "reports"
+    experiments_dir: str = "experiments"
+    check: bool = False
+
+
+def register() -> None:
+    """Give Hydra the keys and the help; no run directory, no log file."""
+    from hydra.core.config_store import ConfigStore
+
+    quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}, "_self_"]
+    hydra = {"output_subdir": None, "run": {"dir": "."}, "help": {"app_name": "report", "template": HELP}}
+    ConfigStore.instance().store(
+        name="report", node={"defaults": quiet, "hydra": hydra, **asdict(ReportConfig())}
+    )
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raise `UserError` for what Hydra would answer at length: unknown keys, no value, several experiments."""
+    from normfree.study.experiment import nearest
+
+    known = [field.name for field in fields(ReportConfig)]
+    for argument in arguments:
+        if argument.startswith(("-", "hydra.")):
+            if argument in ("-m", "--multirun"):
+                raise UserError(f"{argument}: a report is of one experiment; run report.py once for each")
+            continue
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: give key=value, such as experiment={key}")
+        if key not in known:
+            raise UserError(f"{key}={value}: no such key{nearest(key, known)}; there are: {', '.join(known)}")
+        if key == "check" and value.lower() not in ("true", "false"):
+            raise UserError(f"check={value}: give true or false")
+        if not value or any(mark in value for mark in ",(){}[]$'\""):
+            raise UserError(f"{key}={value}: give one plain {'name' if key == 'experiment' else 'path'}")
+
+
+def answer(task: Callable[[], int]) -> None:
+    """Exit with what `task` returns; with one line on stderr and code 2 for a `UserError`."""
+    try:
+        code = task()
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        code = 2
+    sys.stdout.flush()
+    if code:
+        sys.exit(code)
+
+
+def report(config: Any) -> int:
+    """Build one report; 0 when done, 1 when `check` found differences."""
+    from rich.console import Console
+
+    from normfree.report.terminal import show
+    from normfree.study import collect, judge, load_experiment
+
+    console = Console()
+    experiment = load_experiment(str(config.experiment), Path(config.experiments_dir))
+    collection = collect(experiment.name, Path(config.runs_dir), experiment.command)
+    verdicts = judge(experiment, collection.table)
+    show(console, experiment, collection, verdicts)
+    with console.status("drawing"):
+        from normfree.report.build import differences, render, write
+
+        files = render(experiment, collection, verdicts)
+    target = Path(config.reports_dir) / experiment.name
+    if config.check:
+        found = differences(files, target)
+        console.print(
+            f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give"
+        )
+        return 1 if found else 0
+    write(files, target)
+    console.print(str(target / "report.html"), soft_wrap=True, highlight=False)
+    return 0

@@ -1,0 +1,191 @@
+"""What a reader needs beside the figures: what was run, what it cost, on what, and what limits the conclusions."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from normfree.report.grid import Grid, accuracy, duration, grid, number, some
+from normfree.report.tables import CELL_FACTORS, series_table, with_series
+from normfree.study import OUTCOMES, Collection, Experiment, count
+from normfree.study.arms import ACCURACY, cells
+
+_PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
+_NAMES = {
+    "model.name": "model", "model.normalizer": "normaliser", "clip.name": "clip", "clip.label": "clipping",
+    "data.name": "data", "batch.global": "batch", "batch.norm_batch": "norm_batch",
+}  # fmt: skip
+
+
+def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
+    """One row a cell; factors that never vary are left out."""
+    table = with_series(experiment, collection)
+    varying = [name for name in CELL_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
+    rows = []
+    for cell in cells(table, experiment.level):
+        run, counts = cell.runs.iloc[0], cell.counts
+        rows.append(
+            [run["series"], *(number(run[name]) for name in varying), f"{counts.trained}/{counts.planned}"]
+            + [some(counts.diverged), some(counts.stalled), some(counts.open), accuracy(cell)]
+        )
+    heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
+    heads += [("diverged", True), ("stalled", True), ("no outcome", True), ("test accuracy (%)", True)]
+    return grid(heads, rows)
+
+
+def series_grid(experiment: Experiment, collection: Collection) -> Grid:
+    """Counts and the two accuracies of each series over a panel."""
+    rows = [
+        [
+            row["panel"],
+            row["series"],
+            str(row["cells"]),
+            f"{row['trained']}/{row['planned']}",
+            some(row["diverged"]),
+        ]
+        + [some(row["stalled"]), some(row["open"]), _percent(row["test/accuracy/trained"])]
+        + [_percent(row["test/accuracy/diverged_at_chance"])]
+        for row in series_table(experiment, collection).to_dict("records")
+    ]
+    heads = ["panel", "series", "cells", "trained", "diverged", "stalled", "no outcome"]
+    heads += ["accuracy, trained runs (%)", "accuracy, diverged = chance (%)"]
+    return grid([(name, i > 1) for i, name in enumerate(heads)], rows)
+
+
+def failures_grid(failures: pd.DataFrame) -> Grid:
+    """Planned runs and outcomes, zeros left blank."""
+    heads = [("series", False), ("planned", True), *((name, True) for name in OUTCOMES)]
+    rows = [
+        [str(row["series"]), *(some(row[name]) for name, _ in heads[1:])]
+        for row in failures.to_dict("records")
+    ]
+    return grid(heads, rows)
+
+
+def problems_grid(experiment: Experiment, collection: Collection) -> Grid:
+    """Every run that left no outcome or stopped with an error, with its reason."""
+    table = with_series(experiment, collection)
+    chosen = table[~table["status"].isin(("finished", "stalled", "diverged"))].sort_values("run_id")
+    rows = [
+        [str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()
+    ]
+    return grid([("run", False), ("series", False), ("status", False), ("reason", False)], rows)
+
+
+def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
+    """What each series is: network, size, clipping, batch, learning rates, steps."""
+    table = with_series(experiment, collection)
+    rows = []
+    for label in _labels(experiment, table):
+        part = table[table["series"] == label]
+        rows.append(
+            [label]
+            + [
+                _values(part[name])
+                for name in ("model.name", "model.normalizer", "model.parameters", "model.macs")
+            ]
+            + [_values(part[name]) for name in ("clip.label", "batch.global", "batch.norm_batch", "lr")]
+            + [_values(part[name]) for name in ("steps", "precision", "data.label")]
+        )
+    heads = [
+        "series",
+        "model",
+        "normaliser",
+        "parameters",
+        "MACs per image",
+        "clipping",
+        "batch",
+        "norm_batch",
+    ]
+    heads += ["learning rates", "steps", "precision", "data"]
+    return grid([(name, 2 < i < 5) for i, name in enumerate(heads)], rows)
+
+
+def cost_grid(experiment: Experiment, collection: Collection) -> Grid:
+    """Median time of a finished run and median throughput with their 10th and 90th percentiles."""
+    table = with_series(experiment, collection)
+    rows = []
+    for label in _labels(experiment, table):
+        part = table[(table["series"] == label) & table["status"].isin(("finished", "stalled"))]
+        seconds, rate = part["time.seconds"].dropna(), part["time.images_per_second"].dropna()
+        if len(rate):
+            low, middle, high = rate.quantile([0.1, 0.5, 0.9])
+            spread = f"{low:.0f} to {high:.0f}"
+            rows.append([label, str(len(rate)), f"{seconds.median():.1f}", f"{middle:.0f}", spread])
+    heads = ["series", "runs", "seconds per run", "images per second", "10th to 90th percentile"]
+    return grid([(name, i > 0) for i, name in enumerate(heads)], rows)
+
+
+def total_time(collection: Collection) -> str:
+    """Training time of all runs together, as recorded."""
+    return duration(float(collection.table["time.seconds"].sum()))
+
+
+def provenance_grid(collection: Collection) -> Grid:
+    """One row for each distinct combination of code, software and hardware, with the number of its runs."""
+    columns = [f"provenance.{name}" for name in _PROVENANCE]
+    recorded = collection.table.dropna(subset=["provenance.normfree"])[columns].astype(object)
+    texts = recorded.map(lambda value: "" if value is None or value != value else str(value))
+    texts["provenance.commit"] = texts["provenance.commit"].str[:12]
+    texts["provenance.dirty"] = (
+        texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
+    )
+    found = texts.groupby(columns, sort=True).size()
+    rows = [[*(str(part) for part in key), str(n)] for key, n in found.items()]
+    heads = ["commit", "working tree", *_PROVENANCE[2:], "runs"]
+    return grid([(name, name in ("threads", "runs")) for name in heads], rows)
+
+
+def limits(experiment: Experiment, collection: Collection) -> list[str]:
+    """Threats to validity: those the experiment file states, and those the runs themselves show."""
+    table = collection.table
+    found = list(experiment.threats)
+    seeds = int(table.groupby("arm_id")["seed"].nunique().min())
+    if seeds < 5:
+        found.append(
+            f"Cells have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality."
+        )
+    counts = count(table)
+    if counts.open:
+        found.append(
+            f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open."
+        )
+    chance = 1 / table["data.classes"]
+    odd = table[
+        (table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)
+    ]
+    if len(odd):
+        found.append(f"Recorded as finished, yet at less than twice chance: {', '.join(odd['run_id'])}.")
+    for name in ("commit", "torch", "device"):
+        different = table[f"provenance.{name}"].dropna().nunique()
+        if different > 1:
+            found.append(
+                f"The runs come from {different} different values of {name}; see how they were made."
+            )
+    if table["provenance.dirty"].isin([True]).any():
+        found.append(
+            "Some runs come from a working tree with uncommitted changes; their diff is in the run directory."
+        )
+    if collection.unplanned:
+        found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
+    if collection.planned_by != "sweep.json":
+        found.append(
+            f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed."
+        )
+    return found
+
+
+def _labels(experiment: Experiment, table: pd.DataFrame) -> list[str]:
+    declared = [one.label for one in experiment.series]
+    present = set(table["series"])
+    return [label for label in declared if label in present] + sorted(present - set(declared))
+
+
+def _values(column: pd.Series) -> str:
+    found = column.dropna().unique()
+    if pd.api.types.is_numeric_dtype(column):
+        return ", ".join(number(float(value)) for value in sorted(found))
+    return ", ".join(sorted(str(value) for value in found))
+
+
+def _percent(share: float) -> str:
+    return "" if pd.isna(share) else f"{100 * share:.1f}"

@@ -1,0 +1,84 @@
+"""The kinds of panel. A kind is one file here with a `draw` function and is known by the file's name.
+
+`draw(axes, context) -> None` fills one set of axes; `OPTIONS` are the keys of a panel it reads beside kind, title,
+where and series; `marks(context)` names the marks it uses, for the legend that all panels share.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from normfree.config.errors import UserError
+from normfree.report.style import Look
+from normfree.study import Collection, Experiment, Panel, Series
+from normfree.study.experiment import nearest
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a panel is drawn from. `series` are those of the panel, in its order."""
+
+    panel: Panel
+    series: tuple[Series, ...]
+    looks: dict[str, Look]
+    experiment: Experiment
+    collection: Collection
+
+    def option(self, key: str, default: Any = None) -> Any:
+        """One of the kind's own keys."""
+        return self.panel.options.get(key, default)
+
+    def required(self, key: str) -> str:
+        """One of the kind's own keys, which has no default. Raises `UserError` where it is missing."""
+        value = self.panel.options.get(key)
+        if not isinstance(value, str):
+            raise UserError(
+                f"experiment.panels.{self.panel.name}: a panel of kind {self.panel.kind} needs `{key}`"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must explain."""
+
+    draw: Callable[[Axes, Context], None]
+    options: frozenset[str]
+    caption: str
+    marks: tuple[str, ...]
+    height: float
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """All kinds by name: one for each module of this package."""
+    found = {}
+    for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
+        if not module.startswith("_"):
+            part = import_module(f"{__name__}.{module}")
+            found[module] = Kind(part.draw, frozenset(part.OPTIONS), part.CAPTION, part.MARKS, part.HEIGHT)
+    return found
+
+
+def kind_of(panel: Panel) -> Kind:
+    """The kind of a panel. Raises `UserError` for an unknown kind, or a key that the kind does not read."""
+    known = kinds()
+    place = f"experiment.panels.{panel.name}"
+    if panel.kind not in known:
+        listed = ", ".join(known)
+        raise UserError(
+            f"{place}.kind={panel.kind}: no such kind{nearest(panel.kind, known)}; there are: {listed}"
+        )
+    kind = known[panel.kind]
+    for key in panel.options:
+        if key not in kind.options:
+            every = {*kind.options, "title", "where", "series"}
+            raise UserError(f"{place}.{key}: no such key of kind {panel.kind}{nearest(key, every)}")
+    return kind

@@ -1,0 +1,125 @@
+"""Test accuracy over a factor: seeds as dots, means with intervals where all seeds trained, failures as marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from normfree.report.axes import (
+    Places,
+    Scale,
+    chance,
+    failure_strip,
+    floor_line,
+    places,
+    plain,
+    spread,
+    x_axis,
+)
+from normfree.report.figures import Context
+from normfree.report.style import Look
+from normfree.study import Cell, along
+
+OPTIONS = ("x", "x_label")
+MARKS = ("seed", "mean", "diverged", "stalled")
+HEIGHT = 2.5
+CAPTION = (
+    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
+    "bar its {level} Student t interval; lines join neighbouring means. Where any seed did not train there is no "
+    "mean: diverged runs are × at chance level whatever they scored, stalled runs are open triangles at their own "
+    "accuracy, and the strip beneath counts them (×2△1/5: two diverged and one stalled of five planned; ?: no "
+    "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the others are linear."
+)
+_TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
+
+
+def draw(axes: Axes, context: Context) -> None:
+    """Fill the axes with one line a series over the panel's factor `x`."""
+    x = context.required("x")
+    table = context.collection.table
+    found = {
+        one.name: along(table, context.panel, one, x, context.experiment.level) for one in context.series
+    }
+    where = places(found.values())
+    floor = 100 * (chance(context) or 0.0)
+    every = [cell for cells in found.values() for cell in cells.values()]
+    scale = Scale(logit=any(cell.counts.diverged or cell.counts.stalled for cell in every))
+    axes.set_yscale("function", functions=(scale.forward, scale.inverse))
+    shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
+    for index, (name, cells) in enumerate(found.items()):
+        shift = where.dodge(index, len(found)) if shared else 0.0
+        _series(
+            axes, cells, context.looks[name], where, shift, floor, 0.055 if shared and len(found) > 2 else 0.1
+        )
+    x_axis(axes, where, context)
+    axes.set_ylabel("test accuracy (%)")
+    limits = _limits(every, floor, scale.logit)
+    failure_strip(axes, found, where, context, scale, limits)
+    if scale.logit:
+        axes.set_yticks([tick for tick in _TICKS if limits[0] <= tick <= limits[1]])
+        if floor:
+            floor_line(axes, floor, "chance")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def _series(
+    axes: Axes,
+    cells: Mapping[float | None, Cell],
+    look: Look,
+    where: Places,
+    shift: float,
+    floor: float,
+    aside: float,
+) -> None:
+    """One series: dots `aside` of the means, means with bars, marks of failures, lines between neighbours."""
+    lines: list[list[tuple[float, float]]] = [[]]
+    for value, cell in cells.items():
+        x = where.position(value) + shift
+        _dots(axes, x + aside * bool(cell.interval), cell.accuracies("finished"), ".", look, 3.2)
+        _dots(axes, x, cell.accuracies("stalled"), "^", look, 3.6)
+        if cell.counts.diverged:
+            axes.plot([x], [floor], "x", color=look.colour, ms=4.2, mew=1.1, zorder=5)
+        if cell.interval is None or value is None:
+            lines.append([])
+        if cell.interval is None:
+            continue
+        mean, half = 100 * cell.interval.estimate, 100 * cell.interval.half_width
+        if cell.interval.n > 1:
+            axes.errorbar(
+                [x], [mean], [half], color=look.colour, elinewidth=0.9, capsize=1.4, capthick=0.9, zorder=3
+            )
+        axes.plot(
+            [x], [mean], look.marker, color=look.colour, ms=look.size(4.2), mec="white", mew=0.5, zorder=3.5
+        )
+        if value is None:
+            axes.axhline(mean, color=look.colour, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
+        else:
+            lines[-1].append((x, mean))
+    for line in lines:
+        if len(line) > 1:
+            axes.plot(*zip(*line, strict=True), color=look.colour, zorder=2.5, alpha=0.9)
+
+
+def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: Look, size: float) -> None:
+    if accuracies:
+        filled = marker == "."
+        axes.plot(
+            [x + offset for offset in spread(len(accuracies), 0.06)], [100 * value for value in accuracies], marker,
+            ms=size, mec=look.colour, mew=0 if filled else 0.8, mfc=look.colour if filled else "white",
+            alpha=0.7 if filled else 1.0, zorder=4,
+        )  # fmt: skip
+
+
+def _limits(cells: Sequence[Cell], floor: float, logit: bool) -> tuple[float, float]:
+    """What the y axis must show, in percent: every run, and every interval that fits below 100."""
+    seen = [100 * value for cell in cells for value in cell.accuracies("finished", "stalled")]
+    intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
+    seen += [100 * bound for one in intervals for bound in (one.low, one.high)]
+    if not seen:
+        return 0.0, 100.0
+    if logit:
+        return max(0.5 * min([*seen, floor or 100.0]), 0.05), min(max(98.0, max(seen) + 0.3), 99.95)
+    pad = max(0.08 * (max(seen) - min(seen)), 0.2)
+    return min(seen) - pad, max(seen) + pad

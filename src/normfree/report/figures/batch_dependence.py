@@ -1,0 +1,79 @@
+"""How much what a network computes for an image depends on its batch: three measured differences, log axis."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from normfree.report.axes import floor_line, spread
+from normfree.report.figures import Context
+from normfree.report.style import PALE
+from normfree.study import select
+
+OPTIONS = ("threshold",)
+MARKS = ("seed",)
+HEIGHT = 2.5
+CAPTION = (
+    "Each dot is one run: the largest relative difference, in float64, between computing a batch whole and one image "
+    "at a time (logits), in training and in evaluation mode (logits), and whole and as two accumulated halves "
+    "(gradient). The dashed line is the threshold of the claim; exact zeros stand at the bottom."
+)
+
+_MEASURES = (
+    ("logits_batch_vs_single", "logits: whole\nvs one by one"),
+    ("logits_train_vs_eval", "logits: train\nvs eval mode"),
+    ("gradient_whole_vs_accumulated", "gradient: whole\nvs two halves"),
+)
+_ZERO = 1e-19
+_TICKS = (1e-16, 1e-12, 1e-8, 1e-4, 1e0)
+
+
+def draw(axes: Axes, context: Context) -> None:
+    """Fill the axes with one dot a run, measure and series."""
+    table = select(
+        context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where"
+    )
+    count = len(context.series)
+    step = min(0.2, 0.8 / max(count, 1))
+    highest, lowest = 1e-2, 1e-17
+    for index, one in enumerate(context.series):
+        runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
+        look = context.looks[one.name]
+        for position, (measure, _) in enumerate(_MEASURES):
+            values = [float(value) for value in runs[f"batch_dependence.{measure}"].dropna()]
+            centre = position + (index - (count - 1) / 2) * step
+            for offset, value in zip(spread(len(values), 0.6 * step), values, strict=True):
+                shown = value if value > 0 else _ZERO
+                axes.plot(
+                    [centre + offset],
+                    [shown],
+                    look.marker,
+                    color=look.colour,
+                    ms=look.size(3.6),
+                    mec="white",
+                    mew=0.3,
+                    zorder=4,
+                )
+                highest, lowest = max(highest, value), min(lowest, value or lowest)
+    axes.set_yscale("log")
+    axes.set_ylim(_ZERO / 6, max(highest * 30, 1.0))
+    axes.axhspan(_ZERO / 6, _ZERO * 6, color=PALE, zorder=0, linewidth=0)
+    axes.yaxis.set_major_locator(FixedLocator([_ZERO, *_TICKS]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axes.set_xticks(range(len(_MEASURES)), [label for _, label in _MEASURES])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.55, len(_MEASURES) - 0.45)
+    axes.set_ylabel("largest relative difference")
+    threshold = context.option("threshold")
+    if isinstance(threshold, int | float):
+        floor_line(axes, float(threshold), "threshold")
+
+
+def _tick(value: float, _: object) -> str:
+    if value == _ZERO:
+        return "0"
+    exponent = round(math.log10(value))
+    return "1" if exponent == 0 else f"$10^{{{exponent}}}$"

@@ -1,0 +1,62 @@
+"""A logged value over the steps: one thin line a run, ended by a cross where the run diverged."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from normfree.report.figures import Context
+from normfree.study import select
+
+OPTIONS = ("y", "y_label", "y_scale")
+MARKS = ("line", "diverged")
+HEIGHT = 2.5
+CAPTION = "Each line is one run, as it logged it; a × ends the line of a run that diverged, at its last finite value."
+_LABELS = {
+    "train/loss": "training loss",
+    "validation/loss": "validation loss",
+    "validation/accuracy": "validation accuracy",
+    "grad/norm_before": "gradient norm before clipping",
+    "clip/clipped_share": "share of units clipped",
+    "skip_gain/mean_abs": "mean |skip gain|",
+}
+
+
+def draw(axes: Axes, context: Context) -> None:
+    """Fill the axes with column `y` of the runs' metrics over the step."""
+    y = context.required("y")
+    table = select(
+        context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where"
+    )
+    for one in context.series:
+        look = context.looks[one.name]
+        runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
+        for run_id, status in zip(runs["run_id"], runs["status"], strict=True):
+            curves = context.collection.curves(str(run_id))
+            if curves is None or y not in curves or "step" not in curves:
+                continue
+            points = (
+                curves[["step", y]]
+                .apply(lambda column: column.astype(float))
+                .replace([np.inf, -np.inf], np.nan)
+            )
+            points = points.dropna()
+            if points.empty:
+                continue
+            axes.plot(points["step"], points[y], color=look.colour, linewidth=0.8, alpha=0.8)
+            if status == "diverged":
+                last = points.iloc[-1]
+                axes.plot(
+                    [last["step"]],
+                    [last[y]],
+                    "x",
+                    color=look.colour,
+                    ms=4.2,
+                    mew=1.1,
+                    clip_on=False,
+                    zorder=5,
+                )
+    axes.set_yscale("log" if context.option("y_scale") == "log" else "linear")
+    axes.set_xlabel("step")
+    axes.set_ylabel(str(context.option("y_label", _LABELS.get(y, y))))
+    axes.margins(x=0.02)

@@ -1,0 +1,44 @@
+"""Mean |skip gain| at the end of training over a factor: did the residual branches open?"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from normfree.report.axes import places, plain, spread, x_axis
+from normfree.report.figures import Context
+from normfree.study import along
+
+OPTIONS = ("x", "x_label")
+MARKS = ("seed", "stalled")
+HEIGHT = 2.5
+CAPTION = (
+    "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts at 0. "
+    "Filled marks trained, open triangles stalled; diverged runs are left out."
+)
+_COLUMN = "skip_gain/mean_abs"
+
+
+def draw(axes: Axes, context: Context) -> None:
+    """Fill the axes with one mark a run."""
+    found = {
+        one.name: along(context.collection.table, context.panel, one, context.required("x"))
+        for one in context.series
+    }
+    where = places(found.values())
+    for index, (name, cells) in enumerate(found.items()):
+        look = context.looks[name]
+        for value, cell in cells.items():
+            runs = cell.runs[cell.runs["status"].isin(("finished", "stalled")) & (cell.runs[_COLUMN] > 0)]
+            centre = where.position(value) + where.dodge(index, len(found))
+            for offset, (_, run) in zip(spread(len(runs), 0.1), runs.iterrows(), strict=True):
+                stalled = run["status"] == "stalled"
+                axes.plot(
+                    [centre + offset], [run[_COLUMN]], "^" if stalled else look.marker, ms=3.6 if stalled else look.size(3.6), mew=0.8 if stalled else 0,
+                    mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
+                )  # fmt: skip
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.set_ylabel("mean |skip gain|")
+    x_axis(axes, where, context)

@@ -1,0 +1,65 @@
+"""A small table of texts that the page, the markdown and the terminal all show, and how numbers read in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from normfree.study import Cell
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Columns and rows of texts. `numeric` columns are set flush right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+    def markdown(self) -> str:
+        """As a markdown table."""
+        rule = ["--:" if right else "---" for right in self.numeric]
+        lines = [self.columns, rule, *self.rows]
+        return "\n".join(
+            "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
+        )
+
+
+def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Grid:
+    """A grid from (name, is numeric) pairs, less the columns that are blank in every row."""
+    kept = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    return Grid(
+        tuple(columns[i][0] for i in kept),
+        tuple(tuple(row[i] for i in kept) for row in rows),
+        tuple(columns[i][1] for i in kept),
+    )
+
+
+def accuracy(cell: Cell) -> str:
+    """`97.8 ± 0.4` (mean and half interval) where all seeds trained, else the trained seeds themselves, in percent."""
+    if cell.interval is None:
+        return ", ".join(f"{100 * value:.1f}" for value in cell.accuracies("finished"))
+    half = f" ± {100 * cell.interval.half_width:.1f}" if cell.interval.n > 1 else ""
+    return f"{100 * cell.interval.estimate:.1f}{half}"
+
+
+def some(count: int) -> str:
+    """A count, or blank for none."""
+    return str(count) if count else ""
+
+
+def number(value: object, digits: int = 6) -> str:
+    """A recorded number in plain digits, blank where there is none."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return value if isinstance(value, str) else ""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}".replace(",", "\u2009") if abs(value) >= 10_000 else str(int(value))
+    return f"{value:.{digits}g}"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,65 @@
+"""The report as markdown and as one self-contained page, which needs no network and no other file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from normfree.report import facts
+from normfree.report.layout import Drawing
+from normfree.study import DEFINITIONS, Collection, Experiment, Verdict, count
+
+
+def pages(
+    experiment: Experiment,
+    collection: Collection,
+    verdicts: Sequence[Verdict],
+    drawings: Sequence[Drawing],
+    failures: pd.DataFrame,
+) -> dict[str, bytes]:
+    """`report.md` and `report.html`, with the main figure and those panels that are not in it."""
+    chosen = [one for one in drawings if one.name not in experiment.figure or len(experiment.figure) < 2]
+    content: dict[str, Any] = {
+        "experiment": experiment,
+        "verdicts": verdicts,
+        "counts": count(collection.table),
+        "level": f"{100 * experiment.level:g} %",
+        "definitions": DEFINITIONS,
+        "series": facts.series_grid(experiment, collection),
+        "cells": facts.cells_grid(experiment, collection),
+        "failures": facts.failures_grid(failures),
+        "problems": facts.problems_grid(experiment, collection),
+        "networks": facts.networks_grid(experiment, collection),
+        "cost": facts.cost_grid(experiment, collection),
+        "total_time": facts.total_time(collection),
+        "provenance": facts.provenance_grid(collection),
+        "planned_by": collection.planned_by,
+        "limits": facts.limits(experiment, collection),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("normfree.report"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    assert environment.loader is not None
+    css = Markup(environment.loader.get_source(environment, "report.css")[0])
+    images = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "caption": one.caption,
+            "image": base64.b64encode(one.files["svg"]).decode(),
+        }
+        for one in chosen
+    ]
+    markdown = environment.get_template("report.md.j2").render(content, drawings=chosen)
+    html = environment.get_template("report.html.j2").render(content, drawings=images, css=css)
+    return {"report.md": markdown.encode(), "report.html": html.lstrip().encode()}

@@ -1,0 +1,51 @@
+"""The report in a terminal: what became of every cell, then the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from normfree.report.axes import plain
+from normfree.report.grid import accuracy, some
+from normfree.report.tables import conditions
+from normfree.study import Collection, Experiment, Verdict, count
+
+_STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
+
+
+def show(
+    console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]
+) -> None:
+    """Print the cells of every panel and the verdicts."""
+    every = conditions(experiment, collection)
+    factors = {panel.title: str(panel.options.get("x")) for panel in experiment.panels}
+    for title in dict.fromkeys(title for title, _, _ in every):
+        table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table.add_column("series", no_wrap=True)
+        table.add_column(factors[title].removeprefix("batch."), justify="right", no_wrap=True)
+        table.add_column("accuracy (%)", justify="right", no_wrap=True)
+        for name in ("trained", "diverged", "stalled", "open"):
+            table.add_column(name, justify="right")
+        for label, found in [(label, found) for one, label, found in every if one == title]:
+            for i, (value, cell) in enumerate(found.items()):
+                counts = cell.counts
+                style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
+                table.add_row(
+                    escape(label) if i == 0 else "", "none" if value is None else plain(value), accuracy(cell),
+                    f"{counts.trained}/{counts.planned}", some(counts.diverged), some(counts.stalled), some(counts.open),
+                    style=style,
+                )  # fmt: skip
+        console.print(table)
+        console.print()
+    for verdict in verdicts:
+        console.print(
+            f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]  {escape(verdict.claim.claim)}", soft_wrap=True
+        )
+        console.print(f"    {escape(verdict.sentence)}", soft_wrap=True, style="dim")
+    total = count(collection.table)
+    outcomes = [f"{n} {name}" for name, n in vars(total).items() if n and name != "planned"]
+    console.print("\n[dim]accuracy: mean ± half interval where every seed trained, else the trained seeds[/]")
+    console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")

@@ -1,0 +1,47 @@
+"""Hydra's door to the pool of worker processes: see :mod:`normfree.sweep`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+
+class PoolLauncher(Launcher):
+    """Runs every cell of a sweep once, one process a core or a GPU.
+
+    Args:
+        workers: processes at a time; ``None`` for one a core, or one a GPU where there are any.
+
+    Attributes:
+        grids: the grids that each cell stands in, set by the sweeper.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.grids: list[list[str]] | None = None
+        self._workers = workers
+        self._context: HydraContext | None = None
+        self._config: DictConfig | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._context, self._config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from normfree.sweep import run_sweep
+
+        assert self._context is not None
+        assert self._config is not None
+        load = self._context.config_loader.load_sweep_config
+
+        def compose(overrides: Sequence[str]) -> Any:
+            config = load(self._config, list(overrides))
+            with open_dict(config):
+                del config["hydra"]
+            return config
+
+        grids = self.grids or [[] for _ in job_overrides]
+        planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
+        run_sweep(planned, compose, self._workers)
+        return []

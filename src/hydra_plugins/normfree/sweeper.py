@@ -1,0 +1,37 @@
+"""Hydra's door to experiment.grids: see :mod:`normfree.sweep.grids`."""
+
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from omegaconf import OmegaConf
+
+from hydra_plugins.normfree.launcher import PoolLauncher
+from normfree.sweep.grids import expand
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's basic sweeper, repeated over the grids of an experiment."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        assert self.config is not None
+        assert self.launcher is not None
+        grids = OmegaConf.to_container(self.config.experiment.grids, resolve=True)
+        assert isinstance(grids, dict)
+        expanded = expand(grids, arguments, self._combinations)
+        cells = [cell for cell, _ in expanded]
+        self.validate_batch_is_legal(cells[:1])
+        if isinstance(self.launcher, PoolLauncher):
+            self.launcher.grids = [names for _, names in expanded]
+        returns = self.launcher.launch(cells, initial_job_idx=0)
+        for each in returns:
+            _ = each.return_value
+        return [returns]
+
+    def _combinations(self, overrides: list[str]) -> list[list[str]]:
+        """Every combination of overrides that may hold comma lists and ranges."""
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        (combinations,) = self.split_arguments(parser.parse_overrides(overrides), None)
+        return combinations

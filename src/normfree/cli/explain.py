@@ -1,0 +1,125 @@
+"""Hydra's and OmegaConf's errors as one line that names key, value and remedy."""
+
+import difflib
+import re
+import sys
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_type_hints
+
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+
+from normfree.config import TrainConfig, UserError
+
+
+def explain(error: BaseException) -> str:
+    """One line without a newline."""
+    if isinstance(error, UserError):
+        return _one_line(str(error))
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override}: cannot be read as KEY=VALUE; quote what the shell or Hydra would take apart"
+        )
+    several = re.search(r"Ambiguous value for argument '([^']+)'", str(error))
+    if several:
+        return f"{several.group(1)}: several values make a sweep; add -m, or write one value"
+    chain = _chain(error)
+    for link in chain:
+        if isinstance(link, MissingConfigException) and link.options is not None:
+            return _unknown_option(link)
+        line = _unknown_group(str(link)) or _unknown_key(str(link)) or _wrong_type(link)
+        if line:
+            return line
+    message = _one_line(str(chain[-1]) or type(chain[-1]).__name__)
+    if isinstance(chain[-1], InterpolationResolutionError):
+        return f"{message}; set the key that it refers to"
+    return message
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    links = [error]
+    while (cause := links[-1].__cause__ or links[-1].__context__) is not None and cause not in links:
+        links.append(cause)
+    return links
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """``did you mean X?``, or all there are."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    everything = ", ".join(sorted(known))
+    return f"did you mean {close[0]}? There are: {everything}" if close else f"there are: {everything}"
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    options = [name for name in error.options or [] if not name.startswith("_")]
+    return f"{group}={option}: no such option; {nearest(option, options)}"
+
+
+def _unknown_group(message: str) -> str:
+    found = re.search(r"Could not override '([^']+)'\.\s*\n?No match in the defaults list", message)
+    return _no_such_key(found.group(1)) if found else ""
+
+
+def _unknown_key(message: str) -> str:
+    found = re.search(r"Could not override '([^']+)'", message)
+    if found:
+        return _no_such_key(found.group(1))
+    found = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')(?:\s+full_key: (\S+))?", message)
+    return _no_such_key(found.group(2) or found.group(1)) if found else ""
+
+
+def _no_such_key(key: str) -> str:
+    typed = next((word for word in sys.argv[1:] if word.lstrip("+~").startswith(f"{key}=")), key)
+    known = schema_keys(TrainConfig)
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if not close:
+        by_leaf = {name.rpartition(".")[2]: name for name in known}
+        leaf = difflib.get_close_matches(key.rpartition(".")[2], list(by_leaf), n=1, cutoff=0.6)
+        close = [by_leaf[leaf[0]]] if leaf else []
+    hint = f"did you mean {close[0]}?" if close else "python train.py --help lists groups and keys"
+    return f"{typed}: no such key; {hint}"
+
+
+def _wrong_type(error: BaseException) -> str:
+    if not isinstance(error, OmegaConfBaseException):
+        return ""
+    found = re.search(
+        r"Value '(.*?)'(?: of type '(\w+)')? (?:could not|is not|cannot)", str(error), re.DOTALL
+    )
+    key = getattr(error, "full_key", None)
+    if not found or not key:
+        return ""
+    kind = _kind(key)
+    return f"{key}={found.group(1)}: not {kind}" if kind else _one_line(f"{key}: {error}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", list: "a list"}
+
+
+def _kind(key: str) -> str:
+    kind: Any = TrainConfig
+    for part in key.split("["):
+        for name in part.rstrip("]").split("."):
+            if is_dataclass(kind) and isinstance(kind, type):
+                kind = get_type_hints(kind).get(name)
+    options = [option for option in (get_args(kind) or (kind,)) if option is not type(None)]
+    origin = getattr(options[0], "__origin__", options[0]) if options else None
+    text = _KINDS.get(origin, "") if isinstance(origin, type) else ""
+    return f"{text}, or null" if text and type(None) in get_args(kind) else text
+
+
+def schema_keys(schema: type, prefix: str = "") -> list[str]:
+    """Every dotted key of a dataclass schema."""
+    hints = get_type_hints(schema)
+    keys = []
+    for each in fields(schema):
+        kind = hints[each.name]
+        keys.append(prefix + each.name)
+        if isinstance(kind, type) and is_dataclass(kind):
+            keys += schema_keys(kind, f"{prefix}{each.name}.")
+    return keys
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,57 @@
+"""Progress of one run: a line that is rewritten on a terminal, and printed ten times elsewhere."""
+
+import time
+from typing import TextIO
+
+
+class RunLine:
+    """Shows step, loss, accuracy, speed and the time left."""
+
+    def __init__(self, steps: int, stream: TextIO) -> None:
+        self._steps = steps
+        self._stream = stream
+        self._rewrite = stream.isatty()
+        self._shown_tenth = -1
+        self._first: tuple[float, float] | None = None
+        self._open = False
+
+    def show(self, row: dict[str, float]) -> None:
+        """``row`` as it is written to metrics.csv."""
+        step = int(row["step"])
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, step)
+        line = self._line(row, step, now)
+        tenth = step * 10 // self._steps
+        if self._rewrite:
+            self._stream.write(f"\r{line:<100}")
+            self._open = True
+        elif tenth > self._shown_tenth or "validation/accuracy" in row:
+            self._stream.write(line + "\n")
+        self._shown_tenth = max(tenth, self._shown_tenth)
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the line standing."""
+        if self._open:
+            self._stream.write("\n")
+            self._stream.flush()
+
+    def _line(self, row: dict[str, float], step: int, now: float) -> str:
+        assert self._first is not None
+        began, first = self._first
+        left = duration((now - began) / (step - first) * (self._steps - step)) if step > first else "?"
+        text = (
+            f"step {step}/{self._steps}  epoch {row['epoch']:.1f}  loss {row['train/loss']:.3f}  "
+            f"accuracy {row['train/accuracy']:.1%}  lr {row['lr']:.3g}  {row['images_per_second']:,.0f} images/s"
+        )
+        if "validation/accuracy" in row:
+            text += f"  validation {row['validation/accuracy']:.1%}"
+        return f"{text}  {left} left"
+
+
+def duration(seconds: float) -> str:
+    """``0:42``, ``12:05`` or ``3:07:00``."""
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

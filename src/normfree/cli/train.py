@@ -1,0 +1,65 @@
+"""``python train.py``: one run, or its plan."""
+
+import sys
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
+from normfree.cli.progress import RunLine
+from normfree.config import Resolved, require_images, resolve
+from normfree.runs import RunDirectory
+
+
+def train(config: DictConfig) -> None:
+    """Resolve, then plan or run; exits non-zero when the run failed or was interrupted."""
+    overrides = list(HydraConfig.get().overrides.task)
+    resolved = resolve(config, overrides)
+    if resolved.config.plan:
+        from normfree.train.plan import describe_plan
+
+        print(describe_plan(resolved))
+        return
+    run(resolved, overrides)
+
+
+def run(resolved: Resolved, overrides: list[str]) -> None:
+    """Train one run with a line of progress and print what came of it."""
+    # What can be wrong is looked at before torch is imported, which takes seconds.
+    require_images(resolved.config.data)
+    print(_headline(resolved), flush=True)
+    from normfree.train.lightning_noise import quieten
+    from normfree.train.run import run_one
+
+    quieten()
+    line = RunLine(resolved.steps, sys.stdout)
+    result = run_one(resolved, overrides, line.show)
+    line.end()
+    print(summary(result))
+    print(f"results: {RunDirectory.of(resolved).path}")
+    if result["status"] == "failed":
+        print(result["traceback"], file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+    if result["status"] == "preempted":
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _headline(resolved: Resolved) -> str:
+    config = resolved.config
+    return (
+        f"{config.model.name} on {config.data.label} at {config.data.train_size} px, clip={config.clip.name}, "
+        f"batch {config.batch}, {resolved.steps} steps, lr {resolved.lr:g}, seed {config.seed}"
+    )
+
+
+def summary(result: dict[str, Any]) -> str:
+    """One line: status, why, accuracy and time."""
+    metrics = result["metrics"]
+    accuracy = metrics.get("test/accuracy")
+    parts = [result["status"] + (f" ({result['reason']})" if result["reason"] else "")]
+    if accuracy is not None:
+        parts.append(f"test accuracy {accuracy:.1%} on {result['data']['test']:,} images")
+    if result["time"].get("seconds") is not None:
+        parts.append(f"{result['time']['seconds']:.0f} s")
+    return ", ".join(parts)

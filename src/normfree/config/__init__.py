@@ -1,0 +1,18 @@
+"""What a run is asked to be: the schema, its checks and the values that follow from it. Knows no torch."""
+
+from normfree.config.batch_plan import BatchPlan, plan_batch
+from normfree.config.errors import UserError
+from normfree.config.images import require_images
+from normfree.config.resolve import Resolved, resolve
+from normfree.config.schema import SCHEMA_VERSION, TrainConfig
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BatchPlan",
+    "Resolved",
+    "TrainConfig",
+    "UserError",
+    "plan_batch",
+    "require_images",
+    "resolve",
+]

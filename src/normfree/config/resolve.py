@@ -1,0 +1,133 @@
+"""The values that follow from a configuration, worked out once and recorded with the run."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from normfree.config.batch_plan import plan_batch
+from normfree.config.errors import UserError
+from normfree.config.schema import TrainConfig
+from normfree.config.validate import validate
+
+LR_REFERENCE_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A checked configuration with everything that follows from it.
+
+    Attributes:
+        config: the checked configuration.
+        steps: optimizer steps of the run.
+        steps_per_epoch: full batches in one pass over the training data; the remainder is dropped.
+        warmup_steps: steps of linear warm-up; fractional when given in epochs.
+        lr: the learning rate at the end of warm-up.
+        norm_batch: samples that a BatchNorm's statistics see; ``None`` without BatchNorm.
+        micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
+            chosen when the memory of the device is known.
+    """
+
+    config: TrainConfig
+    steps: int
+    steps_per_epoch: int
+    warmup_steps: float
+    lr: float
+    norm_batch: int | None
+    micro_batch: int | None
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training data, counted in samples."""
+        return self.steps * self.config.batch / self.config.data.train_samples
+
+
+def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None) -> Resolved:
+    """Check a composed configuration and derive the rest.
+
+    Args:
+        config: as Hydra composed it, or as a run directory keeps it.
+        given: overrides as typed. ``steps=`` there outweighs a recipe's ``epochs`` and the other way round.
+
+    Raises:
+        UserError: for the first thing that is wrong.
+    """
+    _refuse_unknown(config)
+    node = OmegaConf.merge(OmegaConf.structured(TrainConfig), config)
+    typed = OmegaConf.to_object(node)
+    assert isinstance(typed, TrainConfig)
+    _settle_length(typed, given or [])
+    validate(typed)
+    steps_per_epoch = typed.data.train_samples // typed.batch
+    steps = typed.steps if typed.steps is not None else _steps(typed)
+    warmup = _warmup_steps(typed)
+    if warmup >= steps:
+        raise UserError(
+            f"optimizer.warmup={warmup:g} steps: not shorter than the training of {steps} steps; "
+            "train longer or set optimizer.warmup_steps"
+        )
+    lr = typed.lr if typed.lr is not None else typed.optimizer.base_lr * typed.batch / LR_REFERENCE_BATCH
+    micro_batch, norm_batch = _batches(typed)
+    return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch)
+
+
+def _refuse_unknown(config: DictConfig | dict[str, Any]) -> None:
+    """Keys that were added with ``+``: they would be ignored."""
+    content = OmegaConf.to_container(OmegaConf.create(config), resolve=False)
+    assert isinstance(content, dict)
+    known = OmegaConf.to_container(OmegaConf.structured(TrainConfig))
+    assert isinstance(known, dict)
+    for key, value in content.items():
+        if key not in known:
+            raise UserError(f"{key}={value}: no such key; python train.py --help lists groups and keys")
+        if isinstance(known[key], dict) and isinstance(value, dict):
+            for inner in value:
+                if inner not in known[key]:
+                    raise UserError(
+                        f"{key}.{inner}={value[inner]}: no such key; there are: {', '.join(sorted(known[key]))}"
+                    )
+
+
+def _settle_length(config: TrainConfig, given: list[str]) -> None:
+    keys = {override.split("=", 1)[0].lstrip("+") for override in given}
+    if "steps" in keys and "epochs" not in keys:
+        config.epochs = None
+    if "epochs" in keys and "steps" not in keys:
+        config.steps = None
+    if "optimizer.warmup_steps" in keys and "optimizer.warmup_epochs" not in keys:
+        config.optimizer.warmup_epochs = None
+    if "optimizer.warmup_epochs" in keys and "optimizer.warmup_steps" not in keys:
+        config.optimizer.warmup_steps = None
+
+
+def _steps(config: TrainConfig) -> int:
+    assert config.epochs is not None
+    steps = math.floor(config.data.train_samples * config.epochs / config.batch)
+    if steps < 1:
+        raise UserError(
+            f"epochs={config.epochs:g}: less than one step of batch={config.batch} over "
+            f"{config.data.train_samples} images; train longer or use a smaller batch"
+        )
+    return steps
+
+
+def _warmup_steps(config: TrainConfig) -> float:
+    if config.optimizer.warmup_steps is not None:
+        return config.optimizer.warmup_steps
+    return (config.optimizer.warmup_epochs or 0.0) * config.data.train_samples / config.batch
+
+
+def _batches(config: TrainConfig) -> tuple[int | None, int | None]:
+    """Micro batch and norm_batch. A BatchNorm network's micro batch is never chosen by what memory there is."""
+    trainer = config.trainer
+    plan = plan_batch(config.batch, trainer.devices, trainer.nodes, trainer.micro_batch)
+    if config.model.normalizer != "batchnorm":
+        return trainer.micro_batch, None
+    ghost = config.model.ghost_batch
+    if ghost is not None and plan.micro_batch % ghost:
+        raise UserError(
+            f"model.ghost_batch={ghost}: does not divide the micro batch of {plan.micro_batch} samples; "
+            f"use a divisor of {plan.micro_batch}"
+        )
+    return plan.micro_batch, ghost or plan.micro_batch

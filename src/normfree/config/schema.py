@@ -1,0 +1,168 @@
+"""The schema of one run: every key, its type and its meaning.
+
+YAML files in ``conf/`` give the values; a key or a type that is not here is an error when the configuration is
+composed. Ranges and relations between keys are checked by :func:`normfree.config.validate.validate`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+SCHEMA_VERSION = 1
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
+"""Lightning's names of what a run computes in."""
+
+
+@dataclass
+class ModelConfig:
+    """A network of ``normfree.nets``; ``None`` leaves a value to the network's own definition."""
+
+    name: str = MISSING
+    family: str = MISSING  # resnet, nf_resnet or nfnet
+    normalizer: str = MISSING  # batchnorm, or none for a normaliser-free network
+    train_size: int | None = None  # image side in pixels that the paper trains it at
+    test_size: int | None = None
+    depth: list[int] | None = None  # blocks of each stage
+    width: list[int] | None = None  # output channels of each stage
+    stem_width: int | None = None
+    group_size: int | None = None  # channels of a group (NFNets)
+    se_ratio: float | None = None
+    activation: str | None = None
+    alpha: float | None = None  # scale of the residual branch
+    drop_rate: float | None = None
+    stochastic_depth_rate: float | None = None
+    ghost_batch: int | None = None  # samples of one BatchNorm statistics group; None: the micro batch
+
+
+@dataclass
+class ClipConfig:
+    """Gradient clipping; keys that the chosen rule does not use stay ``None``."""
+
+    name: str = MISSING  # none, norm or agc
+    clip_factor: float | None = None  # agc: largest |gradient| / |parameter| of a unit (lambda)
+    eps: float | None = None  # agc: floor of |parameter|
+    unit: str | None = None  # agc: deepmind, timm or tensor
+    scope: str | None = None  # agc: deepmind, timm or all
+    max_norm: float | None = None  # norm: largest global gradient norm
+
+
+@dataclass
+class DataConfig:
+    """Images; sizes are sides of a square in pixels."""
+
+    name: str = MISSING
+    label: str = MISSING  # how figures and tables call it
+    root: str | None = None
+    classes: int = MISSING
+    channels: int = MISSING
+    train_samples: int = MISSING
+    validation_samples: int = MISSING
+    test_samples: int = MISSING
+    train_size: int = MISSING
+    test_size: int = MISSING
+    workers: int = 0
+
+
+@dataclass
+class AugmentConfig:
+    """What happens to a training image; zero switches a part off."""
+
+    name: str = MISSING
+    shift: int = 0  # random translation by up to this many pixels, zero padded
+    random_resized_crop: bool = False  # area 0.08 to 1, aspect 3/4 to 4/3, bicubic
+    flip: bool = False
+    mixup: float = 0.0  # alpha of MixUp, on half the batches where CutMix is on too
+    cutmix: float = 0.0
+    randaugment_layers: int = 0
+    magnitude: float = 0.0  # RandAugment strength on a scale of 0 to 10
+
+
+@dataclass
+class OptimizerConfig:
+    """SGD with Nesterov momentum, linear warm-up and cosine decay to zero."""
+
+    name: str = "sgd"
+    base_lr: float = 0.1  # learning rate at batch 256
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
+    warmup_epochs: float | None = None
+    warmup_steps: float | None = None
+    label_smoothing: float = 0.1
+
+
+@dataclass
+class TrainerConfig:
+    """Where and how a run computes; nothing here changes what it computes, but for ``norm_batch``."""
+
+    accelerator: str = "auto"  # auto, cpu or gpu
+    devices: int = 1
+    nodes: int = 1
+    micro_batch: int | None = None  # samples in one forward pass on one device; None: chosen
+    threads: int | None = None  # CPU threads of a run; None: all cores, or one in a sweep's worker
+    channels_last: bool = False
+    log_every: int = 10  # steps between rows of metrics.csv
+    evaluate_every: int | None = None  # steps between evaluations on the validation split
+    checkpoint_minutes: float = 5.0
+
+
+@dataclass
+class OutcomeConfig:
+    """When a run counts as diverged or stalled: see docs/decisions/0004-outcomes.md."""
+
+    patience: int = 100  # steps over which the training loss is averaged
+    tolerance: float = 0.005  # share of the initial loss by which that average must have fallen
+    stalled_skip_gain: float = 0.01  # a finished network whose mean |skip gain| is below this has stalled
+
+
+@dataclass
+class LoggerConfig:
+    """metrics.csv is always written; W&B when asked for."""
+
+    name: str = "csv"  # csv or wandb
+    project: str = "normfree"
+    mode: str = "online"  # online or offline
+    timeout: float = 10.0  # seconds that a W&B server may cost at most
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ExperimentConfig:
+    """A sweep with a question: the grids to run and what the report draws from them."""
+
+    name: str = "single"  # the folder of its runs and of its report
+    question: str = ""
+    grids: dict[str, Any] = field(default_factory=dict)
+    # What the report reads; normfree.study.experiment has the types.
+    command: str = ""
+    rules: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, Any] = field(default_factory=dict)
+    figure: list[Any] = field(default_factory=list)
+    panels: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    threats: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class TrainConfig:
+    """One run, or with ``experiment.grids`` or ``-m`` a sweep of runs."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    outcome: OutcomeConfig = field(default_factory=OutcomeConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    batch: int = MISSING  # samples per optimizer step over all devices, nodes and accumulation steps
+    steps: int | None = None  # optimizer steps; or
+    epochs: float | None = None  # passes over the training data
+    lr: float | None = None  # None: optimizer.base_lr * batch / 256
+    seed: int = 0
+    precision: str = "32-true"
+    plan: bool = False
+    runs_dir: str = "runs"

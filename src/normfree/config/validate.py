@@ -1,0 +1,121 @@
+"""Ranges of single keys and relations between them; each failure is one line with key, value and remedy."""
+
+import math
+from collections.abc import Callable
+
+from normfree.config.errors import UserError
+from normfree.config.schema import PRECISIONS, TrainConfig
+
+Check = tuple[str, Callable[[float], bool], str]
+
+_POSITIVE: Check = ("positive", lambda value: value > 0, "must be greater than 0")
+_NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or greater")
+_SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
+_COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
+
+RANGES: dict[str, Check] = {
+    "batch": _COUNT,
+    "steps": _COUNT,
+    "epochs": _POSITIVE,
+    "lr": _POSITIVE,
+    "seed": _NOT_NEGATIVE,
+    "model.drop_rate": _SHARE,
+    "model.stochastic_depth_rate": _SHARE,
+    "model.ghost_batch": _COUNT,
+    "clip.clip_factor": _POSITIVE,
+    "clip.eps": _POSITIVE,
+    "clip.max_norm": _POSITIVE,
+    "data.workers": _NOT_NEGATIVE,
+    "data.train_size": _COUNT,
+    "data.test_size": _COUNT,
+    "augment.shift": _NOT_NEGATIVE,
+    "augment.mixup": _NOT_NEGATIVE,
+    "augment.cutmix": _NOT_NEGATIVE,
+    "augment.magnitude": _NOT_NEGATIVE,
+    "augment.randaugment_layers": _NOT_NEGATIVE,
+    "optimizer.base_lr": _POSITIVE,
+    "optimizer.momentum": _SHARE,
+    "optimizer.weight_decay": _NOT_NEGATIVE,
+    "optimizer.warmup_epochs": _NOT_NEGATIVE,
+    "optimizer.warmup_steps": _NOT_NEGATIVE,
+    "optimizer.label_smoothing": _SHARE,
+    "trainer.devices": _COUNT,
+    "trainer.nodes": _COUNT,
+    "trainer.micro_batch": _COUNT,
+    "trainer.threads": _COUNT,
+    "trainer.log_every": _COUNT,
+    "trainer.evaluate_every": _COUNT,
+    "trainer.checkpoint_minutes": _POSITIVE,
+    "outcome.patience": _COUNT,
+    "outcome.tolerance": _SHARE,
+    "outcome.stalled_skip_gain": _NOT_NEGATIVE,
+    "logger.timeout": _POSITIVE,
+}
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "precision": PRECISIONS,
+    "clip.name": ("none", "norm", "agc"),
+    "clip.unit": ("deepmind", "timm", "tensor"),
+    "clip.scope": ("deepmind", "timm", "all"),
+    "optimizer.name": ("sgd",),
+    "trainer.accelerator": ("auto", "cpu", "gpu"),
+    "logger.name": ("csv", "wandb"),
+    "logger.mode": ("online", "offline"),
+}
+
+
+def lookup(config: TrainConfig, key: str) -> object:
+    """The value of a dotted key."""
+    value: object = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def validate(config: TrainConfig) -> None:
+    """Check ranges, choices and relations.
+
+    Raises:
+        UserError: for the first key that is wrong.
+    """
+    for key, (_, holds, remedy) in RANGES.items():
+        value = lookup(config, key)
+        if value is None:
+            continue
+        assert isinstance(value, int | float)
+        if not math.isfinite(value) or not holds(value):
+            raise UserError(f"{key}={value}: {remedy}")
+    for key, choices in CHOICES.items():
+        value = lookup(config, key)
+        if value is not None and value not in choices:
+            raise UserError(f"{key}={value}: choose one of {', '.join(choices)}")
+    _check_relations(config)
+
+
+def _check_relations(config: TrainConfig) -> None:
+    if config.steps is not None and config.epochs is not None:
+        raise UserError(
+            f"steps={config.steps} and epochs={config.epochs:g}: give one of them; the other follows"
+        )
+    if config.steps is None and config.epochs is None:
+        raise UserError(
+            "steps=null and epochs=null: say how long to train, for instance steps=300 or epochs=10"
+        )
+    if config.optimizer.warmup_steps is not None and config.optimizer.warmup_epochs is not None:
+        raise UserError(
+            "optimizer.warmup_steps and optimizer.warmup_epochs are both given: set one of them to null"
+        )
+    if config.model.ghost_batch is not None and config.model.normalizer != "batchnorm":
+        raise UserError(
+            f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "
+            "leave it out or choose a BatchNorm network such as model=resnet20"
+        )
+    required = {"norm": ("max_norm",), "agc": ("clip_factor", "eps", "unit", "scope"), "none": ()}
+    for key in required[config.clip.name]:
+        if getattr(config.clip, key) is None:
+            raise UserError(f"clip.{key}=null: clip={config.clip.name} needs a value")
+    if config.batch > config.data.train_samples:
+        raise UserError(
+            f"batch={config.batch}: larger than the {config.data.train_samples} training images of "
+            f"{config.data.name}; use batch={config.data.train_samples} or less, or more data"
+        )

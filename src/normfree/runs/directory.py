@@ -1,0 +1,165 @@
+"""A run is its directory: its files, its lock and its status."""
+
+import csv
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from normfree.config import SCHEMA_VERSION, Resolved, UserError
+from normfree.runs.files import write_json_atomic, write_text_atomic
+from normfree.runs.identity import run_id
+
+TERMINAL = ("finished", "stalled", "diverged")
+"""Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
+
+_RESERVE_BYTES = 65_536
+
+
+class RunDirectory:
+    """Paths and small files of one run.
+
+    ``config.yaml`` and ``overrides.yaml`` (what was asked), ``environment.json`` and ``uncommitted.diff`` (with what),
+    ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/``, ``wandb_id``, ``lock``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.overrides = path / "overrides.yaml"
+        self.environment = path / "environment.json"
+        self.difference = path / "uncommitted.diff"
+        self.metrics = path / "metrics.csv"
+        self.result = path / "result.json"
+        self.checkpoints = path / "checkpoints"
+        self.wandb_id = path / "wandb_id"
+        self._reserve = path / ".reserve"
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> Self:
+        """Where a run lives: ``runs_dir/<experiment>/<run id>``."""
+        config = resolved.config
+        return cls(Path(config.runs_dir) / config.experiment.name / run_id(resolved))
+
+    def create(self) -> None:
+        """Make the directory.
+
+        Raises:
+            UserError: if it cannot be made or written.
+        """
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
+        except OSError as error:
+            raise UserError(
+                f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
+                "give a writable directory with runs_dir=..."
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; the lock goes with the process, however it ends.
+
+        Raises:
+            UserError: if another process holds it.
+        """
+        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise UserError(
+                    f"run {self.path.name}: process {owner} is training it now; wait for it to end, "
+                    "or change something such as seed=1"
+                ) from error
+            file.seek(0)
+            file.truncate()
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def read_result(self) -> dict[str, Any] | None:
+        """The result, or ``None`` where there is none.
+
+        Raises:
+            UserError: if it is of another schema version or unreadable.
+        """
+        try:
+            content = json.loads(self.result.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self._check_version()
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"run {self.path}: result.json is unreadable ({error}); move the run away"
+            ) from error
+        self._refuse_other(content.get("schema_version") if isinstance(content, dict) else None)
+        assert isinstance(content, dict)
+        return content
+
+    def _check_version(self) -> None:
+        if self.environment.exists():
+            try:
+                content = json.loads(self.environment.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise UserError(
+                    f"run {self.path}: environment.json is unreadable ({error}); move the run away"
+                ) from error
+            self._refuse_other(content.get("schema_version"))
+
+    def _refuse_other(self, found: object) -> None:
+        if found != SCHEMA_VERSION:
+            raise UserError(
+                f"run {self.path}: written with schema version {found}, this is version {SCHEMA_VERSION}; "
+                "move the run away or give another runs_dir=..."
+            )
+
+    def next_attempt(self) -> int:
+        """How often this run has been started, counting now."""
+        try:
+            return int(json.loads(self.environment.read_text(encoding="utf-8"))["attempts"]) + 1
+        except FileNotFoundError:
+            return 1
+
+    def write_start(
+        self, config: dict[str, Any], overrides: list[str], environment: dict[str, Any], difference: str
+    ) -> None:
+        """Record what was asked for and with what, before the first step."""
+        write_text_atomic(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        if difference:
+            write_text_atomic(self.difference, difference)
+        write_text_atomic(self.overrides, yaml.safe_dump(overrides))
+        write_json_atomic(self.environment, {"schema_version": SCHEMA_VERSION} | environment)
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write the result, on a full disk into the room kept free for it."""
+        content = {"schema_version": SCHEMA_VERSION} | result
+        try:
+            write_json_atomic(self.result, content)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            write_json_atomic(self.result, content)
+        if result["status"] in TERMINAL:
+            self._reserve.unlink(missing_ok=True)
+
+    def checkpoint_candidates(self) -> list[Path]:
+        """Checkpoints that a resumed run may start from, newest first."""
+        return [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
+
+
+def truncate_metrics(path: Path, step: int) -> None:
+    """Drop the rows of ``metrics.csv`` after ``step``: a resumed run writes them again."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+        columns = list(rows[0]) if rows else []
+    kept = [row for row in rows if (row["step"] or "").isdigit() and int(row["step"]) <= step]
+    lines = [",".join(columns)] + [",".join(row[column] or "" for column in columns) for row in kept]
+    write_text_atomic(path, "\n".join(lines) + "\n" if columns else "")

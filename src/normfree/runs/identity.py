@@ -1,0 +1,69 @@
+"""What makes two runs the same: a hash over everything that can change the result."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from normfree.config import SCHEMA_VERSION, Resolved
+
+_TRAINER_IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
+_DATA_IRRELEVANT = "root", "workers", "label"
+
+
+def science(resolved: Resolved) -> dict[str, Any]:
+    """The part of a configuration that can change the result.
+
+    Paths, loggers, worker counts and the experiment's name are left out; so are devices and the micro batch,
+    which enter through ``norm_batch`` alone. Lengths and learning rate enter as what they come to.
+    """
+    content = asdict(resolved.config)
+    for key in _TRAINER_IRRELEVANT:
+        del content[key]
+    for key in _DATA_IRRELEVANT:
+        del content["data"][key]
+    for key in ("epochs", "steps", "lr"):
+        del content[key]
+    for key in ("base_lr", "warmup_epochs", "warmup_steps"):
+        del content["optimizer"][key]
+    if resolved.norm_batch is not None:
+        del content["model"]["ghost_batch"]
+    return content | {
+        "schema_version": SCHEMA_VERSION,
+        "steps": resolved.steps,
+        "warmup_steps": float(resolved.warmup_steps),
+        "lr": float(resolved.lr),
+        "norm_batch": resolved.norm_batch,
+        "channels_last": resolved.config.trainer.channels_last,
+    }
+
+
+def digest(content: dict[str, Any]) -> str:
+    """Eight hexadecimal digits that do not depend on the order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def arm_id(resolved: Resolved) -> str:
+    """The same for runs that differ only in their seed."""
+    content = science(resolved)
+    del content["seed"]
+    return digest(content)
+
+
+def run_id(resolved: Resolved) -> str:
+    """Readable name and hash: ``nf_resnet20-agc0.01-b64-lr0.4-s0-1a2b3c4d``."""
+    config = resolved.config
+    parts = [config.model.name, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
+    if resolved.norm_batch is not None and resolved.norm_batch != config.batch:
+        parts.append(f"bn{resolved.norm_batch}")
+    parts += [f"lr{resolved.lr:g}", f"s{config.seed}", digest(science(resolved))]
+    return "-".join(parts)
+
+
+def clip_label(resolved: Resolved) -> str:
+    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``."""
+    clip = resolved.config.clip
+    if clip.name == "agc":
+        return f"AGC {clip.clip_factor:g}"
+    return f"norm {clip.max_norm:g}" if clip.name == "norm" else "none"

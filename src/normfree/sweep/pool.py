@@ -1,0 +1,141 @@
+"""A queue of runs and the worker processes that train them.
+
+A worker is a process of its own that trains one run after another, so that torch is imported once. A worker that
+dies takes only its run with it: the run is recorded as failed and a new worker takes the next.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from normfree.config import Resolved
+
+GRACE_SECONDS = 8.0
+"""How long workers may take to save their runs after a stop; then they are killed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to train."""
+
+    run_id: str
+    resolved: Resolved
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker said of a run: the share of its steps that are done, and at the end its result."""
+
+    run_id: str
+    share: float
+    result: dict[str, Any] | None = None
+
+
+class _Worker:
+    def __init__(self, number: int, folder: Path, gpus: int) -> None:
+        from normfree.sweep.worker import work
+
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.task: Task | None = None
+        gpu = number % gpus if gpus else None
+        self.process = context.Process(
+            target=work, args=(other, folder / f"worker{number}.log", gpu), name=f"normfree-{number}"
+        )
+        self.process.start()
+        other.close()
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        self.connection.send(task)
+
+
+class Pool:
+    """``with Pool(2) as pool: for event in pool.run(tasks): ...``; leaving it ends every worker."""
+
+    def __init__(self, workers: int, sweep_folder: Path) -> None:
+        self._count = workers
+        self._folder = sweep_folder
+        self._workers: list[_Worker] = []
+        self._stop_time: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.stop()
+        self._end()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop_time is not None
+
+    def stop(self) -> None:
+        """Ask every worker to save its run and end; safe in a signal handler."""
+        if self._stop_time is None:
+            self._stop_time = time.monotonic()
+            for worker in self._workers:
+                if worker.process.is_alive() and worker.process.pid:
+                    os.kill(worker.process.pid, signal.SIGTERM)
+
+    def run(self, tasks: list[Task]) -> Iterator[Event]:
+        """Train every task; yields what workers say until all have ended or the pool is stopped."""
+        queue = list(tasks)
+        gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+        for number in range(self._count):
+            worker = _Worker(number, self._folder, gpus)
+            self._workers.append(worker)
+            worker.give(queue.pop(0))
+        while any(worker.task for worker in self._workers):
+            if self._stop_time is not None and time.monotonic() - self._stop_time > GRACE_SECONDS:
+                return
+            connections = {worker.connection: worker for worker in self._workers if worker.task}
+            for ready in wait(list(connections), timeout=0.5):
+                assert isinstance(ready, Connection)
+                yield from self._hear(connections[ready], queue)
+
+    def _hear(self, worker: _Worker, queue: list[Task]) -> Iterator[Event]:
+        task = worker.task
+        assert task is not None
+        try:
+            event: Event = worker.connection.recv()
+        except (EOFError, OSError):
+            event = Event(task.run_id, 1.0, self._dead(worker, task))
+        yield event
+        if event.result is None:
+            return
+        worker.task = None
+        if queue and not self.stopping:
+            if not worker.process.is_alive():
+                replacement = _Worker(self._workers.index(worker), self._folder, 0)
+                self._workers[self._workers.index(worker)] = worker = replacement
+            worker.give(queue.pop(0))
+
+    def _dead(self, worker: _Worker, task: Task) -> dict[str, Any]:
+        """The result of a run whose worker died without a word."""
+        worker.process.join(GRACE_SECONDS)
+        code = worker.process.exitcode
+        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        status = "preempted" if self.stopping else "failed"
+        return {"status": status, "reason": f"its process ended with {how}", "traceback": None}
+
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.connection.close()
+        deadline = (self._stop_time or time.monotonic()) + GRACE_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.1, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()

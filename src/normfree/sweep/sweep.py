@@ -1,0 +1,175 @@
+"""A sweep: check every cell, run what is missing, tell what came of it."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from normfree.config import Resolved, UserError, resolve
+from normfree.runs import TERMINAL, RunDirectory, run_id
+from normfree.runs.files import write_json_atomic
+from normfree.sweep.account import account
+from normfree.sweep.pool import Pool, Task
+from normfree.sweep.progress import SweepLine
+
+MANIFEST = "sweep.json"
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One planned run."""
+
+    overrides: list[str]
+    resolved: Resolved
+    run_id: str
+    grids: list[str]
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory.of(self.resolved)
+
+    @property
+    def images(self) -> int:
+        return self.resolved.steps * self.resolved.config.batch
+
+
+def run_sweep(
+    planned: list[tuple[list[str], list[str]]],
+    compose: Callable[[Sequence[str]], Any],
+    workers: int | None = None,
+) -> None:
+    """Run every cell that has no result yet; exits with 1 if one failed and with 130 after Ctrl-C.
+
+    Args:
+        planned: overrides of each cell, and the grids that it stands in.
+        compose: overrides -> composed configuration.
+        workers: processes at a time.
+
+    Raises:
+        UserError: if any cell is wrong, before anything starts.
+    """
+    cells = plan_cells(planned, compose)
+    if cells[0].resolved.config.plan:
+        _print_plan(cells)
+        return
+    _write_manifest(cells)
+    results = {cell.run_id: _result(cell) for cell in cells}
+    missing = [cell for cell in cells if results[cell.run_id] is None]
+    if missing:
+        interrupted = _run(cells, missing, results, workers)
+    else:
+        interrupted = False
+        print(f"all {len(cells)} runs of {cells[0].resolved.config.experiment.name} have their results")
+    lines, failed = account([(cell.run_id, results[cell.run_id]) for cell in cells])
+    print("\n".join(lines), flush=True)
+    folder = cells[0].directory.path.parent
+    print(f"runs: {folder}")
+    if interrupted:
+        print("interrupted; the same command goes on with what is missing", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    if failed:
+        sys.exit(EXIT_FAILED)
+
+
+def plan_cells(
+    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
+) -> list[Cell]:
+    """Check every cell; cells that come to the same run are one."""
+    cells: dict[str, Cell] = {}
+    for each, grids in planned:
+        try:
+            resolved = resolve(compose(each), each)
+        except UserError as error:
+            raise UserError(f"{error} (in the cell {' '.join(each)})") from error
+        _refuse_several_devices(resolved)
+        cell = cells.setdefault(run_id(resolved), Cell(each, resolved, run_id(resolved), []))
+        cell.grids.extend(name for name in grids if name not in cell.grids)
+    return list(cells.values())
+
+
+def _refuse_several_devices(resolved: Resolved) -> None:
+    trainer = resolved.config.trainer
+    if trainer.devices * trainer.nodes > 1:
+        raise UserError(
+            f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: a cell of a sweep runs on one device; "
+            "use trainer.devices=1 trainer.nodes=1"
+        )
+
+
+def _result(cell: Cell) -> dict[str, Any] | None:
+    """The result of a cell that is done; a failed or preempted one is started again."""
+    result = cell.directory.read_result()
+    return result if result is not None and result["status"] in TERMINAL else None
+
+
+def _write_manifest(cells: list[Cell]) -> None:
+    folder = cells[0].directory.path.parent
+    content = {
+        "schema_version": 1,
+        "experiment": cells[0].resolved.config.experiment.name,
+        "cells": [
+            {"run_id": cell.run_id, "overrides": cell.overrides, "grids": cell.grids} for cell in cells
+        ],
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_atomic(folder / MANIFEST, content)
+    except OSError as error:
+        raise UserError(
+            f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "
+            "give a writable directory with runs_dir=..."
+        ) from error
+
+
+def _run(
+    cells: list[Cell], missing: list[Cell], results: dict[str, dict[str, Any] | None], workers: int | None
+) -> bool:
+    """Run the missing cells, the longest first; returns whether Ctrl-C ended it early."""
+    count = workers or _default_workers()
+    if count < 1:
+        raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
+    tasks = [
+        Task(cell.run_id, cell.resolved, cell.overrides)
+        for cell in sorted(missing, key=lambda cell: -cell.images)
+    ]
+    line = SweepLine(len(cells), len(cells) - len(missing), {cell.run_id: cell.images for cell in missing})
+    with Pool(min(count, len(tasks)), sweep_folder=missing[0].directory.path.parent) as pool:
+        previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            pool.stop()
+
+        for number, _ in previous:
+            signal.signal(number, stop)
+        try:
+            for event in pool.run(tasks):
+                if event.result is not None:
+                    results[event.run_id] = event.result
+                line.show(event)
+        finally:
+            for number, handler in previous:
+                signal.signal(number, handler)
+        line.end()
+        return pool.stopping
+
+
+def _default_workers() -> int:
+    """One process a GPU, or one a core that this process may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return len([device for device in visible.split(",") if device.strip()])
+    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if visible is None else 0
+    return gpus or len(os.sched_getaffinity(0))
+
+
+def _print_plan(cells: list[Cell]) -> None:
+    for cell in cells:
+        print(cell.run_id)
+    steps = sum(cell.resolved.steps for cell in cells)
+    done = sum(_result(cell) is not None for cell in cells)
+    print(f"{len(cells)} runs, {done} of them done, {steps:,} optimizer steps in all")

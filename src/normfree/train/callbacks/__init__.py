@@ -1,0 +1,7 @@
+"""What happens around a step: clipping, the record of the run, checkpoints."""
+
+from normfree.train.callbacks.checkpoint import Checkpoint
+from normfree.train.callbacks.clipping import GradientClipping
+from normfree.train.callbacks.monitor import Monitor
+
+__all__ = ["Checkpoint", "GradientClipping", "Monitor"]

@@ -1,0 +1,53 @@
+"""Checkpoints at step boundaries: every few minutes, and when the run is asked to stop."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from normfree.train.stopping import StopRequest
+
+
+class Checkpoint(pl.Callback):
+    """Keeps ``last.ckpt`` and the one before it; a new one replaces the old only when it is complete.
+
+    Args:
+        folder: where checkpoints are kept.
+        minutes: time between two of them.
+        stop: asked after every step; when set, the state is saved and training ends.
+    """
+
+    def __init__(self, folder: Path, minutes: float, stop: StopRequest) -> None:
+        self._folder = folder
+        self._seconds = minutes * 60
+        self._stop = stop
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        asked = self._stop.asked()
+        if asked:
+            trainer.should_stop = True
+        if asked or time.monotonic() - self._saved >= self._seconds:
+            self.save(trainer)
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Write the state of the run; a failure leaves the earlier checkpoints as they were."""
+        fresh, last, previous = (self._folder / f"{name}.ckpt" for name in ("new", "last", "previous"))
+        try:
+            trainer.save_checkpoint(fresh, weights_only=False)
+            if last.exists():
+                last.replace(previous)
+            fresh.replace(last)
+        finally:
+            fresh.unlink(missing_ok=True)
+        self._saved = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the checkpoints of a run that has its result."""
+        for name in ("new", "last", "previous"):
+            (self._folder / f"{name}.ckpt").unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""What a run writes down while it trains, and the stop when it has diverged."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from normfree.config import Resolved
+from normfree.nets import skip_gains
+from normfree.train.callbacks.clipping import GradientClipping
+from normfree.train.metrics import MetricsFile
+from normfree.train.module import Classifier
+from normfree.train.outcome import DivergenceRule
+
+Progress = Callable[[dict[str, float]], None]
+Evaluation = Callable[[], dict[str, float]]
+
+
+class Monitor(pl.Callback):
+    """Writes a row of metrics every ``trainer.log_every`` steps and watches the loss of every step.
+
+    Losses stay on the device between rows, so that watching them costs no synchronisation.
+
+    Args:
+        clipping: the callback whose statistics are recorded; it must come before this one.
+        progress: told step, steps, loss, accuracy, lr and images per second at each row.
+        evaluation: run every ``trainer.evaluate_every`` steps; its numbers join the row.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        clipping: GradientClipping,
+        metrics: MetricsFile,
+        progress: Progress,
+        evaluation: Evaluation,
+    ) -> None:
+        self._resolved = resolved
+        self._clipping = clipping
+        self._metrics = metrics
+        self._progress = progress
+        self._evaluation = evaluation
+        self.rule = DivergenceRule(resolved.config.outcome, resolved.warmup_steps)
+        self.train_seconds = 0.0
+        self.steps_timed = 0
+        self.last_loss: float | None = None
+        self._losses: list[Tensor] = []
+        self._correct: list[Tensor] = []
+        self._gradient_norm: Tensor | None = None
+        self._lr = 0.0
+        self._rng: Tensor | None = None
+        self._clock = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule.state(),
+            "rng": torch.get_rng_state(),
+            "losses": [float(loss) for loss in self._losses],
+            "correct": [float(correct) for correct in self._correct],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rule.restore(state_dict["rule"])
+        self._rng = state_dict["rng"]
+        self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in state_dict["losses"]]
+        self._correct = [torch.tensor(correct) for correct in state_dict["correct"]]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._rng is not None:
+            torch.set_rng_state(self._rng)
+        self._clock = time.perf_counter()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self._lr = float(optimizer.param_groups[0]["lr"])
+        self._gradient_norm = None
+        if self._clipping.clip.name == "none" and self._row_due(trainer.global_step + 1):
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            self._gradient_norm = get_total_norm(gradients)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(pl_module, Classifier)
+        self._losses.append(pl_module.last_loss)
+        self._correct.append(pl_module.last_correct)
+        if len(self._losses) % trainer.accumulate_grad_batches == 0 and self._row_due(trainer.global_step):
+            self._write_row(trainer, pl_module)
+
+    def _row_due(self, step: int) -> bool:
+        trainer = self._resolved.config.trainer
+        every = trainer.evaluate_every
+        return (
+            step % trainer.log_every == 0 or step == self._resolved.steps or bool(every and step % every == 0)
+        )
+
+    def _write_row(self, trainer: pl.Trainer, module: Classifier) -> None:
+        accumulation = trainer.accumulate_grad_batches
+        device = module.device
+        losses = torch.stack([x.to(device, torch.float64) for x in self._losses])
+        losses = losses.view(-1, accumulation).mean(1).tolist()
+        accuracy = float(torch.stack([x.to(device) for x in self._correct]).mean())
+        self._losses.clear()
+        self._correct.clear()
+        step = trainer.global_step
+        for number, loss in enumerate(losses, step - len(losses) + 1):
+            self.rule.update(number, loss)
+        seconds = time.perf_counter() - self._clock
+        self.train_seconds += seconds
+        self.steps_timed += len(losses)
+        self.last_loss = sum(losses) / len(losses)
+        batch = self._resolved.config.batch
+        row = {
+            "step": step,
+            "epoch": step / self._resolved.steps_per_epoch,
+            "lr": self._lr,
+            "train/loss": self.last_loss,
+            "train/accuracy": accuracy,
+            "images_per_second": batch * len(losses) / max(seconds, 1e-9),
+            **self._gradient_columns(),
+            "skip_gain/mean_abs": mean_abs_skip_gain(module),
+        }
+        every = self._resolved.config.trainer.evaluate_every
+        if every and step % every == 0 and step != self._resolved.steps:
+            row |= self._evaluation()
+        self._metrics.write(row)
+        self._progress({key: value for key, value in row.items() if value is not None})
+        if self.rule.reason:
+            trainer.should_stop = True
+        self._clock = time.perf_counter()
+
+    def _gradient_columns(self) -> dict[str, float | None]:
+        statistics = self._clipping.statistics
+        if statistics is None:
+            norm = None if self._gradient_norm is None else float(self._gradient_norm)
+            return {"grad/norm_before": norm, "grad/norm_after": norm, "clip/clipped_share": None}
+        return {
+            "grad/norm_before": float(statistics.norm_before),
+            "grad/norm_after": float(statistics.norm_after),
+            "clip/clipped_share": float(statistics.clipped_units) / max(1, int(statistics.units)),
+        }
+
+
+def mean_abs_skip_gain(module: Classifier) -> float | None:
+    """Mean of |skip gain| over the blocks; ``None`` for a network that has none."""
+    gains = skip_gains(module.network)
+    return float(torch.stack([gain.detach().abs() for gain in gains]).mean()) if gains else None

@@ -1,0 +1,180 @@
+"""Training and evaluating one run on one device."""
+
+import logging
+import math
+import signal
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from normfree.config import Resolved
+from normfree.data import Source, build_source
+from normfree.nets import count_macs, count_parameters
+from normfree.probe import batch_dependence
+from normfree.runs import RunDirectory, truncate_metrics
+from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor
+from normfree.train.callbacks.monitor import mean_abs_skip_gain
+from normfree.train.evaluation import evaluate
+from normfree.train.hardware import plan_for
+from normfree.train.loader import RunBatches
+from normfree.train.metrics import MetricsFile
+from normfree.train.module import Classifier
+from normfree.train.network import build_network
+from normfree.train.outcome import stalled_reason
+from normfree.train.stopping import StopRequest
+from normfree.train.tracking import open_tracker
+
+PROBE_IMAGES = 8
+PROBE_LIMIT_MACS = 200_000_000
+"""Networks of more multiply-adds an image are not probed for batch dependence: float64 would take too long."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came of training: the parts of result.json that only training knows.
+
+    ``status`` is finished, stalled, diverged, failed or preempted.
+    """
+
+    status: str
+    reason: str = ""
+    steps_done: int = 0
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    batch_dependence: dict[str, float] | None = None
+    cost: dict[str, int] = field(default_factory=dict)
+    batch: dict[str, int] = field(default_factory=dict)
+    time: dict[str, float] = field(default_factory=dict)
+    traceback: str | None = None
+
+    def stopped_by(self, stop: StopRequest) -> "Fit":
+        """The same, with the reason why an unfinished run stopped."""
+        if self.status != "preempted" or self.reason:
+            return self
+        cause = "the end of its parent process" if stop.signal is None else signal.Signals(stop.signal).name
+        reason = f"stopped by {cause} after step {self.steps_done}; the same command goes on from there"
+        return replace(self, reason=reason)
+
+
+def fit(
+    resolved: Resolved,
+    directory: RunDirectory,
+    device: torch.device,
+    progress: Callable[[dict[str, float]], None],
+    stop: StopRequest,
+) -> Fit:
+    """Train to the last step, to divergence or to a stop request; then evaluate."""
+    config = resolved.config
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    network = build_network(resolved)
+    size = config.data.train_size
+    cost = {"parameters": count_parameters(network), "macs": count_macs(network, size)}
+    plan = plan_for(resolved, network, device)
+    source = build_source(resolved, plan.micro_batch)
+    if config.trainer.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    # Building and costing a network draws random numbers; training starts from the seed whatever they were.
+    torch.manual_seed(config.seed)
+    module = Classifier(resolved, network)
+    batches = RunBatches(source, resolved.steps * plan.accumulation)
+
+    def evaluation(split: str) -> dict[str, float]:
+        return evaluate(module.network, source, split, module.device, config.trainer.channels_last)
+
+    with open_tracker(resolved, directory) as tracker:
+        checkpoint_path, step = _newest_good(directory.checkpoint_candidates())
+        truncate_metrics(directory.metrics, step)
+        metrics = MetricsFile(directory.metrics, tracker.write)
+        clipping = GradientClipping(config.clip)
+        has_validation = source.size("validation") > 0
+        monitor = Monitor(
+            resolved, clipping, metrics, progress, lambda: evaluation("validation") if has_validation else {}
+        )
+        checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
+        trainer = pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            precision=config.precision,  # type: ignore[arg-type]
+            max_epochs=1,
+            max_steps=resolved.steps,
+            accumulate_grad_batches=plan.accumulation,
+            callbacks=[clipping, monitor, checkpoint],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=directory.path,
+        )
+        trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
+        done = trainer.global_step
+        module.to(device)
+        base = Fit(
+            status="preempted",
+            steps_done=done,
+            cost=cost,
+            batch={
+                "micro": plan.micro_batch,
+                "accumulation": plan.accumulation,
+                "devices": plan.devices,
+                "nodes": plan.nodes,
+            },
+            time={"images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9)},
+        )
+        diverged = bool(monitor.rule.reason)
+        if done < resolved.steps and not diverged:
+            return base
+        final: dict[str, float | None] = {
+            "train/initial_loss": monitor.rule.initial,
+            "train/final_loss": monitor.last_loss,
+            "skip_gain/mean_abs": mean_abs_skip_gain(module),
+        }
+        healthy = all(bool(torch.isfinite(p).all()) for p in module.parameters())
+        if healthy:
+            scores = evaluation("test") | (evaluation("validation") if has_validation else {})
+            metrics.write({"step": done, "epoch": done / resolved.steps_per_epoch, **scores})
+            final |= scores
+        reason = monitor.rule.reason or _non_finite(final)
+        stalled = stalled_reason(config.outcome, final["skip_gain/mean_abs"])
+        status = "diverged" if reason else "stalled" if stalled else "finished"
+        probed = healthy and cost["macs"] <= PROBE_LIMIT_MACS
+        result = replace(
+            base,
+            status=status,
+            reason=reason or stalled,
+            metrics=final,
+            batch_dependence=_probe(module, source) if probed else None,
+        )
+        tracker.finish({key: value for key, value in final.items() if value is not None} | {"status": status})
+        trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
+        checkpoint.discard()
+        return result
+
+
+def _non_finite(final: dict[str, float | None]) -> str:
+    for key, value in final.items():
+        if value is not None and not math.isfinite(value):
+            return f"{key} is {value} at the end"
+    return ""
+
+
+def _probe(module: Classifier, source: Source) -> dict[str, float]:
+    batch = next(iter(source.evaluation_batches("test", PROBE_IMAGES)))
+    return batch_dependence(module.network, batch.images, batch.labels)
+
+
+def _newest_good(candidates: list[Path]) -> tuple[Path | None, int]:
+    """The newest checkpoint that can be read, and its step; an unreadable one is named and passed over."""
+    for path in candidates:
+        try:
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return path, int(content["global_step"])
+        except Exception as error:
+            warnings.warn(f"checkpoint {path} cannot be read ({error}); trying an older one", stacklevel=2)
+    return None, 0

@@ -1,0 +1,32 @@
+"""The micro batches of one run as Lightning reads them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from normfree.data import Batch, Source
+
+
+class RunBatches:
+    """All micro batches of a run, as one pass: a run is one Lightning epoch, so none ends inside an accumulation group.
+
+    Stateful in Lightning's sense: a resumed run goes on with the micro batch after the last one it trained on.
+    """
+
+    def __init__(self, source: Source, total: int) -> None:
+        self._source = source
+        self._total = total
+        self._position = 0
+
+    def __len__(self) -> int:
+        return self._total
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._source.training_batches(self._position, self._total):
+            self._position += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"position": self._position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._position = int(state["position"])

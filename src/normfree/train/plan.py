@@ -1,0 +1,86 @@
+"""``plan=true``: what a run would do here, without doing it."""
+
+import torch
+
+from normfree.config import Resolved, UserError, plan_batch, require_images
+from normfree.nets import count_macs, count_parameters
+from normfree.runs import RunDirectory, clip_label
+from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
+from normfree.train.network import build_network
+
+
+def describe_plan(resolved: Resolved) -> str:
+    """The plan as lines of text; builds the network's shapes, trains nothing."""
+    config = resolved.config
+    with torch.device("meta"):
+        network = build_network(resolved)
+    warnings = []
+    try:
+        device = choose_device(resolved)
+        batch = plan_for(resolved, network, device)
+    except UserError as error:
+        warnings.append(str(error))
+        device = torch.device("cpu")
+        batch = plan_batch(
+            config.batch, config.trainer.devices, config.trainer.nodes, resolved.micro_batch, limit=None
+        )
+    try:
+        require_images(config.data)
+        images = "found"
+    except UserError as error:
+        images = f"missing: {error}"
+    needed = memory_estimate(resolved, network, batch.micro_batch)
+    free = free_memory(device)
+    if needed > free:
+        warnings.append(
+            f"about {_gib(needed)} needed and {_gib(free)} free: set trainer.micro_batch to less than "
+            f"{batch.micro_batch}" + (" (this changes norm_batch)" if resolved.norm_batch else "")
+        )
+    warnings += _recipe_warnings(resolved, device)
+    train, test = config.data.train_size, config.data.test_size
+    size = f"{train} px" if train == test else f"{train} px in training, {test} px in testing"
+    macs = " and ".join(
+        f"{count_macs(network, side) / 1e9:.4g} G at {side} px" for side in sorted({train, test})
+    )
+    rows = {
+        "model": f"{config.model.name}, {count_parameters(network):,} parameters, {macs} multiply-adds an image",
+        "data": f"{config.data.label}, {config.data.train_samples:,} training images, {size}; images {images}",
+        "augment": config.augment.name,
+        "clip": clip_label(resolved),
+        "batch": f"{batch} on {device_name(device)}"
+        + (f"; BatchNorm statistics over {resolved.norm_batch}" if resolved.norm_batch else ""),
+        "length": f"{resolved.steps:,} steps = {resolved.epochs:,.4g} epochs of {resolved.steps_per_epoch:,} full batches",
+        "lr": f"{resolved.lr:g} after {resolved.warmup_steps:,.6g} steps of linear warm-up, then cosine to 0",
+        "optimizer": f"{config.optimizer.name}, momentum {config.optimizer.momentum:g}, weight decay "
+        f"{config.optimizer.weight_decay:g}, label smoothing {config.optimizer.label_smoothing:g}",
+        "precision": config.precision,
+        "compute": f"{3 * count_macs(network, train) * 2 * config.batch * resolved.steps / 1e18:.3g} EFLOP "
+        "(forward and backward, 2 a multiply-add)",
+        "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, momentum, activations)",
+        "run": str(RunDirectory.of(resolved).path),
+    }
+    lines = [f"{key:<10} {value}" for key, value in rows.items()]
+    return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
+
+
+def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
+    config = resolved.config
+    found = []
+    if config.augment.name == "paper":
+        found.append(
+            "augment=paper uses torchvision's RandAugment before mixing; the paper's own operations, applied after "
+            "mixing, and its exponential moving average of the weights are not in this version"
+        )
+    if device.type == "cuda" and torch.cuda.device_count() > config.trainer.devices:
+        found.append(f"{torch.cuda.device_count()} GPUs here, {config.trainer.devices} used")
+    if device.type == "cpu" and config.model.train_size is not None:
+        found.append("no GPU is used: training a network of this size on a processor is not practical")
+    if config.clip.name == "none" and config.model.normalizer == "none":
+        found.append(
+            "a normaliser-free network without clipping diverges at high learning rates: try clip=agc"
+        )
+    return found
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

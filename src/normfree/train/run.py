@@ -1,0 +1,116 @@
+"""One run from its configuration to its result."""
+
+import dataclasses
+import errno
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from normfree.config import Resolved, UserError
+from normfree.runs import TERMINAL, RunDirectory, arm_id, clip_label, run_id
+from normfree.runs.provenance import difference, provenance
+from normfree.train.fit import Fit, fit
+from normfree.train.hardware import choose_device, device_name
+from normfree.train.stopping import StopRequest
+
+Progress = Callable[[dict[str, float]], None]
+
+
+def run_one(
+    resolved: Resolved,
+    overrides: list[str],
+    progress: Progress = lambda row: None,
+    stop: StopRequest | None = None,
+) -> dict[str, Any]:
+    """Train, evaluate and record; a run that has its result returns it at once, an unfinished one goes on.
+
+    Args:
+        overrides: as typed, for the record.
+        progress: told the numbers of every row of metrics.csv.
+        stop: asked at every step; a stopped run is saved, recorded as ``preempted`` and can be gone on with.
+
+    Returns:
+        The content of result.json. An exception in training gives status ``failed`` and its traceback.
+
+    Raises:
+        UserError: for what the user can put right, before anything is trained.
+    """
+    directory = RunDirectory.of(resolved)
+    if directory.result.exists():
+        result = directory.read_result()
+        if result is not None and result["status"] in TERMINAL:
+            return result
+    device = choose_device(resolved)
+    directory.create()
+    with directory.locked():
+        previous = directory.read_result()
+        if previous is not None and previous["status"] in TERMINAL:
+            return previous
+        attempts = directory.next_attempt()
+        config = dataclasses.asdict(resolved.config)
+        record = {"attempts": attempts}
+        stop = stop or StopRequest()
+        started = time.perf_counter()
+        try:
+            with stop.listening():
+                origin = provenance(device_name(device), _threads(resolved))
+                directory.write_start(config, overrides, record | origin, difference())
+                outcome = fit(resolved, directory, device, progress, stop)
+        except UserError:
+            raise
+        except Exception as error:
+            outcome = _broken(error)
+        outcome = outcome.stopped_by(stop)
+        result = _describe(resolved, outcome) | record | {"provenance": origin}
+        result["time"]["seconds"] = time.perf_counter() - started
+        directory.write_result(result)
+        return result
+
+
+def _threads(resolved: Resolved) -> int:
+    if resolved.config.trainer.threads is not None:
+        torch.set_num_threads(resolved.config.trainer.threads)
+    return torch.get_num_threads()
+
+
+def _broken(error: Exception) -> Fit:
+    """A full disk can be gone on from; everything else is a failure with its traceback."""
+    text = "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = f"disk full ({error.filename or error}); make room and run the same command again"
+        return Fit("preempted", reason, traceback=text)
+    return Fit("failed", f"{type(error).__name__}: {error}".splitlines()[0], traceback=text)
+
+
+def _describe(resolved: Resolved, outcome: Fit) -> dict[str, Any]:
+    config = resolved.config
+    return {
+        "run_id": run_id(resolved),
+        "arm_id": arm_id(resolved),
+        "experiment": config.experiment.name,
+        "seed": config.seed,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "model": {"name": config.model.name, "normalizer": config.model.normalizer, **outcome.cost},
+        "clip": {"name": config.clip.name, "label": clip_label(resolved)},
+        "data": {
+            "name": config.data.name,
+            "label": f"{config.data.label}, {config.data.train_size} px",
+            "classes": config.data.classes,
+            "train": config.data.train_samples,
+            "validation": config.data.validation_samples,
+            "test": config.data.test_samples,
+        },
+        "batch": {"global": config.batch, **outcome.batch, "norm_batch": resolved.norm_batch},
+        "lr": resolved.lr,
+        "precision": config.precision,
+        "steps": resolved.steps,
+        "steps_done": outcome.steps_done,
+        "metrics": outcome.metrics,
+        "batch_dependence": outcome.batch_dependence,
+        "time": dict(outcome.time),
+        "traceback": outcome.traceback,
+    }

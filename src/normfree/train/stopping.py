@@ -1,0 +1,48 @@
+"""A request to stop, by signal or by the end of the parent process."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class StopRequest:
+    """Set once; asked at every step boundary, where a run can be saved and left.
+
+    Args:
+        also: a further condition, for instance that the parent process has gone.
+    """
+
+    def __init__(self, also: Callable[[], bool] | None = None) -> None:
+        self.signal: int | None = None
+        self._also = also
+
+    def asked(self) -> bool:
+        return self.signal is not None or (self._also is not None and self._also())
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn the first stop signal into a request; the second one ends the process as usual."""
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.signal = number
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in STOP_SIGNALS:
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def parent_gone() -> Callable[[], bool]:
+    """A test whether the process that started this one has ended."""
+    parent = os.getppid()
+    return lambda: os.getppid() != parent

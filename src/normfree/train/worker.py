@@ -1,0 +1,27 @@
+"""One run inside a sweep's worker process."""
+
+import traceback
+from typing import Any
+
+import torch
+
+from normfree.config import Resolved, UserError
+from normfree.train.lightning_noise import quieten
+from normfree.train.run import Progress, run_one
+from normfree.train.stopping import StopRequest, parent_gone
+
+quieten()
+
+
+def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> dict[str, Any]:
+    """The result of a run, whatever happens to it; one CPU thread unless the configuration says otherwise."""
+    if resolved.config.trainer.threads is None:
+        torch.set_num_threads(1)
+    try:
+        return run_one(resolved, overrides, progress, StopRequest(parent_gone()))
+    except UserError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return {"status": "failed", "reason": reason, "traceback": traceback.format_exc(), "metrics": {}}
+    return {"status": "failed", "reason": reason, "traceback": None, "metrics": {}}

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from normfree.clip.norms import tensor_norms, unit_norms
 from normfree.clip.statistics import ClipStatistics, parameters_with_gradient
 from normfree.clip.units import unit_dims
 
@@ -63,8 +64,8 @@ def _clip_on_one_device(
             whole.append((parameter, gradient))
         else:
             sliced.append((parameter, gradient, dims))
-    parameter_norms = _unit_norms([p for p, _ in whole], [(p, dims) for p, _, dims in sliced])
-    gradient_norms = _unit_norms([g for _, g in whole], [(g, dims) for _, g, dims in sliced])
+    parameter_norms = tensor_norms([p for p, _ in whole]) + [unit_norms(p, dims) for p, _, dims in sliced]
+    gradient_norms = tensor_norms([g for _, g in whole]) + [unit_norms(g, dims) for _, g, dims in sliced]
     norms = torch.cat([norm.flatten() for norm in gradient_norms])
     limits = torch.cat([norm.flatten() for norm in parameter_norms]).clamp_(min=eps).mul_(clip_factor)
 
@@ -85,24 +86,6 @@ def _clip_on_one_device(
         clipped_units=clipped.sum(),
         nonfinite=finite.all().logical_not_(),
     )
-
-
-def _unit_norms(whole: list[Tensor], sliced: list[tuple[Tensor, tuple[int, ...]]]) -> list[Tensor]:
-    """Norms of whole tensors (each of shape ``()``), then of slices (reduced dimensions kept at size 1)."""
-    norms: list[Tensor] = []
-    if whole:
-        norms.extend(torch._foreach_norm(whole, dtype=_accumulator(whole[0]) if _same_dtype(whole) else None))
-    for tensor, dims in sliced:
-        norms.append(torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=_accumulator(tensor)))
-    return norms
-
-
-def _same_dtype(tensors: list[Tensor]) -> bool:
-    return all(tensor.dtype == tensors[0].dtype for tensor in tensors)
-
-
-def _accumulator(tensor: Tensor) -> torch.dtype:
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def _joined(parts: list[ClipStatistics]) -> ClipStatistics:

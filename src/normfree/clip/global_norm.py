@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from normfree.clip.norms import tensor_norms
 from normfree.clip.statistics import ClipStatistics, parameters_with_gradient
 
 
@@ -26,15 +27,10 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> C
         return ClipStatistics.empty()
     gradients = [gradient for _, gradient in pairs]
     device = gradients[0].device
-    norms = [norm.to(device) for norm in torch._foreach_norm(gradients, dtype=_accumulator(gradients))]
-    norm = torch.linalg.vector_norm(torch.stack(norms))
+    norm = torch.linalg.vector_norm(torch.stack([norm.to(device) for norm in tensor_norms(gradients)]))
     factor = max_norm / (norm + 1e-6)
     clipped = (factor < 1) & norm.isfinite()
     factor = torch.where(clipped, factor, torch.ones_like(factor))
     for gradient in gradients:
         gradient.mul_(factor.to(gradient.device))
     return ClipStatistics(norm, norm * factor, 1, clipped.sum(), ~norm.isfinite())
-
-
-def _accumulator(tensors: list[Tensor]) -> torch.dtype:
-    return torch.float64 if all(t.dtype == torch.float64 for t in tensors) else torch.float32

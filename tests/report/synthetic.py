@@ -1,4 +1,5 @@
-"""Made-up runs in the layout that training writes, with every outcome. `python tests/report/synthetic.py` stores
+"""Made-up runs in the layout that training writes, with every outcome. `python tests/report/synthetic.py`
+stores
 the fixture; nothing here is a result."""
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ MODELS = {
     "nf_resnet20": ("none", 271_322, 31_000_000),
     "nfnet_nano": ("none", 402_118, 78_000_000),
 }
-CLIPS = {"none": ("none", "none"), "norm": ("norm", "norm 0.1"), "agc01": ("agc", "AGC 0.01"), "agc04": ("agc", "AGC 0.04")}
+CLIPS = {
+    "none": ("none", "none"),
+    "norm": ("norm", "norm 0.1"),
+    "agc01": ("agc", "AGC 0.01"),
+    "agc04": ("agc", "AGC 0.04"),
+}
 DEPENDENCE = ("logits_batch_vs_single", "logits_train_vs_eval", "gradient_whole_vs_accumulated")
 
 
-def cell(model: str, clip: str, batch: int, lr: float, seed: int, norm_batch: int | None, grids: list[str]) -> dict[str, Any]:
+def cell(
+    model: str, clip: str, batch: int, lr: float, seed: int, norm_batch: int | None, grids: list[str]
+) -> dict[str, Any]:
     """One planned run with its factors."""
     overrides = [f"model={model}", f"clip={CLIPS[clip][0]}", f"batch={batch}", f"lr={lr:g}"]
     if CLIPS[clip][0] == "agc":
@@ -31,9 +39,8 @@ def cell(model: str, clip: str, batch: int, lr: float, seed: int, norm_batch: in
         overrides.append(f"model.ghost_batch={norm_batch}")
     arm = f"{model}-{clip}-b{batch}-lr{lr:g}" + (f"-bn{norm_batch}" if model == "resnet20" else "")
     factors = {"model": model, "clip": clip, "batch": batch, "lr": lr, "seed": seed, "norm_batch": norm_batch}
-    return {
-        "run_id": f"{arm}-s{seed}", "overrides": [*overrides, f"seed={seed}"], "grids": grids, "arm": arm, **factors,
-    }  # fmt: skip
+    planned = {"run_id": f"{arm}-s{seed}", "overrides": [*overrides, f"seed={seed}"], "grids": grids}
+    return {**planned, "arm": arm, **factors}
 
 
 def status_of(cell: dict[str, Any], luck: np.random.Generator) -> str:
@@ -52,35 +59,70 @@ def status_of(cell: dict[str, Any], luck: np.random.Generator) -> str:
 
 def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict[str, Any]:
     """`result.json` of a run that ended."""
-    normalizer, parameters, macs = MODELS[cell["model"]]
-    best = 0.982 - 0.01 * abs(math.log2(cell["lr"] / 0.4)) / 3 - (0.004 if cell["model"] != "resnet20" else 0.0)
-    best -= 0.05 / cell["norm_batch"] if cell["norm_batch"] else 0.0
-    accuracy = {"finished": best + luck.normal(0, 0.003), "stalled": luck.uniform(0.42, 0.6), "diverged": 0.1}.get(status)
-    loss = {"finished": 0.52 + luck.normal(0, 0.01), "stalled": luck.uniform(1.6, 1.9), "diverged": None}.get(status)
+    model, norm_batch = cell["model"], cell["norm_batch"]
+    normalizer, parameters, macs = MODELS[model]
+    best = 0.982 - 0.01 * abs(math.log2(cell["lr"] / 0.4)) / 3 - (0.004 if normalizer == "none" else 0.0)
+    best -= 0.05 / norm_batch if norm_batch else 0.0
+    accuracies = {
+        "finished": best + luck.normal(0, 0.003),
+        "stalled": luck.uniform(0.42, 0.6),
+        "diverged": 0.1,
+    }
+    losses = {"finished": 0.52 + luck.normal(0, 0.01), "stalled": luck.uniform(1.6, 1.9)}
+    accuracy, loss = accuracies.get(status), losses.get(status)
     scale = (3e-2 if normalizer == "batchnorm" else 6e-17) * luck.uniform(0.7, 1.3, 3)
-    values = [float(f"{value:.3g}") for value in scale]
+    dependence = [float(f"{value:.3g}") for value in scale]
     if normalizer == "none":
-        values[1] = 0.0
-    rate = (2900 if normalizer == "batchnorm" else 2100 if cell["model"] == "nf_resnet20" else 900) * luck.uniform(0.95, 1.05)
+        dependence[1] = 0.0
+    rate = {"resnet20": 2900, "nf_resnet20": 2100, "nfnet_nano": 900}[model] * luck.uniform(0.95, 1.05)
     done = 300 if status in ("finished", "stalled") else 140
+    reasons = {"diverged": "loss is nan at step 140", "failed": "RuntimeError: out of memory"}
+    trace = "Traceback (most recent call last):\n  ...\nRuntimeError: out of memory"
+    gain = (
+        None
+        if normalizer == "batchnorm"
+        else 0.004
+        if status == "stalled"
+        else round(luck.uniform(0.1, 0.3), 3)
+    )
     return {
-        "schema_version": 1, "run_id": cell["run_id"], "arm_id": cell["arm"], "experiment": "demo", "seed": cell["seed"],
-        "status": status, "reason": {"diverged": "loss is nan at step 140", "failed": "RuntimeError: out of memory"}.get(status, ""),
-        "model": {"name": cell["model"], "normalizer": normalizer, "parameters": parameters, "macs": macs},
+        "schema_version": 1,
+        "run_id": cell["run_id"],
+        "arm_id": cell["arm"],
+        "experiment": "demo",
+        "seed": cell["seed"],
+        "status": status,
+        "reason": reasons.get(status, ""),
+        "model": {"name": model, "normalizer": normalizer, "parameters": parameters, "macs": macs},
         "clip": {"name": CLIPS[cell["clip"]][0], "label": CLIPS[cell["clip"]][1]},
-        "data": {"name": "mnist5k", "label": "MNIST-5k, 14 px", "classes": 10, "train": 3500, "validation": 500, "test": 1000},
-        "batch": {"global": cell["batch"], "micro": cell["batch"], "accumulation": 1, "devices": 1, "nodes": 1,
-                  "norm_batch": cell["norm_batch"]},
-        "lr": cell["lr"], "precision": "32-true", "steps": 300, "steps_done": done,
-        "metrics": {"test/accuracy": None if accuracy is None else round(accuracy, 3), "test/loss": loss,
-                    "train/initial_loss": 2.303, "train/final_loss": loss,
-                    "skip_gain/mean_abs": None if normalizer == "batchnorm" else 0.004 if status == "stalled" else 0.2},
-        "batch_dependence": dict(zip(DEPENDENCE, values, strict=True)),
-        "time": {"seconds": round(done * cell["batch"] / rate, 2), "images_per_second": round(rate, 1)}, "attempts": 1,
-        "traceback": "Traceback (most recent call last):\n  ...\nRuntimeError: out of memory" if status == "failed" else None,
-        "provenance": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False, "normfree": "0.1.0",
-                       "torch": "2.13.0", "lightning": "2.6.6", "python": "3.11.7", "platform": "Linux x86_64",
-                       "device": "CPU Example", "threads": 1},
+        "data": {
+            "name": "mnist5k", "label": "MNIST-5k, 14 px", "classes": 10,
+            "train": 3500, "validation": 500, "test": 1000,
+        },
+        "batch": {
+            "global": cell["batch"], "micro": cell["batch"], "accumulation": 1,
+            "devices": 1, "nodes": 1, "norm_batch": norm_batch,
+        },
+        "lr": cell["lr"],
+        "precision": "32-true",
+        "steps": 300,
+        "steps_done": done,
+        "metrics": {
+            "test/accuracy": None if accuracy is None else round(accuracy, 3),
+            "test/loss": loss,
+            "train/initial_loss": 2.303,
+            "train/final_loss": loss,
+            "skip_gain/mean_abs": gain,
+        },
+        "batch_dependence": dict(zip(DEPENDENCE, dependence, strict=True)),
+        "time": {"seconds": round(done * cell["batch"] / rate, 2), "images_per_second": round(rate, 1)},
+        "attempts": 1,
+        "traceback": trace if status == "failed" else None,
+        "provenance": {
+            "commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False, "normfree": "0.1.0",
+            "torch": "2.13.0", "lightning": "2.6.6", "python": "3.11.7", "platform": "Linux x86_64",
+            "device": "CPU Example", "threads": 1,
+        },
     }  # fmt: skip
 
 
@@ -94,7 +136,9 @@ def metrics_csv(status: str, steps: int, luck: np.random.Generator) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(cells: Iterable[dict[str, Any]], directory: Path, statuses: dict[str, str] | None = None, seed: int = 0) -> None:
+def write(
+    cells: Iterable[dict[str, Any]], directory: Path, statuses: dict[str, str] | None = None, seed: int = 0
+) -> None:
     """Write runs and their `sweep.json`; `statuses` overrides the outcome of single runs by id."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -137,7 +181,17 @@ def quickstart(seeds: int = 3) -> list[dict[str, Any]]:
             found.append(cell("resnet20", "none", 64, 0.4, seed, norm_batch, ["statistics"]))
         for lr in (0.4, 1.6):
             for clip in ("none", "agc04"):
-                found.append(cell("nfnet_nano", clip, 64, lr, seed, None, ["nano"] + (["dependence"] if lr == 0.4 else [])))
+                found.append(
+                    cell(
+                        "nfnet_nano",
+                        clip,
+                        64,
+                        lr,
+                        seed,
+                        None,
+                        ["nano"] + (["dependence"] if lr == 0.4 else []),
+                    )
+                )
     return found
 
 
@@ -147,10 +201,16 @@ def demo() -> tuple[list[dict[str, Any]], dict[str, str]]:
     for seed in range(3):
         for lr in (0.2, 0.8, 3.2):
             for model, clip in (("resnet20", "none"), ("nf_resnet20", "none"), ("nf_resnet20", "agc01")):
-                found.append(cell(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"]))
+                found.append(
+                    cell(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"])
+                )
         found.append(cell("resnet20", "none", 64, 0.8, seed, 2, ["statistics"]))
-    statuses = {one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"}
-    statuses |= {f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)}
+    statuses = {
+        one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"
+    }
+    statuses |= {
+        f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)
+    }
     statuses |= {f"nf_resnet20-agc01-b64-lr0.2-s{seed}": "stalled" for seed in range(3)}
     statuses |= {
         "nf_resnet20-none-b64-lr0.8-s2": "finished",

@@ -1,4 +1,6 @@
-"""Axes that read as in a paper: plain ticks at the values used, series side by side, a strip of failure counts."""
+"""Axes that read as in a paper: plain ticks at the values used, series side by side, a strip of failure
+counts.
+"""
 
 from __future__ import annotations
 
@@ -81,12 +83,13 @@ class Scale:
 
 
 def failure_strip(
-    axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context, scale: Scale,
-    limits: tuple[float, float],
+    axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context,
+    scale: Scale,    limits: tuple[float, float],
 ) -> None:  # fmt: skip
     """Set the y limits (percent), and beneath them a row a series that counts what did not train.
 
-    `×3/3` are diverged of planned, `△2/3` stalled, `?1/3` without an outcome. Series that always trained have no row.
+    `✕3/3` are diverged of planned, `△2/3` stalled, `?1/3` without an outcome. Series that always trained have
+    no row.
     """
     rows = [
         name
@@ -112,21 +115,23 @@ def failure_strip(
                 ha="center",
                 va="center_baseline",
                 fontsize=5.6,
-                color=look.colour,
+                color=look.dark,
             )
 
 
 def told(cell: Cell) -> str:
-    """What did not train in a cell: `×2△1/3`, or an empty string."""
+    """What did not train in a cell: `✕2△1/3`, or an empty string."""
     counts = cell.counts
     parts = [
-        f"{mark}{n}" for mark, n in (("×", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n
+        f"{mark}{n}" for mark, n in (("✕", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n
     ]
     return "".join(parts) + f"/{counts.planned}" if parts else ""
 
 
 def chance(context: Context) -> float | None:
-    """Accuracy of guessing, from the number of classes recorded; None where runs disagree or none is recorded."""
+    """Accuracy of guessing, from the number of classes recorded; None where runs disagree or none is
+    recorded.
+    """
     classes = context.collection.table["data.classes"].dropna().unique()
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 

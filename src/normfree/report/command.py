@@ -17,9 +17,10 @@ Turn the runs of an experiment into figures, tables and a page: reports/<experim
   python report.py experiment=quickstart runs_dir=/scratch/runs reports_dir=/tmp/reports
   python report.py experiment=quickstart check=true     compare with the stored tables, write nothing
 
-Keys and their values now:
+Keys and their defaults:
 
-$CONFIG
+{keys}
+
 Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
 """
 
@@ -36,18 +37,30 @@ class ReportConfig:
 
 
 def register() -> None:
-    """Give Hydra the keys and the help; no run directory, no log file."""
+    """Give Hydra the keys; no run directory, no log file."""
     from hydra.core.config_store import ConfigStore
 
     quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}, "_self_"]
-    hydra = {"output_subdir": None, "run": {"dir": "."}, "help": {"app_name": "report", "template": HELP}}
+    hydra = {"output_subdir": None, "run": {"dir": "."}}
     ConfigStore.instance().store(
         name="report", node={"defaults": quiet, "hydra": hydra, **asdict(ReportConfig())}
     )
 
 
+def help_text() -> str:
+    """What `--help` prints."""
+    width = max(len(field.name) for field in fields(ReportConfig))
+    keys = [f"  {name:{width}}  {value}" for name, value in asdict(ReportConfig()).items()]
+    return HELP.replace("{keys}", "\n".join(keys))
+
+
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise `UserError` for what Hydra would answer at length: unknown keys, no value, several experiments."""
+    """Answer `--help` and stop, before Hydra searches for its plugins.
+
+    Raise `UserError` for what Hydra would answer at length: unknown keys, no value, several experiments."""
+    if {"-h", "--help"} & set(arguments):
+        sys.stdout.write(help_text())
+        raise SystemExit(0)
     from normfree.study.experiment import nearest
 
     known = [field.name for field in fields(ReportConfig)]

@@ -1,4 +1,6 @@
-"""What a reader needs beside the figures: what was run, what it cost, on what, and what limits the conclusions."""
+"""What a reader needs beside the figures: what was run, what it cost, on what, and what limits the
+conclusions.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,20 @@ def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
     for cell in cells(table, experiment.level):
         run, counts = cell.runs.iloc[0], cell.counts
         rows.append(
-            [run["series"], *(number(run[name]) for name in varying), f"{counts.trained}/{counts.planned}"]
-            + [some(counts.diverged), some(counts.stalled), some(counts.open), accuracy(cell)]
+            [
+                run["series"],
+                *(number(run[name]) for name in varying),
+                f"{counts.trained}/{counts.planned}",
+                some(counts.diverged),
+                some(counts.stalled),
+                some(counts.open),
+                accuracy(cell),
+            ]
         )
     heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("stalled", True), ("no outcome", True), ("test accuracy (%)", True)]
-    return grid(heads, rows)
+    order = _labels(experiment, table)
+    return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
 
 
 def series_grid(experiment: Experiment, collection: Collection) -> Grid:
@@ -41,14 +51,16 @@ def series_grid(experiment: Experiment, collection: Collection) -> Grid:
             str(row["cells"]),
             f"{row['trained']}/{row['planned']}",
             some(row["diverged"]),
+            some(row["stalled"]),
+            some(row["open"]),
+            _percent(row["test/accuracy/trained"]),
+            _percent(row["test/accuracy/diverged_at_chance"]),
         ]
-        + [some(row["stalled"]), some(row["open"]), _percent(row["test/accuracy/trained"])]
-        + [_percent(row["test/accuracy/diverged_at_chance"])]
         for row in series_table(experiment, collection).to_dict("records")
     ]
     heads = ["panel", "series", "cells", "trained", "diverged", "stalled", "no outcome"]
-    heads += ["accuracy, trained runs (%)", "accuracy, diverged = chance (%)"]
-    return grid([(name, i > 1) for i, name in enumerate(heads)], rows)
+    heads += ["accuracy (%) of trained", "accuracy (%) with diverged = chance"]
+    return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
 
 
 def failures_grid(failures: pd.DataFrame) -> Grid:
@@ -129,8 +141,8 @@ def provenance_grid(collection: Collection) -> Grid:
     texts["provenance.dirty"] = (
         texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
     )
-    found = texts.groupby(columns, sort=True).size()
-    rows = [[*(str(part) for part in key), str(n)] for key, n in found.items()]
+    found = texts.groupby(columns, sort=True).size().reset_index(name="runs")
+    rows = [[str(part) for part in row] for row in found.itertuples(index=False)]
     heads = ["commit", "working tree", *_PROVENANCE[2:], "runs"]
     return grid([(name, name in ("threads", "runs")) for name in heads], rows)
 
@@ -183,7 +195,8 @@ def _labels(experiment: Experiment, table: pd.DataFrame) -> list[str]:
 def _values(column: pd.Series) -> str:
     found = column.dropna().unique()
     if pd.api.types.is_numeric_dtype(column):
-        return ", ".join(number(float(value)) for value in sorted(found))
+        numbers = [number(float(value)) for value in sorted(found)]
+        return ", ".join(numbers) if len(numbers) < 6 else f"{numbers[0]} to {numbers[-1]} ({len(numbers)})"
     return ", ".join(sorted(str(value) for value in found))
 
 

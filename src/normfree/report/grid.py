@@ -1,4 +1,4 @@
-"""A small table of texts that the page, the markdown and the terminal all show, and how numbers read in it."""
+"""A small table of texts for the page and the markdown, and how numbers read in it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ class Grid:
             "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
         )
 
+    def grouped(self) -> Grid:
+        """The same with repeats of the first column left blank."""
+        rows = [
+            ("", *row[1:]) if i and row[0] == self.rows[i - 1][0] else row for i, row in enumerate(self.rows)
+        ]
+        return Grid(self.columns, tuple(rows), self.numeric)
+
 
 def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Grid:
     """A grid from (name, is numeric) pairs, less the columns that are blank in every row."""
@@ -37,7 +44,9 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
 
 
 def accuracy(cell: Cell) -> str:
-    """`97.8 ± 0.4` (mean and half interval) where all seeds trained, else the trained seeds themselves, in percent."""
+    """`97.8 ± 0.4` (mean and half interval) where all seeds trained, else the trained seeds themselves, in
+    percent.
+    """
     if cell.interval is None:
         return ", ".join(f"{100 * value:.1f}" for value in cell.accuracies("finished"))
     half = f" ± {100 * cell.interval.half_width:.1f}" if cell.interval.n > 1 else ""

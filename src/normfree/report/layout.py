@@ -1,4 +1,6 @@
-"""Panels on a page: single figures of one column, the main figure of two, and the legend that all panels share."""
+"""Panels on a page: single figures of one column, the main figure of two, and the legend that all panels
+share.
+"""
 
 from __future__ import annotations
 
@@ -81,30 +83,35 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     if not marks:
         return []
     shown = {one.name for context in contexts if kind_of(context.panel).marks for one in context.series}
-    line = "-" if "mean" in marks or "line" in marks else ""
+    line = bool({"mean", "line"} & marks)
     marker = marks != {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
         _series_entry(look, line, marker) for name, look in contexts[0].looks.items() if name in shown
     ]
-    grey = {"color": GREY, "linestyle": ""}
     if "mean" in marks:
         level = f"{100 * contexts[0].experiment.level:g} %"
         dash = Line2D([], [], marker="s", color=GREY, linestyle="", ms=3.6)
         bar = LineCollection([], colors=GREY, linewidths=0.9)
         entries.append(ErrorbarContainer((dash, (), (bar,)), has_yerr=True, label=f"mean, {level} interval"))
-        entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", **grey))
+        entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
     if "diverged" in marks:
-        entries.append(Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", **grey))
+        entries.append(
+            Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", color=GREY, linestyle="")
+        )
     if "stalled" in marks:
-        entries.append(Line2D([], [], marker="^", ms=3.8, mew=0.8, mfc="white", label="stalled", **grey))
+        entries.append(
+            Line2D(
+                [], [], marker="^", ms=3.8, mew=0.8, mfc="white", label="stalled", color=GREY, linestyle=""
+            )
+        )
     return entries
 
 
-def _series_entry(look: Look, line: str, marker: bool) -> Line2D:
+def _series_entry(look: Look, line: bool, marker: bool) -> Line2D:
     return Line2D(
-        [], [], color=look.colour, linestyle=line or "none", marker=look.marker if marker else "none",
-        ms=look.size(4.2),
-        mec="white", mew=0.5, label=look.label,
+        [], [], color=look.colour, linestyle="-" if line else "none",
+        marker=look.marker if marker else "none",
+        ms=look.size(4.2), mec="white", mew=look.edge, label=look.label,
     )  # fmt: skip
 
 
@@ -126,8 +133,12 @@ def _caption(contexts: Sequence[Context]) -> str:
         text = kind_of(context.panel).caption.format(level=level)
         if text not in said:
             said.append(text)
-    seeds = contexts[0].collection.table["seed"].nunique()
-    said.append(
-        f"n = {seeds} seeds a cell as planned; counts in the strip and in cells.csv give n of each cell."
-    )
+    if any("mean" in kind_of(context.panel).marks for context in contexts):
+        said.append(f"Planned are {_seeds(contexts[0].collection)} seeds a cell; cells.csv gives n of each.")
     return " ".join(said)
+
+
+def _seeds(collection: Collection) -> str:
+    planned = collection.table.groupby("arm_id").size()
+    fewest, most = int(planned.min()), int(planned.max())
+    return str(most) if fewest == most else f"{fewest} to {most}"

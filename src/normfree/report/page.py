@@ -22,7 +22,10 @@ def pages(
     drawings: Sequence[Drawing],
     failures: pd.DataFrame,
 ) -> dict[str, bytes]:
-    """`report.md` and `report.html`, with the main figure and those panels that are not in it."""
+    """`report.md` and `report.html`, with the main figure and those panels that are not in it.
+
+    Narrow screens show the panels of the main figure one by one.
+    """
     chosen = [one for one in drawings if one.name not in experiment.figure or len(experiment.figure) < 2]
     content: dict[str, Any] = {
         "experiment": experiment,
@@ -51,15 +54,14 @@ def pages(
     )
     assert environment.loader is not None
     css = Markup(environment.loader.get_source(environment, "report.css")[0])
-    images = [
-        {
-            "name": one.name,
-            "title": one.title,
-            "caption": one.caption,
-            "image": base64.b64encode(one.files["svg"]).decode(),
-        }
-        for one in chosen
-    ]
+    panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]
+    images = [{**_image(one), "parts": panels if one.name == "main" else []} for one in chosen]
     markdown = environment.get_template("report.md.j2").render(content, drawings=chosen)
     html = environment.get_template("report.html.j2").render(content, drawings=images, css=css)
     return {"report.md": markdown.encode(), "report.html": html.lstrip().encode()}
+
+
+def _image(drawing: Drawing) -> dict[str, str]:
+    """The drawing as a picture within the page."""
+    image = base64.b64encode(drawing.files["svg"]).decode()
+    return {"name": drawing.name, "title": drawing.title, "caption": drawing.caption, "image": image}

@@ -1,4 +1,6 @@
-"""How figures look: one palette, one marker a series, sizes of one and two columns, no clock and no chance in the bytes."""
+"""How figures look: one palette, one marker a series, sizes of one and two columns, no clock and no chance in
+the bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from normfree.study import Series
@@ -25,7 +28,7 @@ PALETTE = ("#000000", "#D55E00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9", "#E
 MARKERS = ("s", "o", "D", "v", "*", "p", "P", "h")
 _LARGER = {"*": 1.55, "P": 1.15, "p": 1.15, "h": 1.1, "D": 0.9}
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -54,6 +57,7 @@ _SETTINGS: dict[str, Any] = {
     "pdf.fonttype": 42,
     "path.simplify": False,
 }
+_THIN = ("*", "P")  # a white edge would eat them
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,17 @@ class Look:
     def size(self, points: float) -> float:
         """Marker size that looks like a circle of `points`."""
         return points * _LARGER.get(self.marker, 1.0)
+
+    @property
+    def edge(self) -> float:
+        """Width in points of the white edge that parts overlapping markers."""
+        return 0.0 if self.marker in _THIN else 0.5
+
+    @property
+    def dark(self) -> str:
+        """The colour, dark enough for small print."""
+        red, green, blue = (0.68 * part for part in to_rgb(self.colour))
+        return to_hex((red, green, blue))
 
 
 def looks(series: Sequence[Series]) -> dict[str, Look]:
@@ -82,7 +97,8 @@ def paper_style() -> Iterator[None]:
     """matplotlib's own defaults with this style, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        for name, value in _SETTINGS.items():
+            mpl.rcParams[name] = value
         yield
 
 

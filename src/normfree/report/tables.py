@@ -56,8 +56,9 @@ def cells_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
 def series_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
     """One row a panel and series, over all its cells: counts, and accuracy twice.
 
-    `test/accuracy/trained` is the mean over the runs that trained; `test/accuracy/diverged_at_chance` the mean
-    over all concluded runs with diverged ones at chance level, what a setting picked blindly from the panel gives.
+    `test/accuracy/trained` is the mean over the runs that trained; `test/accuracy/diverged_at_chance` the
+    mean over all concluded runs with diverged ones at chance level, what a setting picked blindly from the
+    panel gives.
     """
     rows = []
     for title, one, found in conditions(experiment, collection):

@@ -34,8 +34,10 @@ def show(
                 counts = cell.counts
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
-                    escape(label) if i == 0 else "", "none" if value is None else plain(value), accuracy(cell),
-                    f"{counts.trained}/{counts.planned}", some(counts.diverged), some(counts.stalled), some(counts.open),
+                    escape(label) if i == 0 else "", "none" if value is None else plain(value),
+                    accuracy(cell),
+                    f"{counts.trained}/{counts.planned}", some(counts.diverged),
+                    some(counts.stalled), some(counts.open),
                     style=style,
                 )  # fmt: skip
         console.print(table)

@@ -1,4 +1,4 @@
-"""Cells: the runs of one arm, which differ in nothing but their seed, and what may be said of them together."""
+"""Cells: the runs of one arm, which differ only in their seed, and what may be said of them together."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Run directories to one tidy table: a row for every planned run, a column for every factor and measurement.
 
-`result.json` is flattened with dots (`model.name`, `batch.norm_batch`, `time.seconds`); what is under `metrics`
-keeps the name it has in `metrics.csv` (`test/accuracy`). A run without a result takes its factors from its
-overrides and from the runs that were given the same ones, so that it can be counted where it belongs.
+`result.json` is flattened with dots (`model.name`, `batch.norm_batch`, `time.seconds`); what is under
+`metrics` keeps the name it has in `metrics.csv` (`test/accuracy`). A run without a result takes its factors
+from its overrides and from the runs that were given the same ones, so that it can be counted where it
+belongs.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ NUMBERS = (
 WORDS = (
     "run_id", "arm_id", "status", "reason", "model.name", "model.normalizer", "clip.name", "clip.label",
     "data.name", "data.label", "precision", "traceback",
-    "provenance.commit", "provenance.dirty", "provenance.normfree", "provenance.torch", "provenance.lightning",
-    "provenance.python", "provenance.platform", "provenance.device", "provenance.threads",
+    "provenance.commit", "provenance.dirty", "provenance.normfree", "provenance.torch",
+    "provenance.lightning", "provenance.python",
+    "provenance.platform", "provenance.device", "provenance.threads",
 )  # fmt: skip
 
 
@@ -43,8 +45,8 @@ WORDS = (
 class Collection:
     """The runs of one experiment.
 
-    `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names; they
-    are shown and not used. `planned_by` says where the plan came from.
+    `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
+    they are shown and not used. `planned_by` says where the plan came from.
     """
 
     table: pd.DataFrame
@@ -61,7 +63,7 @@ class Collection:
 
 
 def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
-    """Read `<runs_dir>/<experiment>`. Raises `UserError` where there are no runs at all, or no readable plan."""
+    """Read `<runs_dir>/<experiment>`. Raises `UserError` where there are no runs, or no readable plan."""
     directory = runs_dir / experiment
     remedy = command or f"python train.py -m experiment={experiment}"
     present = sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []

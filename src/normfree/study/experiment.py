@@ -1,8 +1,9 @@
 """The `experiment:` node of an experiment file: its question, series, panels and claims.
 
 A report needs this node and the run directories, nothing else. Words: a *series* is one line of a figure (a
-network with its clipping), declared once so that it keeps its colour everywhere; a *panel* is one set of axes; a
-*claim* is a sentence that the runs support, refute or leave open by a rule that is in the file before they start.
+network with its clipping), declared once so that it keeps its colour everywhere; a *panel* is one set of
+axes; a *claim* is a sentence that the runs support, refute or leave open by a rule that is in the file before
+they start.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes. `kind` names a file of `normfree.report.figures`; `options` are that kind's own keys."""
+    """One set of axes. `kind` names a file of `normfree.report.figures`; `options` are its own keys."""
 
     name: str
     kind: str
@@ -49,7 +50,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement with its rule. `kind` names a function of `normfree.study.claims`."""
+    """One statement with its rule. `kind` names a file of `normfree.study.claims`."""
 
     name: str
     kind: str
@@ -86,7 +87,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def load_experiment(name: str, directory: Path) -> Experiment:
-    """Read `<directory>/<name>.yaml`. Raises `UserError` where the file or its `experiment:` node is unusable."""
+    """Read `<directory>/<name>.yaml`. Raises `UserError` where the file or its `experiment:` node is
+    unusable.
+    """
     path = directory / f"{name}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in directory.glob("*.yaml"))

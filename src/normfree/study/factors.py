@@ -36,8 +36,9 @@ def relatives_key(overrides: Iterable[str]) -> str:
 def fill_from_relatives(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Complete rows without a result, and give every row its cell: `arm_id`.
 
-    A run of the same cell (same overrides but the seed) gives all its factors. Failing that, runs with the same
-    `clip` overrides give `clip.*`, and so on for each group. A cell without any result is named by its overrides.
+    A run of the same cell (same overrides but the seed) gives all its factors. Failing that, runs with the
+    same `clip` overrides give `clip.*`, and so on for each group. A cell without any result is named by its
+    overrides.
     """
     cells: dict[str, dict[str, Any]] = {}
     parts: dict[tuple[str, str], dict[str, Any]] = {}

@@ -15,8 +15,9 @@ from normfree.study.experiment import Where, nearest
 def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFrame:
     """The rows for which every condition holds.
 
-    A condition is a value, a list of values (any of them), a range `{min: 0.4, max: 3.2}` (bounds included), or
-    null (no value recorded). `grids` asks whether the run belongs to a grid. Raises `UserError` for an unknown factor.
+    A condition is a value, a list of values (any of them), a range `{min: 0.4, max: 3.2}` (bounds included),
+    or null (no value recorded). `grids` asks whether the run belongs to a grid. Raises `UserError` for an
+    unknown factor.
     """
     keep = pd.Series(True, index=table.index)
     for factor, wanted in where.items():

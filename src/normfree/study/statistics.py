@@ -29,7 +29,7 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean of independent values with Student's t interval. Raises `ValueError` for none or non-finite ones."""
+    """Mean of independent values with Student's t interval. Raises `ValueError` for none or non-finite."""
     array = np.asarray(values, dtype=float)
     if array.size == 0 or not np.isfinite(array).all():
         raise ValueError("a mean needs at least one value and finite ones")
@@ -73,7 +73,9 @@ def share_difference(trained_a: int, n_a: int, trained_b: int, n_b: int, level: 
 
 
 def share_difference_below(trained_a: int, n_a: int, trained_b: int, n_b: int, margin: float) -> float:
-    """One-sided p of 'the share of A exceeds that of B by `margin` or more', by inverting Newcombe's interval."""
+    """One-sided p of 'the share of A exceeds that of B by `margin` or more', by inverting Newcombe's
+    interval.
+    """
 
     def excess(p: float) -> float:
         return share_difference(trained_a, n_a, trained_b, n_b, 1 - 2 * p).high - margin

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from normfree.study.claims import Evidence, gather
+from normfree.study.claims import Evidence, weigh
 from normfree.study.experiment import Claim, Experiment
 from normfree.study.statistics import holm
 
@@ -29,7 +29,7 @@ def judge(experiment: Experiment, table: pd.DataFrame) -> list[Verdict]:
     Evidence for the claims and evidence against them are two families; Holm's correction runs over each, and
     counts every claim that needs a test, also those that cannot be decided yet.
     """
-    evidence = [gather(claim, experiment, table) for claim in experiment.claims]
+    evidence = [weigh(claim, experiment, table) for claim in experiment.claims]
     tested = [i for i, one in enumerate(evidence) if one.holds is None]
     p_for, p_against = [1.0] * len(evidence), [1.0] * len(evidence)
     raw_for = [_or_one(evidence[i].p_for) for i in tested]

@@ -1,7 +1,7 @@
 """The kinds of panel. A kind is one file here with a `draw` function and is known by the file's name.
 
-`draw(axes, context) -> None` fills one set of axes; `OPTIONS` are the keys of a panel it reads beside kind, title,
-where and series; `marks(context)` names the marks it uses, for the legend that all panels share.
+`draw(axes, context) -> None` fills one set of axes; `OPTIONS` are the keys of a panel it reads beside kind,
+title, where and series; `marks(context)` names the marks it uses, for the legend that all panels share.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Context:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must explain."""
+    """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must
+    explain.
+    """
 
     draw: Callable[[Axes, Context], None]
     options: frozenset[str]

@@ -1,4 +1,6 @@
-"""Test accuracy over a factor: seeds as dots, means with intervals where all seeds trained, failures as marks."""
+"""Test accuracy over a factor: seeds as dots, means with intervals where all seeds trained, failures as
+marks.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,16 @@ OPTIONS = ("x", "x_label")
 MARKS = ("seed", "mean", "diverged", "stalled")
 HEIGHT = 2.5
 CAPTION = (
-    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
-    "bar its {level} Student t interval; lines join neighbouring means. Where any seed did not train there is no "
-    "mean: diverged runs are × at chance level whatever they scored, stalled runs are open triangles at their own "
-    "accuracy, and the strip beneath counts them (×2△1/5: two diverged and one stalled of five planned; ?: no "
-    "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the others are linear."
+    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean "
+    "and the "
+    "bar its {level} Student t interval; lines join neighbouring means. Where any seed did not train there "
+    "is no "
+    "mean: diverged runs are ✕ at chance level whatever they scored, stalled runs are open triangles at "
+    "their own "
+    "accuracy, and the strip beneath counts them (✕2△1/5: two diverged and one stalled of five planned; ?: "
+    "no "
+    "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the "
+    "others are linear."
 )
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 
@@ -91,7 +98,14 @@ def _series(
                 [x], [mean], [half], color=look.colour, elinewidth=0.9, capsize=1.4, capthick=0.9, zorder=3
             )
         axes.plot(
-            [x], [mean], look.marker, color=look.colour, ms=look.size(4.2), mec="white", mew=0.5, zorder=3.5
+            [x],
+            [mean],
+            look.marker,
+            color=look.colour,
+            ms=look.size(4.2),
+            mec="white",
+            mew=look.edge,
+            zorder=3.5,
         )
         if value is None:
             axes.axhline(mean, color=look.colour, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
@@ -106,7 +120,8 @@ def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: 
     if accuracies:
         filled = marker == "."
         axes.plot(
-            [x + offset for offset in spread(len(accuracies), 0.06)], [100 * value for value in accuracies], marker,
+            [x + offset for offset in spread(len(accuracies), 0.06)],
+            [100 * value for value in accuracies], marker,
             ms=size, mec=look.colour, mew=0 if filled else 0.8, mfc=look.colour if filled else "white",
             alpha=0.7 if filled else 1.0, zorder=4,
         )  # fmt: skip

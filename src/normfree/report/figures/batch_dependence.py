@@ -1,4 +1,4 @@
-"""How much what a network computes for an image depends on its batch: three measured differences, log axis."""
+"""How much the result for an image depends on its batch: three measured differences on a log axis."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ OPTIONS = ("threshold",)
 MARKS = ("seed",)
 HEIGHT = 2.5
 CAPTION = (
-    "Each dot is one run: the largest relative difference, in float64, between computing a batch whole and one image "
-    "at a time (logits), in training and in evaluation mode (logits), and whole and as two accumulated halves "
+    "Each dot is one run: the largest relative difference, in float64, between computing a batch whole and "
+    "one image "
+    "at a time (logits), in training and in evaluation mode (logits), and whole and as two accumulated "
+    "halves "
     "(gradient). The dashed line is the threshold of the claim; exact zeros stand at the bottom."
 )
 
@@ -53,7 +55,7 @@ def draw(axes: Axes, context: Context) -> None:
                     color=look.colour,
                     ms=look.size(3.6),
                     mec="white",
-                    mew=0.3,
+                    mew=0.6 * look.edge,
                     zorder=4,
                 )
                 highest, lowest = max(highest, value), min(lowest, value or lowest)

@@ -11,7 +11,9 @@ from normfree.study import select
 OPTIONS = ("y", "y_label", "y_scale")
 MARKS = ("line", "diverged")
 HEIGHT = 2.5
-CAPTION = "Each line is one run, as it logged it; a × ends the line of a run that diverged, at its last finite value."
+CAPTION = (
+    "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
+)
 _LABELS = {
     "train/loss": "training loss",
     "validation/loss": "validation loss",

@@ -13,7 +13,8 @@ OPTIONS = ("x", "x_label")
 MARKS = ("seed", "stalled")
 HEIGHT = 2.5
 CAPTION = (
-    "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts at 0. "
+    "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts "
+    "at 0. "
     "Filled marks trained, open triangles stalled; diverged runs are left out."
 )
 _COLUMN = "skip_gain/mean_abs"
@@ -34,7 +35,8 @@ def draw(axes: Axes, context: Context) -> None:
             for offset, (_, run) in zip(spread(len(runs), 0.1), runs.iterrows(), strict=True):
                 stalled = run["status"] == "stalled"
                 axes.plot(
-                    [centre + offset], [run[_COLUMN]], "^" if stalled else look.marker, ms=3.6 if stalled else look.size(3.6), mew=0.8 if stalled else 0,
+                    [centre + offset], [run[_COLUMN]], "^" if stalled else look.marker,
+                    ms=3.6 if stalled else look.size(3.6), mew=0.8 if stalled else 0,
                     mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
                 )  # fmt: skip
     axes.set_yscale("log")

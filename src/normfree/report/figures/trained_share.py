@@ -1,4 +1,6 @@
-"""Which runs trained, as a table of tiles: a row a series, a column a value, `k/n` in each, shaded by the share."""
+"""Which runs trained, as a table of tiles: a row a series, a column a value, `k/n` in each, shaded by the
+share.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ OPTIONS = ("x", "x_label")
 MARKS = ()
 HEIGHT = 2.2
 CAPTION = (
-    "Runs that trained, of those planned; the darker, the more. Beneath the count, what became of the others: × diverged, "
+    "Runs that trained, of those planned; the darker, the more. Beneath the count, what became of the "
+    "others: ✕ diverged, "
     "△ stalled, ? no outcome yet."
 )
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)

@@ -1,0 +1,101 @@
+"""What the kinds of claim share: the runs of the two sides, their differences by seed, and how numbers are
+told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from normfree.config.errors import UserError
+from normfree.study.arms import ACCURACY
+from normfree.study.experiment import Claim, Experiment, nearest
+from normfree.study.outcomes import Counts, count
+from normfree.study.select import select
+from normfree.study.statistics import Interval, mean_interval
+
+
+def sides(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Label and runs of A and of B."""
+    place = f"experiment.claims.{claim.name}"
+    shared = select(table, claim.options.get("where") or {}, f"{place}.where")
+    found = []
+    for side in ("a", "b"):
+        chosen = claim.options.get(side)
+        chosen = {"series": chosen} if isinstance(chosen, str) else chosen
+        if not isinstance(chosen, Mapping) or not chosen or set(chosen) - {"series", "where", "label"}:
+            raise UserError(f"{place}.{side}: name a series, or give series, where and label")
+        runs, label = shared, str(chosen.get("label", side.upper()))
+        if "series" in chosen:
+            known = {series.name: series for series in experiment.series}
+            name = str(chosen["series"])
+            if name not in known:
+                raise UserError(f"{place}.{side}.series: '{name}' is no series{nearest(name, known)}")
+            runs = select(runs, known[name].where, f"experiment.series.{name}.where")
+            label = str(chosen.get("label", known[name].label))
+        found.append((label, select(runs, chosen.get("where") or {}, f"{place}.{side}.where")))
+    return found
+
+
+def paired(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> tuple[str, str, list[float]]:
+    """Sentence, gap, and accuracy of A less that of B for each seed, averaged first over the other cells
+    named.
+    """
+    (label_a, runs_a), (label_b, runs_b) = sides(claim, experiment, table)
+    asked = f"{label_a} against {label_b}"
+    told = []
+    for label, runs in ((label_a, runs_a), (label_b, runs_b)):
+        counts = count(runs)
+        missing = gap(label, counts, experiment.minimum_seeds)
+        if not missing and counts.trained < counts.planned:
+            missing = f"{label} trained in {told_counts(counts)}, and a mixture has no meaningful mean"
+        if not missing and runs[ACCURACY].isna().any():
+            missing = f"{label} has runs without a test accuracy"
+        if missing:
+            return asked, missing, []
+        told.append(f"{label} {100 * runs[ACCURACY].mean():.1f} %")
+    a, b = runs_a.groupby("seed")[ACCURACY].mean(), runs_b.groupby("seed")[ACCURACY].mean()
+    seeds = sorted(set(a.index) & set(b.index))
+    differences = [float(a[seed] - b[seed]) for seed in seeds]
+    if len(seeds) < max(2, experiment.minimum_seeds) or len(seeds) < max(len(a), len(b)):
+        return asked, f"{len(seeds)} seeds are in both, of {len(a)} and {len(b)}", differences
+    interval = mean_interval(differences, experiment.level)
+    return f"{'; '.join(told)}; mean difference {told_interval(interval, experiment.level)}", "", differences
+
+
+def gap(label: str, counts: Counts, fewest: int) -> str:
+    """Why these runs are too few to conclude from, or an empty string."""
+    if counts.planned == 0:
+        return f"no runs of {label} are planned"
+    if counts.open:
+        return f"{counts.open} of {counts.planned} runs of {label} have no outcome yet"
+    return f"{label} has {counts.planned} runs, the rule asks for {fewest}" if counts.planned < fewest else ""
+
+
+def number(claim: Claim, key: str, default: float | None) -> float:
+    """A number among the claim's options."""
+    value: Any = claim.options.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"experiment.claims.{claim.name}.{key}={value}: give a number")
+    return float(value)
+
+
+def told_counts(counts: Counts) -> str:
+    """`4/6 (2 diverged)`."""
+    failures = [
+        f"{n} {name}" for name, n in (("diverged", counts.diverged), ("stalled", counts.stalled)) if n
+    ]
+    return f"{counts.trained}/{counts.planned}" + (f" ({', '.join(failures)})" if failures else "")
+
+
+def points(share: float) -> str:
+    """`1.5 points`, percentage points."""
+    return f"{100 * share:g} point{'' if share == 0.01 else 's'}"
+
+
+def told_interval(interval: Interval, level: float) -> str:
+    """`+2.5 points (95 % interval +1.8 to +3.2, n = 3)`."""
+    limits = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    return f"{100 * interval.estimate:+.1f} points ({100 * level:g} % interval {limits}, n = {interval.n})"

@@ -122,15 +122,15 @@ def test_initial_values():
     torch.manual_seed(0)
     nf, bn = create_model("nf_resnet50", 10), create_model("resnet50", 10)
     conv = nf.blocks[8].conv1
-    assert float(conv.weight.std()) == pytest.approx((9 * 256) ** -0.5, rel=0.02)
-    assert float(conv.weight.abs().max()) > 3 * (9 * 256) ** -0.5
+    assert conv.weight.std().item() == pytest.approx((9 * 256) ** -0.5, rel=0.02)
+    assert conv.weight.abs().max().item() > 3 * (9 * 256) ** -0.5
     assert (conv.gain == 1).all()
     assert (conv.bias == 0).all()
-    assert float(nf.classifier.weight.std()) == pytest.approx(0.01, rel=0.05)
+    assert nf.classifier.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert (bn.classifier.weight == 0).all()
     weight = bn.blocks[8].conv1.weight
-    assert float(weight.abs().max()) <= 2 * (9 * 256) ** -0.5 * (1 + 1e-6)
-    assert float(weight.std()) == pytest.approx(0.8796 * (9 * 256) ** -0.5, rel=0.02)
+    assert weight.abs().max().item() <= 2 * (9 * 256) ** -0.5 * (1 + 1e-6)
+    assert weight.std().item() == pytest.approx(0.8796 * (9 * 256) ** -0.5, rel=0.02)
 
 
 def test_same_padding_is_that_of_jax():

@@ -19,6 +19,7 @@ from normfree.clip.statistics import ClipStatistics, parameters_with_gradient
 from normfree.clip.units import unit_dims
 
 
+@torch.no_grad()
 def clip_grad_agc_(
     parameters: Tensor | Iterable[Tensor],
     clip_factor: float = 0.01,
@@ -64,20 +65,19 @@ def _clip_on_one_device(
             whole.append((parameter, gradient))
         else:
             sliced.append((parameter, gradient, dims))
-    parameter_norms = tensor_norms([p for p, _ in whole]) + [unit_norms(p, dims) for p, _, dims in sliced]
-    gradient_norms = tensor_norms([g for _, g in whole]) + [unit_norms(g, dims) for _, g, dims in sliced]
-    norms = torch.cat([norm.flatten() for norm in gradient_norms])
-    limits = torch.cat([norm.flatten() for norm in parameter_norms]).clamp_(min=eps).mul_(clip_factor)
+    gradient_norms = [unit_norms(gradient, dims) for _, gradient, dims in sliced]
+    norms = _flat(tensor_norms([g for _, g in whole]), gradient_norms)
+    limits = _flat(tensor_norms([p for p, _ in whole]), [unit_norms(p, dims) for p, _, dims in sliced])
+    limits.clamp_(min=eps).mul_(clip_factor)
 
     finite = norms.isfinite()
     clipped = (norms > limits).logical_and_(finite)
     scale = torch.where(clipped, limits / norms.clamp(min=1e-6), 1.0)
 
-    factors = list(scale[: len(whole)].unbind())
-    start = len(whole)
-    for norm in gradient_norms[len(whole) :]:
-        factors.append(scale[start : start + norm.numel()].view(norm.shape))
-        start += norm.numel()
+    sizes = [norm.numel() for norm in gradient_norms]
+    of_whole, *of_slices = torch.split_with_sizes(scale, [len(whole), *sizes])
+    factors = list(of_whole.unbind())
+    factors += [factor.view(norm.shape) for factor, norm in zip(of_slices, gradient_norms, strict=True)]
     torch._foreach_mul_([g for _, g in whole] + [g for _, g, _ in sliced], factors)
     return ClipStatistics(
         norm_before=torch.linalg.vector_norm(norms),
@@ -86,6 +86,11 @@ def _clip_on_one_device(
         clipped_units=clipped.sum(),
         nonfinite=finite.all().logical_not_(),
     )
+
+
+def _flat(whole: list[Tensor], sliced: list[Tensor]) -> Tensor:
+    parts = [torch.stack(whole)] if whole else []
+    return torch.cat(parts + [norms.view(-1) for norms in sliced])
 
 
 def _joined(parts: list[ClipStatistics]) -> ClipStatistics:

@@ -11,6 +11,7 @@ from normfree.clip.norms import tensor_norms
 from normfree.clip.statistics import ClipStatistics, parameters_with_gradient
 
 
+@torch.no_grad()
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> ClipStatistics:
     """Scales all gradients, in place, so that their common L2 norm is at most `max_norm`.
 

@@ -35,7 +35,7 @@ class ClipStatistics:
 
 
 def parameters_with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """(parameter, gradient) pairs, detached; what has no gradient is left out."""
+    """(parameter, gradient) pairs; what has no gradient is left out."""
     if isinstance(parameters, Tensor):
         parameters = [parameters]
-    return [(p.detach(), p.grad.detach()) for p in parameters if p.grad is not None]
+    return [(p, gradient) for p in parameters if (gradient := p.grad) is not None]

@@ -7,6 +7,7 @@ the output dimension last; here they are in PyTorch's layout, output dimension f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 
 def deepmind_unit_dims(shape: Sequence[int]) -> tuple[int, ...] | None:
@@ -40,12 +41,17 @@ UNITS: dict[str, Callable[[Sequence[int]], tuple[int, ...] | None]] = {
 }
 
 
+@cache
+def _cached(shape: tuple[int, ...], unit: str) -> tuple[int, ...] | None:
+    if unit not in UNITS:
+        raise ValueError(f"unknown unit {unit!r}; choose one of {', '.join(UNITS)}")
+    return UNITS[unit](shape)
+
+
 def unit_dims(shape: Sequence[int], unit: str = "deepmind") -> tuple[int, ...] | None:
     """Dimensions to reduce for the norm of each unit of a parameter of `shape`; None for the whole tensor.
 
     Raises:
         ValueError: `unit` is none of ``"deepmind"``, ``"timm"``, ``"tensor"``.
     """
-    if unit not in UNITS:
-        raise ValueError(f"unknown unit {unit!r}; choose one of {', '.join(UNITS)}")
-    return UNITS[unit](shape)
+    return _cached(tuple(shape), unit)

@@ -46,7 +46,7 @@ def one_sided_t(differences: Sequence[float], margin: float) -> float:
     error = _standard_error(array)
     distance = float(array.mean()) - margin
     if error == 0:
-        return 0.0 if distance > 0 else 1.0
+        return 0.0 if distance > 1e-12 else 1.0
     return float(stats.t.sf(distance / error, array.size - 1))
 
 

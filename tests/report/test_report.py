@@ -1,0 +1,220 @@
+"""The report of the stored fixture: its accounting, its page, and the same bytes for the same runs."""
+
+import hashlib
+import html.parser
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from normfree.report.build import differences, render, write
+from normfree.study import OUTCOMES, Collection, Experiment, collect, judge
+
+FIXTURES = Path(__file__).parent / "fixtures"
+ROOT = Path(__file__).parents[2]
+RENDER = """
+import hashlib, json, sys
+from pathlib import Path
+from normfree.report.build import render
+from normfree.study import collect, judge, load_experiment
+experiment = load_experiment("demo", Path(sys.argv[1]) / "experiments")
+collection = collect("demo", Path(sys.argv[2]))
+files = render(experiment, collection, judge(experiment, collection.table))
+print(json.dumps({name: hashlib.sha256(content).hexdigest() for name, content in files.items()}))
+assert "torch" not in sys.modules and "pytorch_lightning" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def files(experiment: Experiment, collection: Collection) -> dict[str, bytes]:
+    return render(experiment, collection, judge(experiment, collection.table))
+
+
+def read(files: dict[str, bytes], name: str) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(files[name]))
+
+
+def test_the_fixture_has_every_outcome(collection: Collection) -> None:
+    assert set(collection.table["status"]) == set(OUTCOMES)
+
+
+def test_failures_add_up(files: dict[str, bytes]) -> None:
+    failures = read(files, "failures.csv").set_index("series")
+    assert (failures[list(OUTCOMES)].sum(axis=1) == failures["planned"]).all()
+    assert failures.loc["all", "planned"] == 30 == failures.drop("all")["planned"].sum()
+    assert len(read(files, "runs.csv")) == 30
+    assert read(files, "cells.csv")["planned"].sum() == 30
+
+
+def test_mixed_cells_have_seeds_and_no_mean(files: dict[str, bytes]) -> None:
+    cells = read(files, "cells.csv")
+    mixed = cells[cells["trained"] < cells["planned"]]
+    assert len(mixed) > 3
+    assert mixed[["test/accuracy/mean", "test/accuracy/low"]].isna().all().all()
+    assert cells.loc[cells["trained"] == cells["planned"], "test/accuracy/low"].notna().all()
+
+
+def test_diverged_runs_count_as_chance_in_the_second_accuracy(files: dict[str, bytes]) -> None:
+    row = read(files, "series.csv").set_index(["panel", "series"]).loc[("Batch 64", "NF-ResNet, no clipping")]
+    assert (row["trained"], row["diverged"], row["open"]) == (2, 5, 2)
+    both = 2 * row["test/accuracy/trained"] + 5 * 0.1
+    assert row["test/accuracy/diverged_at_chance"] == pytest.approx(both / 7)
+
+
+def test_figures_in_three_formats(files: dict[str, bytes]) -> None:
+    names = {name for name in files if name.startswith("figures/")}
+    panels = ("main", "stability", "statistics", "dependence", "trained", "curves", "skip_gain")
+    assert names == {f"figures/{panel}.{kind}" for panel in panels for kind in ("png", "pdf", "svg")}
+    assert files["figures/main.png"].startswith(b"\x89PNG")
+    assert files["figures/main.pdf"].startswith(b"%PDF")
+
+
+class Outside(html.parser.HTMLParser):
+    """Collects what a page asks the network or the disk for, and the text it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.images = 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        assert tag not in ("script", "link", "iframe")
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data"):
+                self.images += tag == "img"
+                if not (value or "").startswith("data:"):
+                    self.asked.append(str(value))
+
+
+def test_the_page_needs_nothing_else(files: dict[str, bytes]) -> None:
+    page = files["report.html"].decode()
+    parser = Outside()
+    parser.feed(page)
+    assert parser.asked == []
+    assert parser.images >= 6
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_no_machine_paths_and_no_clock(files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        assert str(ROOT).encode() not in content, name
+        assert b"/CreationDate" not in content, name
+        assert not re.search(rb"<dc:date>|tIME|20\d\d-\d\d-\d\dT", content), name
+
+
+def test_page_and_markdown_say_what_a_reader_needs(files: dict[str, bytes]) -> None:
+    for name in ("report.html", "report.md"):
+        text = files[name].decode()
+        for needed in (
+            "inconclusive",
+            "supported",
+            "Threats to validity",
+            "made up",
+            "2.13.0",
+            "CPU Example",
+        ):
+            assert needed in text, (name, needed)
+        for needed in (
+            "python report.py experiment=demo",
+            "preempted",
+            "RuntimeError: out of memory",
+            "Holm",
+        ):
+            assert needed in text, (name, needed)
+
+
+def fingerprint(sweeps: Path, seed: str) -> dict[str, str]:
+    command = [sys.executable, "-c", RENDER, str(FIXTURES), str(sweeps)]
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo" if seed == "1" else "UTC"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=120)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_same_bytes_in_another_process_place_and_order(files: dict[str, bytes], tmp_path: Path) -> None:
+    sweeps = tmp_path / "elsewhere"
+    shutil.copytree(FIXTURES / "sweeps", sweeps)
+    plan = json.loads((sweeps / "demo" / "sweep.json").read_text())
+    plan["cells"].reverse()
+    (sweeps / "demo" / "sweep.json").write_text(json.dumps(plan))
+    here = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert fingerprint(sweeps, "1") == here
+    assert fingerprint(FIXTURES / "sweeps", "2") == here
+
+
+def test_write_and_check(files: dict[str, bytes], tmp_path: Path) -> None:
+    write(files, tmp_path / "demo")
+    assert differences(files, tmp_path / "demo") == []
+    assert not list((tmp_path / "demo").rglob(".*"))
+    (tmp_path / "demo" / "cells.csv").write_text("series\n")
+    (tmp_path / "demo" / "report.md").unlink()
+    assert differences(files, tmp_path / "demo") == ["cells.csv", "report.md"]
+
+
+def test_the_stored_runs_are_what_the_generator_writes(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        import synthetic
+    finally:
+        sys.path.pop(0)
+    runs, outcomes = synthetic.demo()
+    synthetic.write(runs, tmp_path / "demo", outcomes)
+    again, stored = collect("demo", tmp_path), collect("demo", FIXTURES / "sweeps")
+    pd.testing.assert_frame_equal(again.table, stored.table)
+
+
+def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", str(ROOT / "report.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+
+
+PLACES = [f"runs_dir={FIXTURES / 'sweeps'}", f"experiments_dir={FIXTURES / 'experiments'}"]
+
+
+@pytest.mark.cli
+def test_command(tmp_path: Path) -> None:
+    done = ask("experiment=demo", *PLACES, f"reports_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "demo" / "report.html")
+    assert (tmp_path / "demo" / "report.html").is_file()
+    assert "inconclusive  At learning rate 0.8, AGC trains more often" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.cli
+def test_help_is_fast() -> None:
+    started = time.monotonic()
+    done = ask("--help")
+    assert done.returncode == 0
+    assert "python report.py experiment=quickstart" in done.stdout
+    assert time.monotonic() - started < 5  # under one second on an idle machine
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["experiment=dmo", *PLACES], "did you mean 'demo'"),
+        (
+            ["experiment=demo", PLACES[1], "runs_dir=nowhere"],
+            "make them with: python tests/report/synthetic.py",
+        ),
+        (["experimnt=demo"], "experimnt=demo: no such key, did you mean 'experiment'"),
+        (["demo"], "give key=value, such as experiment=demo"),
+        (["-m", "experiment=demo"], "a report is of one experiment"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
+    done = ask(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

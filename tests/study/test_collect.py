@@ -1,0 +1,148 @@
+"""Run directories to a table: nothing planned is lost, nothing unreadable stops the others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from normfree.config.errors import UserError
+from normfree.study import OUTCOMES, Collection, accounting, collect, count
+from normfree.study.arms import cell_of
+
+
+def result(run_id: str, **changes: Any) -> dict[str, Any]:
+    model = {"name": "nf_resnet20", "normalizer": "none"}
+    clip = {"name": "agc", "label": "AGC 0.01"}
+    return {
+        "schema_version": 1, "run_id": run_id, "arm_id": "a", "seed": 0, "status": "finished", "lr": 0.4,
+        "model": model, "clip": clip, "data": {"classes": 10},
+        "batch": {"global": 64, "norm_batch": None},
+        "metrics": {"test/accuracy": 0.97}, "batch_dependence": None, "something_new": {"later": [1]}, **changes,
+    }  # fmt: skip
+
+
+def sweep(root: Path, cells: list[tuple[str, list[str], Any]]) -> Path:
+    """A sweep of (run id, overrides, content of result.json: None for no file, 'missing' for no directory)."""
+    directory = root / "exp"
+    directory.mkdir()
+    for run_id, _, content in cells:
+        if content != "missing":
+            (directory / run_id).mkdir()
+            (directory / run_id / "config.yaml").write_text("seed: 0\n")
+        if isinstance(content, dict):
+            (directory / run_id / "result.json").write_text(json.dumps(content))
+        elif isinstance(content, bytes):
+            (directory / run_id / "result.json").write_bytes(content)
+    plan = [{"run_id": run_id, "overrides": overrides, "grids": ["g"]} for run_id, overrides, _ in cells]
+    (directory / "sweep.json").write_text(
+        json.dumps({"schema_version": 1, "experiment": "exp", "cells": plan})
+    )
+    return root
+
+
+def status(collection: Collection, run_id: str) -> tuple[str, str]:
+    row = collection.table.set_index("run_id").loc[run_id]
+    return row["status"], row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "reason"),
+    [
+        ("missing", "missing", "never started"),
+        (None, "incomplete", "no result.json"),
+        (b'{"schema_version": 1, "run', "unreadable", "Unterminated string"),
+        (b"\xff\xfe", "unreadable", "decode"),
+        (b"[]", "unreadable", "not an object"),
+        (result("r", schema_version=2), "unreadable", "schema_version 2, expected 1"),
+        (result("other"), "unreadable", "belongs to run other"),
+        (result("r", status="fine"), "unreadable", "'fine' is none of"),
+        (result("r", status="diverged", metrics={"test/accuracy": None}), "diverged", ""),
+        (result("r"), "finished", ""),
+    ],
+)
+def test_every_planned_run_has_an_outcome(tmp_path: Path, content: Any, expected: str, reason: str) -> None:
+    found = status(collect("exp", sweep(tmp_path, [("r", ["seed=0"], content)])), "r")
+    assert found[0] == expected
+    assert reason in found[1]
+
+
+def test_a_run_without_a_result_is_counted_in_its_cell(tmp_path: Path) -> None:
+    overrides = ["model=nf_resnet20", "clip=agc", "clip.clip_factor=0.01", "lr=0.4"]
+    cells = [
+        ("r0", [*overrides, "seed=0"], result("r0")),
+        ("r1", [*overrides, "seed=1"], "missing"),
+        (
+            "r2",
+            ["model=nf_resnet20", "clip=agc", "clip.clip_factor=0.01", "lr=0.8", "batch=64", "seed=0"],
+            None,
+        ),
+    ]
+    table = collect("exp", sweep(tmp_path, cells)).table.set_index("run_id")
+    assert table.loc["r1", "arm_id"] == "a"
+    assert table.loc["r1", "batch.global"] == 64
+    assert table.loc["r1", "seed"] == 1
+    assert table.loc["r2", "arm_id"] != "a"
+    assert table.loc["r2", "clip.label"] == "AGC 0.01"
+    assert table.loc["r2", ["lr", "batch.global"]].tolist() == [0.8, 64]
+
+
+def test_directories_nobody_planned_are_shown_and_not_used(tmp_path: Path) -> None:
+    sweep(tmp_path, [("r", ["seed=0"], result("r"))])
+    (tmp_path / "exp" / "stray").mkdir()
+    (tmp_path / "exp" / "stray" / "result.json").write_text(json.dumps(result("stray")))
+    found = collect("exp", tmp_path)
+    assert found.unplanned == ("stray",)
+    assert list(found.table["run_id"]) == ["r"]
+
+
+def test_without_a_plan_the_directories_are_the_plan(tmp_path: Path) -> None:
+    sweep(tmp_path, [("r", ["seed=0"], result("r"))])
+    (tmp_path / "exp" / "sweep.json").unlink()
+    found = collect("exp", tmp_path)
+    assert found.planned_by != "sweep.json"
+    assert count(found.table).finished == 1
+
+
+def test_no_runs_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"make them with: python train.py"):
+        collect("exp", tmp_path, "python train.py experiment=exp")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"schema_version": 9, "cells": []}', '{"schema_version": 1, "cells": [1]}']
+)
+def test_a_broken_plan_is_one_line(tmp_path: Path, text: str) -> None:
+    sweep(tmp_path, [("r", ["seed=0"], result("r"))])
+    (tmp_path / "exp" / "sweep.json").write_text(text)
+    with pytest.raises(UserError, match=r"sweep\.json"):
+        collect("exp", tmp_path)
+
+
+@given(st.lists(st.tuples(st.sampled_from(OUTCOMES), st.sampled_from("ab")), max_size=30))
+def test_counts_add_up_to_planned(runs: list[tuple[str, str]]) -> None:
+    table = pd.DataFrame(runs, columns=["status", "series"])
+    counts = count(table)
+    assert counts.planned == len(runs) == sum(getattr(counts, name) for name in OUTCOMES)
+    assert counts.planned == counts.concluded + counts.open
+    assert accounting(table, ["series"])["planned"].sum() == len(runs)
+
+
+cell_runs = st.lists(
+    st.tuples(st.sampled_from(("finished", "stalled", "diverged")), st.floats(0, 1)), min_size=1, max_size=6
+)
+
+
+@given(cell_runs)
+def test_only_cells_whose_seeds_all_trained_have_a_mean(runs: list[tuple[str, float]]) -> None:
+    rows = [
+        {"status": s, "test/accuracy": a, "seed": i, "run_id": str(i), "arm_id": "a"}
+        for i, (s, a) in enumerate(runs)
+    ]
+    cell = cell_of(pd.DataFrame(rows))
+    assert (cell.interval is not None) == all(s == "finished" for s, _ in runs)
+    if cell.interval is not None:
+        assert cell.interval.n == cell.counts.planned

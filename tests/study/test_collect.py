@@ -18,15 +18,15 @@ def result(run_id: str, **changes: Any) -> dict[str, Any]:
     model = {"name": "nf_resnet20", "normalizer": "none"}
     clip = {"name": "agc", "label": "AGC 0.01"}
     return {
-        "schema_version": 1, "run_id": run_id, "arm_id": "a", "seed": 0, "status": "finished", "lr": 0.4,
-        "model": model, "clip": clip, "data": {"classes": 10},
+        "schema_version": 1, "run_id": run_id, "arm_id": "a", "seed": 0, "status": "finished",
+        "lr": 0.4, "model": model, "clip": clip, "data": {"classes": 10},
         "batch": {"global": 64, "norm_batch": None},
-        "metrics": {"test/accuracy": 0.97}, "batch_dependence": None, "something_new": {"later": [1]}, **changes,
+        "metrics": {"test/accuracy": 0.97}, "batch_dependence": None, "new": {"later": [1]}, **changes,
     }  # fmt: skip
 
 
 def sweep(root: Path, cells: list[tuple[str, list[str], Any]]) -> Path:
-    """A sweep of (run id, overrides, content of result.json: None for no file, 'missing' for no directory)."""
+    """A sweep of (run id, overrides, content of result.json or None, or 'missing')."""
     directory = root / "exp"
     directory.mkdir()
     for run_id, _, content in cells:

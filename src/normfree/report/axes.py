@@ -136,13 +136,14 @@ def chance(context: Context) -> float | None:
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 
 
-def floor_line(axes: Axes, y: float, text: str) -> None:
-    """A dashed line across with its name beneath its left end."""
+def floor_line(axes: Axes, y: float, text: str = "") -> None:
+    """A dashed line across, with its name beneath its left end."""
     axes.axhline(y, color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
-    axes.annotate(
-        text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, -1.5), textcoords="offset points",
-        ha="left", va="top", fontsize=6, color=GREY,
-    )  # fmt: skip
+    if text:
+        axes.annotate(
+            text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, -1.5), textcoords="offset points",
+            ha="left", va="top", fontsize=6, color=GREY,
+        )  # fmt: skip
 
 
 def spread(count: int, width: float) -> Sequence[float]:

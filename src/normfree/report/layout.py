@@ -79,10 +79,12 @@ def _drawing(name: str, title: str, contexts: Sequence[Context], columns: int) -
 
 def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     """Series that appear, in the order of the file, then the marks in grey."""
-    marks = {mark for context in contexts for mark in kind_of(context.panel).marks}
+    marks = {mark for context in contexts for mark in kind_of(context.panel).marks(context)}
     if not marks:
         return []
-    shown = {one.name for context in contexts if kind_of(context.panel).marks for one in context.series}
+    shown = {
+        one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series
+    }
     line = bool({"mean", "line"} & marks)
     marker = marks != {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
@@ -94,6 +96,8 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         bar = LineCollection([], colors=GREY, linewidths=0.9)
         entries.append(ErrorbarContainer((dash, (), (bar,)), has_yerr=True, label=f"mean, {level} interval"))
         entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
+    if "chance" in marks:
+        entries.append(Line2D([], [], color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), label="chance level"))
     if "diverged" in marks:
         entries.append(
             Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", color=GREY, linestyle="")
@@ -133,7 +137,7 @@ def _caption(contexts: Sequence[Context]) -> str:
         text = kind_of(context.panel).caption.format(level=level)
         if text not in said:
             said.append(text)
-    if any("mean" in kind_of(context.panel).marks for context in contexts):
+    if any("mean" in kind_of(context.panel).marks(context) for context in contexts):
         said.append(f"Planned are {_seeds(contexts[0].collection)} seeds a cell; cells.csv gives n of each.")
     return " ".join(said)
 

@@ -54,7 +54,7 @@ class Kind:
     draw: Callable[[Axes, Context], None]
     options: frozenset[str]
     caption: str
-    marks: tuple[str, ...]
+    marks: Callable[[Context], tuple[str, ...]]
     height: float
 
 
@@ -65,7 +65,7 @@ def kinds() -> dict[str, Kind]:
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if not module.startswith("_"):
             part = import_module(f"{__name__}.{module}")
-            found[module] = Kind(part.draw, frozenset(part.OPTIONS), part.CAPTION, part.MARKS, part.HEIGHT)
+            found[module] = Kind(part.draw, frozenset(part.OPTIONS), part.CAPTION, part.marks, part.HEIGHT)
     return found
 
 

@@ -25,7 +25,6 @@ from normfree.report.style import Look
 from normfree.study import Cell, along
 
 OPTIONS = ("x", "x_label")
-MARKS = ("seed", "mean", "diverged", "stalled")
 HEIGHT = 2.5
 CAPTION = (
     "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean "
@@ -40,15 +39,21 @@ CAPTION = (
     "others are linear."
 )
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
+_MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
+
+
+def marks(context: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series: failures where there are any."""
+    seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
+    failures = ["diverged"] * any(one.diverged for one in seen) + ["stalled"] * any(
+        one.stalled for one in seen
+    )
+    return ("seed", "mean", *failures, *(["chance"] if failures else []))
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one line a series over the panel's factor `x`."""
-    x = context.required("x")
-    table = context.collection.table
-    found = {
-        one.name: along(table, context.panel, one, x, context.experiment.level) for one in context.series
-    }
+    found = _found(context)
     where = places(found.values())
     floor = 100 * (chance(context) or 0.0)
     every = [cell for cells in found.values() for cell in cells.values()]
@@ -62,13 +67,19 @@ def draw(axes: Axes, context: Context) -> None:
         )
     x_axis(axes, where, context)
     axes.set_ylabel("test accuracy (%)")
-    limits = _limits(every, floor, scale.logit)
+    limits = _limits(every, floor, scale)
     failure_strip(axes, found, where, context, scale, limits)
     if scale.logit:
-        axes.set_yticks([tick for tick in _TICKS if limits[0] <= tick <= limits[1]])
+        ticks = _TICKS if limits[1] > 80 else (*_TICKS, *_MIDDLE)
+        axes.set_yticks(sorted(tick for tick in ticks if limits[0] <= tick <= limits[1]))
         if floor:
-            floor_line(axes, floor, "chance")
+            floor_line(axes, floor)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def _found(context: Context) -> dict[str, dict[float | None, Cell]]:
+    table, level, x = context.collection.table, context.experiment.level, context.required("x")
+    return {one.name: along(table, context.panel, one, x, level) for one in context.series}
 
 
 def _series(
@@ -127,14 +138,17 @@ def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: 
         )  # fmt: skip
 
 
-def _limits(cells: Sequence[Cell], floor: float, logit: bool) -> tuple[float, float]:
+def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, float]:
     """What the y axis must show, in percent: every run, and every interval that fits below 100."""
     seen = [100 * value for cell in cells for value in cell.accuracies("finished", "stalled")]
     intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
     seen += [100 * bound for one in intervals for bound in (one.low, one.high)]
     if not seen:
         return 0.0, 100.0
-    if logit:
-        return max(0.5 * min([*seen, floor or 100.0]), 0.05), min(max(98.0, max(seen) + 0.3), 99.95)
+    if scale.logit:
+        bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
+        return max(float(scale.inverse(bottom)), 0.05), min(
+            float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95
+        )
     pad = max(0.08 * (max(seen) - min(seen)), 0.2)
     return min(seen) - pad, max(seen) + pad

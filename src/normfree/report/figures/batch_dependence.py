@@ -13,7 +13,6 @@ from normfree.report.style import PALE
 from normfree.study import select
 
 OPTIONS = ("threshold",)
-MARKS = ("seed",)
 HEIGHT = 2.5
 CAPTION = (
     "Each dot is one run: the largest relative difference, in float64, between computing a batch whole and "
@@ -30,6 +29,11 @@ _MEASURES = (
 )
 _ZERO = 1e-19
 _TICKS = (1e-16, 1e-12, 1e-8, 1e-4, 1e0)
+
+
+def marks(_: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series."""
+    return ("seed",)
 
 
 def draw(axes: Axes, context: Context) -> None:

@@ -9,7 +9,6 @@ from normfree.report.figures import Context
 from normfree.study import select
 
 OPTIONS = ("y", "y_label", "y_scale")
-MARKS = ("line", "diverged")
 HEIGHT = 2.5
 CAPTION = (
     "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
@@ -22,6 +21,11 @@ _LABELS = {
     "clip/clipped_share": "share of units clipped",
     "skip_gain/mean_abs": "mean |skip gain|",
 }
+
+
+def marks(_: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series."""
+    return ("line", "diverged")
 
 
 def draw(axes: Axes, context: Context) -> None:

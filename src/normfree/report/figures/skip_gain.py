@@ -10,7 +10,6 @@ from normfree.report.figures import Context
 from normfree.study import along
 
 OPTIONS = ("x", "x_label")
-MARKS = ("seed", "stalled")
 HEIGHT = 2.5
 CAPTION = (
     "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts "
@@ -18,6 +17,11 @@ CAPTION = (
     "Filled marks trained, open triangles stalled; diverged runs are left out."
 )
 _COLUMN = "skip_gain/mean_abs"
+
+
+def marks(_: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series."""
+    return ("seed", "stalled")
 
 
 def draw(axes: Axes, context: Context) -> None:

@@ -13,7 +13,6 @@ from normfree.report.style import INK
 from normfree.study import along
 
 OPTIONS = ("x", "x_label")
-MARKS = ()
 HEIGHT = 2.2
 CAPTION = (
     "Runs that trained, of those planned; the darker, the more. Beneath the count, what became of the "
@@ -21,6 +20,11 @@ CAPTION = (
     "△ stalled, ? no outcome yet."
 )
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)
+
+
+def marks(_: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series."""
+    return ()
 
 
 def draw(axes: Axes, context: Context) -> None:
@@ -45,7 +49,15 @@ def draw(axes: Axes, context: Context) -> None:
                 ha="center", va="center", color=ink, fontsize=7,
             )  # fmt: skip
             if failed:
-                axes.text(column, row + 0.23, failed, ha="center", va="center", color=ink, fontsize=5.6)
+                axes.text(
+                    column,
+                    row + 0.23,
+                    failed,
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=5.6 if len(failed) < 6 else 4.6,
+                )
     axes.set_xlim(-0.55, len(where.values) - 0.45)
     axes.set_ylim(len(found) - 0.45, -0.55)
     axes.set_xticks(range(len(where.values)), ["none" if v is None else plain(v) for v in where.values])

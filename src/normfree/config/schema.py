@@ -114,7 +114,9 @@ class OutcomeConfig:
 
     patience: int = 100  # steps over which the training loss is averaged
     tolerance: float = 0.005  # share of the initial loss by which that average must have fallen
-    stalled_skip_gain: float = 0.01  # a finished network whose mean |skip gain| is below this has stalled
+    # A finished network whose mean |skip gain| is below this has stalled: with alpha 0.2, its residual branches
+    # add less than 1 % of the shortcut's standard deviation.
+    stalled_skip_gain: float = 0.05
 
 
 @dataclass

@@ -160,6 +160,8 @@ def truncate_metrics(path: Path, step: int) -> None:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
         columns = list(rows[0]) if rows else []
-    kept = [row for row in rows if (row["step"] or "").isdigit() and int(row["step"]) <= step]
-    lines = [",".join(columns)] + [",".join(row[column] or "" for column in columns) for row in kept]
+    # A process that was killed may have left half a row.
+    whole = [row for row in rows if None not in row.values() and row["step"].isdigit()]
+    kept = [row for row in whole if int(row["step"]) <= step]
+    lines = [",".join(columns)] + [",".join(row[column] for column in columns) for row in kept]
     write_text_atomic(path, "\n".join(lines) + "\n" if columns else "")

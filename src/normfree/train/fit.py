@@ -14,7 +14,6 @@ import torch
 
 from normfree.config import Resolved
 from normfree.data import Source, build_source
-from normfree.nets import count_macs, count_parameters
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor
@@ -24,7 +23,7 @@ from normfree.train.hardware import plan_for
 from normfree.train.loader import RunBatches
 from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
-from normfree.train.network import build_network
+from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import stalled_reason
 from normfree.train.stopping import StopRequest
 from normfree.train.tracking import open_tracker
@@ -73,9 +72,8 @@ def fit(
     config = resolved.config
     pl.seed_everything(config.seed, workers=True, verbose=False)
     network = build_network(resolved)
-    size = config.data.train_size
-    cost = {"parameters": count_parameters(network), "macs": count_macs(network, size)}
-    plan = plan_for(resolved, network, device)
+    cost = network_cost(resolved)
+    plan = plan_for(resolved, cost, device)
     source = build_source(resolved, plan.micro_batch)
     if config.trainer.channels_last:
         network = network.to(memory_format=torch.channels_last)
@@ -118,7 +116,7 @@ def fit(
         base = Fit(
             status="preempted",
             steps_done=done,
-            cost=cost,
+            cost={"parameters": cost.parameters, "macs": cost.macs_train},
             batch={
                 "micro": plan.micro_batch,
                 "accumulation": plan.accumulation,
@@ -143,7 +141,7 @@ def fit(
         reason = monitor.rule.reason or _non_finite(final)
         stalled = stalled_reason(config.outcome, final["skip_gain/mean_abs"])
         status = "diverged" if reason else "stalled" if stalled else "finished"
-        probed = healthy and cost["macs"] <= PROBE_LIMIT_MACS
+        probed = healthy and cost.macs_train <= PROBE_LIMIT_MACS
         result = replace(
             base,
             status=status,

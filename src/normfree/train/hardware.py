@@ -2,11 +2,10 @@
 
 import psutil
 import torch
-from torch import nn
 
 from normfree.config import BatchPlan, Resolved, UserError, plan_batch
-from normfree.nets import count_parameters, estimate_activation_bytes
 from normfree.runs.provenance import processor
+from normfree.train.network import Cost
 
 _SHARE_OF_MEMORY = 0.8
 _COPIES = 3  # of every parameter: itself, its gradient and its momentum
@@ -44,20 +43,20 @@ def free_memory(device: torch.device) -> int:
     return int(free * _SHARE_OF_MEMORY)
 
 
-def memory_estimate(resolved: Resolved, network: nn.Module, micro_batch: int) -> int:
+def memory_estimate(resolved: Resolved, cost: Cost, micro_batch: int) -> int:
     """Bytes of weights, gradients, momentum and what autograd keeps for one micro batch."""
     weights = 64 if resolved.config.precision == "64-true" else 32
     activations = 16 if resolved.config.precision in ("bf16-mixed", "16-mixed") else weights
-    an_image = estimate_activation_bytes(network, resolved.config.data.train_size) * activations // 32
-    return count_parameters(network) * _COPIES * weights // 8 + an_image * micro_batch
+    an_image = cost.activation_bytes * activations // 32
+    return cost.parameters * _COPIES * weights // 8 + an_image * micro_batch
 
 
-def plan_for(resolved: Resolved, network: nn.Module, device: torch.device) -> BatchPlan:
+def plan_for(resolved: Resolved, cost: Cost, device: torch.device) -> BatchPlan:
     """The batch plan on this device; without BatchNorm the micro batch is the largest that fits."""
     trainer = resolved.config.trainer
     limit = None
     if resolved.micro_batch is None:
-        fixed = memory_estimate(resolved, network, 0)
-        an_image = memory_estimate(resolved, network, 1) - fixed
+        fixed = memory_estimate(resolved, cost, 0)
+        an_image = memory_estimate(resolved, cost, 1) - fixed
         limit = max(1, (free_memory(device) - fixed) // max(1, an_image))
     return plan_batch(resolved.config.batch, trainer.devices, trainer.nodes, resolved.micro_batch, limit)

@@ -54,6 +54,8 @@ class Classifier(pl.LightningModule):
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             nesterov=settings.nesterov,
+            # A fused optimizer would unscale float16 gradients after they were clipped.
+            fused=self.resolved.config.precision != "16-mixed",
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, self.resolved.steps, self.resolved.warmup_steps)

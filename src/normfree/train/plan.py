@@ -3,21 +3,19 @@
 import torch
 
 from normfree.config import Resolved, UserError, plan_batch, require_images
-from normfree.nets import count_macs, count_parameters
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
-from normfree.train.network import build_network
+from normfree.train.network import network_cost
 
 
 def describe_plan(resolved: Resolved) -> str:
     """The plan as lines of text; builds the network's shapes, trains nothing."""
     config = resolved.config
-    with torch.device("meta"):
-        network = build_network(resolved)
+    cost = network_cost(resolved)
     warnings = []
     try:
         device = choose_device(resolved)
-        batch = plan_for(resolved, network, device)
+        batch = plan_for(resolved, cost, device)
     except UserError as error:
         warnings.append(str(error))
         device = torch.device("cpu")
@@ -29,7 +27,7 @@ def describe_plan(resolved: Resolved) -> str:
         images = "found"
     except UserError as error:
         images = f"missing: {error}"
-    needed = memory_estimate(resolved, network, batch.micro_batch)
+    needed = memory_estimate(resolved, cost, batch.micro_batch)
     free = free_memory(device)
     if needed > free:
         warnings.append(
@@ -39,11 +37,10 @@ def describe_plan(resolved: Resolved) -> str:
     warnings += _recipe_warnings(resolved, device)
     train, test = config.data.train_size, config.data.test_size
     size = f"{train} px" if train == test else f"{train} px in training, {test} px in testing"
-    macs = " and ".join(
-        f"{count_macs(network, side) / 1e9:.4g} G at {side} px" for side in sorted({train, test})
-    )
+    sizes = {train: cost.macs_train, test: cost.macs_test}
+    macs = " and ".join(f"{count / 1e9:.4g} G at {side} px" for side, count in sorted(sizes.items()))
     rows = {
-        "model": f"{config.model.name}, {count_parameters(network):,} parameters, {macs} multiply-adds an image",
+        "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, {size}; images {images}",
         "augment": config.augment.name,
         "clip": clip_label(resolved),
@@ -54,7 +51,7 @@ def describe_plan(resolved: Resolved) -> str:
         "optimizer": f"{config.optimizer.name}, momentum {config.optimizer.momentum:g}, weight decay "
         f"{config.optimizer.weight_decay:g}, label smoothing {config.optimizer.label_smoothing:g}",
         "precision": config.precision,
-        "compute": f"{3 * count_macs(network, train) * 2 * config.batch * resolved.steps / 1e18:.3g} EFLOP "
+        "compute": f"{3 * cost.macs_train * 2 * config.batch * resolved.steps / 1e18:.3g} EFLOP "
         "(forward and backward, 2 a multiply-add)",
         "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, momentum, activations)",
         "run": str(RunDirectory.of(resolved).path),

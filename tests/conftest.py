@@ -1,0 +1,60 @@
+"""Shared by all tests: composing configurations and starting the command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+
+from normfree.config import Resolved, TrainConfig, resolve
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", "trainer.log_every=2")
+"""A real run of a second: 400 of the embedded digits at 7 x 7 pixels."""
+
+ConfigStore.instance().store(name="schema", node=TrainConfig)
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+def resolved(*overrides: str) -> Resolved:
+    return resolve(composed(*overrides), list(overrides))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Resolved]:
+    """Resolve a tiny run under the test's own runs directory."""
+
+    def make(*overrides: str) -> Resolved:
+        return resolved(*TINY, f"runs_dir={tmp_path / 'runs'}", *overrides)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several test processes share the machine; waiting threads would starve each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def command_line(
+    script: str, *arguments: str, timeout: float = 120, cwd: Path = ROOT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of the root in a process of its own."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

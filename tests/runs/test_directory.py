@@ -1,0 +1,106 @@
+import errno
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from normfree.config import UserError
+from normfree.runs import RunDirectory, truncate_metrics
+from normfree.runs.files import write_json_atomic
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    made = RunDirectory(tmp_path / "experiment" / "run")
+    made.create()
+    return made
+
+
+def test_a_result_comes_back(directory: RunDirectory) -> None:
+    directory.write_result({"status": "finished", "metrics": {"loss": float("nan"), "accuracy": 0.5}})
+    result = directory.read_result()
+    assert result == {"schema_version": 1, "status": "finished", "metrics": {"loss": None, "accuracy": 0.5}}
+
+
+def test_no_result_is_none(directory: RunDirectory) -> None:
+    assert directory.read_result() is None
+
+
+@pytest.mark.parametrize("file", ["result.json", "environment.json"])
+def test_another_schema_version_is_refused(directory: RunDirectory, file: str) -> None:
+    write_json_atomic(directory.path / file, {"schema_version": 99})
+    with pytest.raises(UserError, match="schema version 99, this is version 1; move the run away"):
+        directory.read_result()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1', "\0\0"])
+def test_a_broken_result_is_one_line(directory: RunDirectory, text: str) -> None:
+    directory.result.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="move the run away"):
+        directory.read_result()
+
+
+def _hold(path: Path, ready: object, release: object) -> None:
+    with RunDirectory(path).locked():
+        ready.set()  # type: ignore[attr-defined]
+        release.wait()  # type: ignore[attr-defined]
+
+
+def test_a_second_process_is_told_who_holds_the_run(directory: RunDirectory) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(directory.path, ready, release))
+    holder.start()
+    assert ready.wait(30)
+    with pytest.raises(UserError, match=f"process {holder.pid} is training it now"), directory.locked():
+        pass
+    release.set()
+    holder.join()
+    with directory.locked():
+        pass
+
+
+def test_a_reader_never_sees_half_a_file(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.write_result({"status": "preempted"})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        directory.write_result({"status": "finished"})
+    monkeypatch.undo()
+    result = directory.read_result()
+    assert result is not None
+    assert result["status"] == "preempted"
+    assert [path.name for path in directory.path.iterdir() if path.name.startswith(".result")] == []
+
+
+def test_on_a_full_disk_the_reserve_makes_room_for_the_result(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = directory.path / ".reserve"
+    fsync = os.fsync
+
+    def full_while_reserved(descriptor: int) -> None:
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_while_reserved)
+    directory.write_result({"status": "preempted"})
+    assert directory.read_result() is not None
+
+
+def test_no_permission_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    with pytest.raises(UserError, match=r"runs_dir=.*cannot write there.*runs_dir=\.\.\."):
+        RunDirectory(tmp_path / "file" / "experiment" / "run").create()
+
+
+def test_metrics_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,train/loss\n10,1.5\n20,1.25\n30,1.0\n40", encoding="utf-8")
+    truncate_metrics(path, 20)
+    assert path.read_text(encoding="utf-8") == "step,train/loss\n10,1.5\n20,1.25\n"

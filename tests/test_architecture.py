@@ -1,0 +1,78 @@
+"""The promises of the folder layout: imports run one way, and light parts stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "src" / "normfree"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "config": set(),
+    "runs": {"config"},
+    "study": {"config", "runs"},
+    "report": {"config", "runs", "study"},
+    "nets": set(),
+    "clip": set(),
+    "optim": set(),
+    "data": {"config"},
+    "probe": {"nets"},
+    "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
+    "sweep": {"config", "runs", "train", "cli"},
+    "cli": {"config", "runs", "train"},
+}
+NO_TORCH = ("config", "runs", "study", "report", "sweep", "cli")
+TORCH_ALONE = ("nets", "clip", "optim")
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_imports_run_downwards(part: str) -> None:
+    allowed = MAY_IMPORT[part] | {part}
+    for file in (PACKAGE / part).rglob("*.py"):
+        for name in imported(file):
+            if name.startswith("normfree."):
+                assert name.split(".")[1] in allowed, f"{file.relative_to(PACKAGE)} imports {name}"
+
+
+def test_every_part_has_its_place() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("part", NO_TORCH)
+def test_parts_that_know_no_torch(part: str) -> None:
+    assert not loaded_by(f"normfree.{part}") & set(HEAVY)
+
+
+@pytest.mark.parametrize("part", TORCH_ALONE)
+def test_parts_that_know_torch_alone(part: str) -> None:
+    loaded = loaded_by(f"normfree.{part}")
+    assert "torch" in loaded
+    assert not loaded & {"pytorch_lightning", "lightning", "hydra", "omegaconf", "torchvision", "wandb", "timm"}
+
+
+def test_the_package_itself_is_light() -> None:
+    assert not loaded_by("normfree") & {*HEAVY, "hydra"}
+
+
+def test_wandb_is_imported_only_by_a_run_that_asks_for_it() -> None:
+    assert "wandb" not in loaded_by("normfree.train.run")
+
+
+def loaded_by(module: str) -> set[str]:
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(answer.stdout.split())

@@ -3,6 +3,10 @@
 import os
 import subprocess
 import sys
+
+# Several test processes share the machine, and OpenMP reads this when torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,12 +41,6 @@ def tiny(tmp_path: Path) -> Callable[..., Resolved]:
         return resolved(*TINY, f"runs_dir={tmp_path / 'runs'}", *overrides)
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several test processes share the machine; waiting threads would starve each other."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def command_line(

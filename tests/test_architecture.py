@@ -61,7 +61,15 @@ def test_parts_that_know_no_torch(part: str) -> None:
 def test_parts_that_know_torch_alone(part: str) -> None:
     loaded = loaded_by(f"normfree.{part}")
     assert "torch" in loaded
-    assert not loaded & {"pytorch_lightning", "lightning", "hydra", "omegaconf", "torchvision", "wandb", "timm"}
+    assert not loaded & {
+        "pytorch_lightning",
+        "lightning",
+        "hydra",
+        "omegaconf",
+        "torchvision",
+        "wandb",
+        "timm",
+    }
 
 
 def test_the_package_itself_is_light() -> None:

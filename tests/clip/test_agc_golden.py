@@ -64,9 +64,7 @@ def test_gains_kept_as_vectors_are_one_unit():
 def test_global_norm_is_torchs(vectors, cases, max_norm):
     tensors = {case: leaf(vectors[f"{case}:param"], vectors[f"{case}:grad"]) for case in cases}
     statistics = clip_grad_norm_(tensors.values(), max_norm)
-    assert float(statistics.norm_before) == pytest.approx(
-        float(vectors[f"_norm:{max_norm}:total"]), rel=1e-12
-    )
+    assert float(statistics.norm_before) == pytest.approx(float(vectors[f"_norm:{max_norm}:total"]), rel=1e-12)
     assert float(statistics.norm_after) == pytest.approx(max_norm, rel=1e-6)
     for case, tensor in tensors.items():
         assert largest_error(tensor.grad, vectors[f"{case}:torch_norm:{max_norm}"]) <= 1e-12

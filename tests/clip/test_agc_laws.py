@@ -47,9 +47,7 @@ def test_every_unit_respects_its_limit_and_keeps_its_direction(unit, seed, scale
     assert statistics.units == units
     assert int(statistics.clipped_units) == clipped
     assert not statistics.nonfinite
-    assert float(statistics.norm_before) == pytest.approx(
-        float(torch.cat([g.flatten() for g in before]).norm())
-    )
+    assert float(statistics.norm_before) == pytest.approx(float(torch.cat([g.flatten() for g in before]).norm()))
     after = torch.cat([t.grad.flatten() for t in tensors]).norm()
     assert float(statistics.norm_after) == pytest.approx(float(after))
 

@@ -11,7 +11,12 @@ small = st.integers(1, 12)
 def test_every_factor_of_the_batch_is_kept(devices: int, nodes: int, micro: int, accumulation: int) -> None:
     batch = devices * nodes * micro * accumulation
     plan = plan_batch(batch, devices, nodes, micro)
-    assert (plan.devices, plan.nodes, plan.micro_batch, plan.accumulation) == (devices, nodes, micro, accumulation)
+    assert (plan.devices, plan.nodes, plan.micro_batch, plan.accumulation) == (
+        devices,
+        nodes,
+        micro,
+        accumulation,
+    )
     assert plan.world_size * plan.micro_batch * plan.accumulation == batch
 
 
@@ -36,7 +41,9 @@ def test_a_step_sees_exactly_the_batch_or_the_error_names_batches_that_divide(
     assert all(limit is not None and size > limit for size in larger)
 
 
-@pytest.mark.parametrize(("key", "values"), [("batch", (0, 1, 1)), ("trainer.devices", (8, 0, 1)), ("trainer.nodes", (8, 1, -1))])
+@pytest.mark.parametrize(
+    ("key", "values"), [("batch", (0, 1, 1)), ("trainer.devices", (8, 0, 1)), ("trainer.nodes", (8, 1, -1))]
+)
 def test_nothing_below_one(key: str, values: tuple[int, int, int]) -> None:
     with pytest.raises(UserError, match=rf"{key}=-?\d+: must be at least 1"):
         plan_batch(*values)

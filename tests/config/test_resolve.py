@@ -1,9 +1,9 @@
 import pytest
+from tests.conftest import composed, resolved
 
 from normfree.config import UserError, resolve
 from normfree.config.schema import PRECISIONS, TrainConfig
 from normfree.config.validate import CHOICES, RANGES, lookup
-from tests.conftest import composed, resolved
 
 
 def test_f0_brings_the_papers_recipe() -> None:

@@ -10,7 +10,13 @@ from normfree.data.folder import FolderSource
 from normfree.data.mnist5k import mnist5k
 
 PAPER = AugmentConfig(
-    name="paper", random_resized_crop=True, flip=True, mixup=0.2, cutmix=1.0, randaugment_layers=2, magnitude=5
+    name="paper",
+    random_resized_crop=True,
+    flip=True,
+    mixup=0.2,
+    cutmix=1.0,
+    randaugment_layers=2,
+    magnitude=5,
 )
 
 

@@ -103,8 +103,7 @@ def test_twins_share_every_convolution(name):
     info = model_info(name)
     assert model_info(info.twin).twin == name
     convolutions = [
-        {key: tuple(p.shape) for key, p in meta(twin).named_parameters() if p.ndim == 4}
-        for twin in (name, info.twin)
+        {key: tuple(p.shape) for key, p in meta(twin).named_parameters() if p.ndim == 4} for twin in (name, info.twin)
     ]
     assert convolutions[0] == convolutions[1]
     assert count_macs(meta(name), 32) == count_macs(meta(info.twin), 32)

@@ -32,11 +32,7 @@ def model(arrays):
 
 def parameters(arrays, prefix):
     return from_haiku(
-        {
-            k.removeprefix(prefix): torch.from_numpy(v).double()
-            for k, v in arrays.items()
-            if k.startswith(prefix)
-        }
+        {k.removeprefix(prefix): torch.from_numpy(v).double() for k, v in arrays.items() if k.startswith(prefix)}
     )
 
 
@@ -45,8 +41,7 @@ def test_groups_are_those_of_the_released_experiment(model, arrays):
     decay, no_decay = ({names[id(p)] for p in group["params"]} for group in parameter_groups(model, 1e-2))
     clipped = {names[id(p)] for p in clipped_parameters(model)}
     gains, classifier, rest = (
-        {torch_name(name) for name in arrays[f"group_{key}"].tolist()}
-        for key in ("gains_biases", "fc", "rest")
+        {torch_name(name) for name in arrays[f"group_{key}"].tolist()} for key in ("gains_biases", "fc", "rest")
     )
     assert no_decay == gains
     assert decay == classifier | rest

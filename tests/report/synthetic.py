@@ -78,13 +78,7 @@ def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict
     done = 300 if status in ("finished", "stalled") else 140
     reasons = {"diverged": "loss is nan at step 140", "failed": "RuntimeError: out of memory"}
     trace = "Traceback (most recent call last):\n  ...\nRuntimeError: out of memory"
-    gain = (
-        None
-        if normalizer == "batchnorm"
-        else 0.004
-        if status == "stalled"
-        else round(luck.uniform(0.1, 0.3), 3)
-    )
+    gain = None if normalizer == "batchnorm" else 0.004 if status == "stalled" else round(luck.uniform(0.1, 0.3), 3)
     return {
         "schema_version": 1,
         "run_id": cell["run_id"],
@@ -201,16 +195,10 @@ def demo() -> tuple[list[dict[str, Any]], dict[str, str]]:
     for seed in range(3):
         for lr in (0.2, 0.8, 3.2):
             for model, clip in (("resnet20", "none"), ("nf_resnet20", "none"), ("nf_resnet20", "agc01")):
-                found.append(
-                    cell(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"])
-                )
+                found.append(cell(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"]))
         found.append(cell("resnet20", "none", 64, 0.8, seed, 2, ["statistics"]))
-    statuses = {
-        one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"
-    }
-    statuses |= {
-        f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)
-    }
+    statuses = {one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"}
+    statuses |= {f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)}
     statuses |= {f"nf_resnet20-agc01-b64-lr0.2-s{seed}": "stalled" for seed in range(3)}
     statuses |= {
         "nf_resnet20-none-b64-lr0.8-s2": "finished",

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import resolved
 
 from normfree.config import resolve
 from normfree.runs import arm_id, run_id
 from normfree.runs.identity import digest
-from tests.conftest import resolved
 
 tables = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -54,7 +54,16 @@ def test_what_cannot_change_the_result_is_left_out(override: str) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "lr=0.3", "batch=32", "clip=norm", "clip.eps=1e-2", "model.alpha=0.3", "augment=none", "steps=599"],
+    [
+        "seed=1",
+        "lr=0.3",
+        "batch=32",
+        "clip=norm",
+        "clip.eps=1e-2",
+        "model.alpha=0.3",
+        "augment=none",
+        "steps=599",
+    ],
 )
 def test_what_can_change_the_result_is_in(override: str) -> None:
     assert run_id(resolved(override)) != run_id(resolved())

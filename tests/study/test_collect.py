@@ -38,9 +38,7 @@ def sweep(root: Path, cells: list[tuple[str, list[str], Any]]) -> Path:
         elif isinstance(content, bytes):
             (directory / run_id / "result.json").write_bytes(content)
     plan = [{"run_id": run_id, "overrides": overrides, "grids": ["g"]} for run_id, overrides, _ in cells]
-    (directory / "sweep.json").write_text(
-        json.dumps({"schema_version": 1, "experiment": "exp", "cells": plan})
-    )
+    (directory / "sweep.json").write_text(json.dumps({"schema_version": 1, "experiment": "exp", "cells": plan}))
     return root
 
 
@@ -139,8 +137,7 @@ cell_runs = st.lists(
 @given(cell_runs)
 def test_only_cells_whose_seeds_all_trained_have_a_mean(runs: list[tuple[str, float]]) -> None:
     rows = [
-        {"status": s, "test/accuracy": a, "seed": i, "run_id": str(i), "arm_id": "a"}
-        for i, (s, a) in enumerate(runs)
+        {"status": s, "test/accuracy": a, "seed": i, "run_id": str(i), "arm_id": "a"} for i, (s, a) in enumerate(runs)
     ]
     cell = cell_of(pd.DataFrame(rows))
     assert (cell.interval is not None) == all(s == "finished" for s, _ in runs)

@@ -92,9 +92,7 @@ def test_share_difference_is_antisymmetric(a: tuple[int, int], b: tuple[int, int
 
 
 @given(counts, counts, st.floats(-0.5, 0.5))
-def test_inverted_interval_agrees_with_the_interval(
-    a: tuple[int, int], b: tuple[int, int], margin: float
-) -> None:
+def test_inverted_interval_agrees_with_the_interval(a: tuple[int, int], b: tuple[int, int], margin: float) -> None:
     p = share_difference_below(*a, *b, margin)
     assert 0 <= p <= 1
     if 1e-6 < p < 0.49:

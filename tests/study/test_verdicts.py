@@ -63,9 +63,7 @@ def test_the_sentence_has_counts_interval_and_p() -> None:
     assert "p = 0.004" in told
 
 
-@pytest.mark.parametrize(
-    "kind", ["trains_more_often", "higher_accuracy", "equal_accuracy", "batch_independent"]
-)
+@pytest.mark.parametrize("kind", ["trains_more_often", "higher_accuracy", "equal_accuracy", "batch_independent"])
 @pytest.mark.parametrize("status", ["missing", "incomplete", "failed", "preempted", "unreadable"])
 def test_outstanding_runs_leave_a_claim_open(kind: str, status: str) -> None:
     claim = {"kind": kind, **({"margin": 0.01} if kind == "equal_accuracy" else {})}
@@ -89,10 +87,7 @@ def test_higher_accuracy_is_paired_by_seed() -> None:
     spread = accuracies(0.5, 0.7, 0.9), accuracies(0.47, 0.67, 0.871)
     assert verdict(claim, table(a=spread[0], b=spread[1]))[0] == "supported"
     assert verdict(claim, table(a=spread[1], b=spread[0]))[0] == "refuted"
-    assert (
-        verdict(claim, table(a=accuracies(0.98, 0.90, 0.97), b=accuracies(0.95, 0.94, 0.93)))[0]
-        == "inconclusive"
-    )
+    assert verdict(claim, table(a=accuracies(0.98, 0.90, 0.97), b=accuracies(0.95, 0.94, 0.93)))[0] == "inconclusive"
 
 
 def test_no_mean_over_a_bimodal_cell() -> None:
@@ -133,9 +128,7 @@ def test_the_order_of_runs_changes_nothing(luck: Any) -> None:
     order = list(runs.index)
     luck.shuffle(order)
     experiment = claiming(OFTEN, {"kind": "higher_accuracy"}, {"kind": "equal_accuracy", "margin": 0.02})
-    assert [v.sentence for v in judge(experiment, runs)] == [
-        v.sentence for v in judge(experiment, runs.loc[order])
-    ]
+    assert [v.sentence for v in judge(experiment, runs)] == [v.sentence for v in judge(experiment, runs.loc[order])]
 
 
 @pytest.mark.parametrize(

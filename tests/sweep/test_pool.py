@@ -50,9 +50,7 @@ def test_a_killed_worker_loses_its_run_alone(tiny: Callable[..., Resolved], tmp_
     assert all(result["status"] in ("finished", "stalled") for result in others)
 
 
-def test_a_stop_saves_the_running_runs_and_ends_every_process(
-    tiny: Callable[..., Resolved], tmp_path: Path
-) -> None:
+def test_a_stop_saves_the_running_runs_and_ends_every_process(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
     planned = tasks(tiny, "steps=20000", seeds=3)
     with Pool(2, tmp_path) as pool:
         ended = {}

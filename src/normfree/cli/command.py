@@ -73,6 +73,4 @@ def refuse_contradictions(arguments: Sequence[str]) -> None:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     for first, second in _CONTRADICTIONS:
         if {first, second} <= set(given) and "null" not in (given[first], given[second]):
-            raise UserError(
-                f"{first}={given[first]} and {second}={given[second]}: give one of them; the other follows"
-            )
+            raise UserError(f"{first}={given[first]} and {second}={given[second]}: give one of them; the other follows")

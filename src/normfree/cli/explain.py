@@ -17,9 +17,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, UserError):
         return _one_line(str(error))
     if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override}: cannot be read as KEY=VALUE; quote what the shell or Hydra would take apart"
-        )
+        return f"{error.override}: cannot be read as KEY=VALUE; quote what the shell or Hydra would take apart"
     several = re.search(r"Ambiguous value for argument '([^']+)'", str(error))
     if several:
         return f"{several.group(1)}: several values make a sweep; add -m, or write one value"
@@ -84,9 +82,7 @@ def _no_such_key(key: str) -> str:
 def _wrong_type(error: BaseException) -> str:
     if not isinstance(error, OmegaConfBaseException):
         return ""
-    found = re.search(
-        r"Value '(.*?)'(?: of type '(\w+)')? (?:could not|is not|cannot)", str(error), re.DOTALL
-    )
+    found = re.search(r"Value '(.*?)'(?: of type '(\w+)')? (?:could not|is not|cannot)", str(error), re.DOTALL)
     key = getattr(error, "full_key", None)
     if not found or not key:
         return ""

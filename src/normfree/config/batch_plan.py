@@ -50,9 +50,7 @@ def plan_batch(
     if batch % unit:
         lower, upper = batch // unit * unit, (batch // unit + 1) * unit
         nearest = f"batch={upper}" if lower == 0 else f"batch={lower} or batch={upper}"
-        parts = f"{nodes} nodes x {devices} devices" + (
-            f" x micro batch {micro_batch}" if micro_batch else ""
-        )
+        parts = f"{nodes} nodes x {devices} devices" + (f" x micro batch {micro_batch}" if micro_batch else "")
         raise UserError(f"batch={batch}: does not divide into {parts} = {unit}; use {nearest}")
     share = batch // world
     if micro_batch is None:

@@ -74,19 +74,22 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
 
 def _refuse_unknown(config: DictConfig | dict[str, Any]) -> None:
     """Keys that were added with ``+``: they would be ignored."""
-    content = OmegaConf.to_container(OmegaConf.create(config), resolve=False)
-    assert isinstance(content, dict)
-    known = OmegaConf.to_container(OmegaConf.structured(TrainConfig))
-    assert isinstance(known, dict)
+    content = _table(OmegaConf.create(config))
+    known = _table(OmegaConf.structured(TrainConfig))
     for key, value in content.items():
         if key not in known:
             raise UserError(f"{key}={value}: no such key; python train.py --help lists groups and keys")
         if isinstance(known[key], dict) and isinstance(value, dict):
             for inner in value:
                 if inner not in known[key]:
-                    raise UserError(
-                        f"{key}.{inner}={value[inner]}: no such key; there are: {', '.join(sorted(known[key]))}"
-                    )
+                    there_are = ", ".join(sorted(known[key]))
+                    raise UserError(f"{key}.{inner}={value[inner]}: no such key; there are: {there_are}")
+
+
+def _table(config: Any) -> dict[str, Any]:
+    content = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
 
 
 def _settle_length(config: TrainConfig, given: list[str]) -> None:

@@ -94,17 +94,11 @@ def validate(config: TrainConfig) -> None:
 
 def _check_relations(config: TrainConfig) -> None:
     if config.steps is not None and config.epochs is not None:
-        raise UserError(
-            f"steps={config.steps} and epochs={config.epochs:g}: give one of them; the other follows"
-        )
+        raise UserError(f"steps={config.steps} and epochs={config.epochs:g}: give one of them; the other follows")
     if config.steps is None and config.epochs is None:
-        raise UserError(
-            "steps=null and epochs=null: say how long to train, for instance steps=300 or epochs=10"
-        )
+        raise UserError("steps=null and epochs=null: say how long to train, for instance steps=300 or epochs=10")
     if config.optimizer.warmup_steps is not None and config.optimizer.warmup_epochs is not None:
-        raise UserError(
-            "optimizer.warmup_steps and optimizer.warmup_epochs are both given: set one of them to null"
-        )
+        raise UserError("optimizer.warmup_steps and optimizer.warmup_epochs are both given: set one of them to null")
     if config.model.ghost_batch is not None and config.model.normalizer != "batchnorm":
         raise UserError(
             f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "

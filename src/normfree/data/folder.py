@@ -47,9 +47,7 @@ class FolderSource:
     Evaluation squashes to ``test_size + 32`` pixels and crops the centre, as the NFNet code does.
     """
 
-    def __init__(
-        self, data: DataConfig, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int
-    ) -> None:
+    def __init__(self, data: DataConfig, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int) -> None:
         root = image_folders(data)
         self._train = ImageFolder(str(root / TRAIN_FOLDER))
         self._test = ImageFolder(str(root / TEST_FOLDER))
@@ -83,7 +81,7 @@ class FolderSource:
         folder = self._test if split == "test" else self._train
         index = {"train": self._train_index, "validation": self._validation_index}.get(split)
         order = torch.arange(len(folder)) if index is None else index
-        keys = [[(0, int(i)) for i in part] for part in order.split(batch_size)]
+        keys = [[(0, int(i)) for i in part] for part in torch.split(order, batch_size)]
         for images, labels in self._loader(_Samples(folder, test_transform(self._data.test_size), 0), keys):
             yield Batch(images, labels)
 

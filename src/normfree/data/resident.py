@@ -25,9 +25,7 @@ class ResidentSource:
         per_epoch: training batches in one pass; what is left over is dropped.
     """
 
-    def __init__(
-        self, arrays: Arrays, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int
-    ) -> None:
+    def __init__(self, arrays: Arrays, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int) -> None:
         self._arrays = arrays
         self._augment = augment
         self._seed = seed

@@ -1,16 +1,14 @@
 """What every data source offers to training and evaluation."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Normalised images ``[N, C, H, W]`` in float32 and labels ``[N]`` (int64), or class shares ``[N, K]``."""
 
     images: Tensor

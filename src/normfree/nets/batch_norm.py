@@ -66,9 +66,7 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
         return y
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, ghost_batch={self.ghost_batch}"
-        )
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, ghost_batch={self.ghost_batch}"
 
 
 def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int | None:

@@ -31,10 +31,10 @@ def batch_dependence(network: nn.Module, images: Tensor, labels: Tensor) -> dict
         # Training mode moves BatchNorm's running statistics, so evaluation comes first.
         probe.train()
         whole = probe(images)
-        single = torch.cat([probe(image[None]) for image in images])
+        # An image beside itself has the statistics of the image alone, and BatchNorm accepts it where maps are 1 x 1.
+        single = torch.cat([probe(torch.stack([image, image]))[:1] for image in images])
     gradient_whole = _gradient(probe, [images], [labels])
-    half = len(images) // 2
-    gradient_halves = _gradient(probe, list(images.split(half)), list(labels.split(half)))
+    gradient_halves = _gradient(probe, list(images.chunk(2)), list(labels.chunk(2)))
     return {
         "logits_batch_vs_single": _difference(whole, single),
         "logits_train_vs_eval": _difference(whole, evaluated),
@@ -55,7 +55,8 @@ def _switch_off_regularisers(network: nn.Module) -> None:
 def _gradient(network: nn.Module, images: list[Tensor], labels: list[Tensor]) -> Tensor:
     network.zero_grad()
     for part, target in zip(images, labels, strict=True):
-        (F.cross_entropy(network(part), target) / len(images)).backward()
+        loss = F.cross_entropy(network(part), target) / len(images)
+        loss.backward()  # type: ignore[no-untyped-call]
     return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
 

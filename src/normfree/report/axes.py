@@ -91,11 +91,7 @@ def failure_strip(
     `✕3/3` are diverged of planned, `△2/3` stalled, `?1/3` without an outcome. Series that always trained have
     no row.
     """
-    rows = [
-        name
-        for name, cells in found.items()
-        if any(c.counts.trained < c.counts.planned for c in cells.values())
-    ]
+    rows = [name for name, cells in found.items() if any(c.counts.trained < c.counts.planned for c in cells.values())]
     low, high = (float(value) for value in scale.forward(limits))
     height = 0.075 * (high - low)
     axes.set_ylim(float(scale.inverse(low - height * (len(rows) + 0.25 * bool(rows)))), limits[1])
@@ -122,9 +118,7 @@ def failure_strip(
 def told(cell: Cell) -> str:
     """What did not train in a cell: `✕2△1/3`, or an empty string."""
     counts = cell.counts
-    parts = [
-        f"{mark}{n}" for mark, n in (("✕", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n
-    ]
+    parts = [f"{mark}{n}" for mark, n in (("✕", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n]
     return "".join(parts) + f"/{counts.planned}" if parts else ""
 
 

@@ -58,7 +58,5 @@ def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:
     """
     compared = [name for name in sorted(files) if name.endswith((".csv", ".md"))]
     return [
-        name
-        for name in compared
-        if not (directory / name).is_file() or (directory / name).read_bytes() != files[name]
+        name for name in compared if not (directory / name).is_file() or (directory / name).read_bytes() != files[name]
     ]

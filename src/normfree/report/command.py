@@ -42,9 +42,7 @@ def register() -> None:
 
     quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}, "_self_"]
     hydra = {"output_subdir": None, "run": {"dir": "."}}
-    ConfigStore.instance().store(
-        name="report", node={"defaults": quiet, "hydra": hydra, **asdict(ReportConfig())}
-    )
+    ConfigStore.instance().store(name="report", node={"defaults": quiet, "hydra": hydra, **asdict(ReportConfig())})
 
 
 def help_text() -> str:
@@ -111,9 +109,7 @@ def report(config: Any) -> int:
     target = Path(config.reports_dir) / experiment.name
     if config.check:
         found = differences(files, target)
-        console.print(
-            f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give"
-        )
+        console.print(f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give")
         return 1 if found else 0
     write(files, target)
     console.print(str(target / "report.html"), soft_wrap=True, highlight=False)

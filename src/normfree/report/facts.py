@@ -66,10 +66,7 @@ def series_grid(experiment: Experiment, collection: Collection) -> Grid:
 def failures_grid(failures: pd.DataFrame) -> Grid:
     """Planned runs and outcomes, zeros left blank."""
     heads = [("series", False), ("planned", True), *((name, True) for name in OUTCOMES)]
-    rows = [
-        [str(row["series"]), *(some(row[name]) for name, _ in heads[1:])]
-        for row in failures.to_dict("records")
-    ]
+    rows = [[str(row["series"]), *(some(row[name]) for name, _ in heads[1:])] for row in failures.to_dict("records")]
     return grid(heads, rows)
 
 
@@ -77,9 +74,7 @@ def problems_grid(experiment: Experiment, collection: Collection) -> Grid:
     """Every run that left no outcome or stopped with an error, with its reason."""
     table = with_series(experiment, collection)
     chosen = table[~table["status"].isin(("finished", "stalled", "diverged"))].sort_values("run_id")
-    rows = [
-        [str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()
-    ]
+    rows = [[str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()]
     return grid([("run", False), ("series", False), ("status", False), ("reason", False)], rows)
 
 
@@ -91,10 +86,7 @@ def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
         part = table[table["series"] == label]
         rows.append(
             [label]
-            + [
-                _values(part[name])
-                for name in ("model.name", "model.normalizer", "model.parameters", "model.macs")
-            ]
+            + [_values(part[name]) for name in ("model.name", "model.normalizer", "model.parameters", "model.macs")]
             + [_values(part[name]) for name in ("clip.label", "batch.global", "batch.norm_batch", "lr")]
             + [_values(part[name]) for name in ("steps", "precision", "data.label")]
         )
@@ -138,9 +130,7 @@ def provenance_grid(collection: Collection) -> Grid:
     recorded = collection.table.dropna(subset=["provenance.normfree"])[columns].astype(object)
     texts = recorded.map(lambda value: "" if value is None or value != value else str(value))
     texts["provenance.commit"] = texts["provenance.commit"].str[:12]
-    texts["provenance.dirty"] = (
-        texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
-    )
+    texts["provenance.dirty"] = texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
     found = texts.groupby(columns, sort=True).size().reset_index(name="runs")
     rows = [[str(part) for part in row] for row in found.itertuples(index=False)]
     heads = ["commit", "working tree", *_PROVENANCE[2:], "runs"]
@@ -153,36 +143,24 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     found = list(experiment.threats)
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
     if seeds < 5:
-        found.append(
-            f"Cells have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality."
-        )
+        found.append(f"Cells have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
     counts = count(table)
     if counts.open:
-        found.append(
-            f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open."
-        )
+        found.append(f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open.")
     chance = 1 / table["data.classes"]
-    odd = table[
-        (table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)
-    ]
+    odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)]
     if len(odd):
         found.append(f"Recorded as finished, yet at less than twice chance: {', '.join(odd['run_id'])}.")
     for name in ("commit", "torch", "device"):
         different = table[f"provenance.{name}"].dropna().nunique()
         if different > 1:
-            found.append(
-                f"The runs come from {different} different values of {name}; see how they were made."
-            )
+            found.append(f"The runs come from {different} different values of {name}; see how they were made.")
     if table["provenance.dirty"].isin([True]).any():
-        found.append(
-            "Some runs come from a working tree with uncommitted changes; their diff is in the run directory."
-        )
+        found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
     if collection.planned_by != "sweep.json":
-        found.append(
-            f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed."
-        )
+        found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")
     return found
 
 

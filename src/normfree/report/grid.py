@@ -21,15 +21,11 @@ class Grid:
         """As a markdown table."""
         rule = ["--:" if right else "---" for right in self.numeric]
         lines = [self.columns, rule, *self.rows]
-        return "\n".join(
-            "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
-        )
+        return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
 
     def grouped(self) -> Grid:
         """The same with repeats of the first column left blank."""
-        rows = [
-            ("", *row[1:]) if i and row[0] == self.rows[i - 1][0] else row for i, row in enumerate(self.rows)
-        ]
+        rows = [("", *row[1:]) if i and row[0] == self.rows[i - 1][0] else row for i, row in enumerate(self.rows)]
         return Grid(self.columns, tuple(rows), self.numeric)
 
 

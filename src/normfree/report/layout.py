@@ -63,8 +63,7 @@ def _drawing(name: str, title: str, contexts: Sequence[Context], columns: int) -
     width = TWO_COLUMNS if columns > 1 else ONE_COLUMN
     entries = _legend(contexts)
     height = sum(
-        max(kind_of(one.panel).height for one in contexts[row * columns : (row + 1) * columns])
-        for row in range(rows)
+        max(kind_of(one.panel).height for one in contexts[row * columns : (row + 1) * columns]) for row in range(rows)
     )
     legend_columns = 4 if columns > 1 else 2
     figure = new_figure(width, height + 0.16 * math.ceil(len(entries) / legend_columns) + 0.1)
@@ -82,9 +81,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     marks = {mark for context in contexts for mark in kind_of(context.panel).marks(context)}
     if not marks:
         return []
-    shown = {
-        one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series
-    }
+    shown = {one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series}
     line = bool({"mean", "line"} & marks)
     marker = marks != {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
@@ -99,14 +96,10 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     if "chance" in marks:
         entries.append(Line2D([], [], color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), label="chance level"))
     if "diverged" in marks:
-        entries.append(
-            Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", color=GREY, linestyle="")
-        )
+        entries.append(Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", color=GREY, linestyle=""))
     if "stalled" in marks:
         entries.append(
-            Line2D(
-                [], [], marker="^", ms=3.8, mew=0.8, mfc="white", label="stalled", color=GREY, linestyle=""
-            )
+            Line2D([], [], marker="^", ms=3.8, mew=0.8, mfc="white", label="stalled", color=GREY, linestyle="")
         )
     return entries
 

@@ -87,8 +87,7 @@ class Look:
 def looks(series: Sequence[Series]) -> dict[str, Look]:
     """A look for each series, by its place in the experiment file."""
     return {
-        one.name: Look(one.label, PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)])
-        for i, one in enumerate(series)
+        one.name: Look(one.label, PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for i, one in enumerate(series)
     }
 
 

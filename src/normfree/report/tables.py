@@ -83,9 +83,7 @@ def series_table(experiment: Experiment, collection: Collection) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def conditions(
-    experiment: Experiment, collection: Collection
-) -> list[tuple[str, str, dict[float | None, Cell]]]:
+def conditions(experiment: Experiment, collection: Collection) -> list[tuple[str, str, dict[float | None, Cell]]]:
     """Panel title, series label and cells by condition, for every panel that shows accuracy over a factor."""
     found = []
     every = series_of(experiment, collection.table)
@@ -94,9 +92,7 @@ def conditions(
             for one in every:
                 if one.name in panel.series or not panel.series:
                     x = str(panel.options.get("x"))
-                    found.append(
-                        (panel.title, one.label, along(collection.table, panel, one, x, experiment.level))
-                    )
+                    found.append((panel.title, one.label, along(collection.table, panel, one, x, experiment.level)))
     return found
 
 

@@ -16,9 +16,7 @@ from normfree.study import Collection, Experiment, Verdict, count
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
 
-def show(
-    console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]
-) -> None:
+def show(console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> None:
     """Print the cells of every panel and the verdicts."""
     every = conditions(experiment, collection)
     factors = {panel.title: str(panel.options.get("x")) for panel in experiment.panels}

@@ -12,7 +12,7 @@ from typing import Any, Self
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
-from normfree.runs.files import write_json_atomic, write_text_atomic
+from normfree.runs.files import finite, write_json_atomic, write_text_atomic
 from normfree.runs.identity import run_id
 
 TERMINAL = ("finished", "stalled", "diverged")
@@ -96,9 +96,7 @@ class RunDirectory:
             self._check_version()
             return None
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"run {self.path}: result.json is unreadable ({error}); move the run away"
-            ) from error
+            raise UserError(f"run {self.path}: result.json is unreadable ({error}); move the run away") from error
         self._refuse_other(content.get("schema_version") if isinstance(content, dict) else None)
         assert isinstance(content, dict)
         return content
@@ -137,9 +135,9 @@ class RunDirectory:
         write_text_atomic(self.overrides, yaml.safe_dump(overrides))
         write_json_atomic(self.environment, {"schema_version": SCHEMA_VERSION} | environment)
 
-    def write_result(self, result: dict[str, Any]) -> None:
-        """Write the result, on a full disk into the room kept free for it."""
-        content = {"schema_version": SCHEMA_VERSION} | result
+    def write_result(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Write the result, on a full disk into the room kept free for it; returns it as it will be read."""
+        content: dict[str, Any] = finite({"schema_version": SCHEMA_VERSION} | result)
         try:
             write_json_atomic(self.result, content)
         except OSError:
@@ -147,6 +145,7 @@ class RunDirectory:
             write_json_atomic(self.result, content)
         if result["status"] in TERMINAL:
             self._reserve.unlink(missing_ok=True)
+        return content
 
     def checkpoint_candidates(self) -> list[Path]:
         """Checkpoints that a resumed run may start from, newest first."""

@@ -60,34 +60,26 @@ def cell_of(runs: pd.DataFrame, level: float = 0.95) -> Cell:
 def cells(table: pd.DataFrame, level: float = 0.95) -> list[Cell]:
     """All arms of the table, in order of their factors."""
     found = [cell_of(part, level) for _, part in table.groupby("arm_id", sort=True)]
-    return sorted(
-        found, key=lambda cell: [_sortable(cell.runs[name].iloc[0]) for name in (*_ORDER, "arm_id")]
-    )
+    return sorted(found, key=lambda cell: [_sortable(cell.runs[name].iloc[0]) for name in (*_ORDER, "arm_id")])
 
 
 _ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_batch", "lr")
 
 
-def along(
-    table: pd.DataFrame, panel: Panel, series: Series, x: str, level: float = 0.95
-) -> dict[float | None, Cell]:
+def along(table: pd.DataFrame, panel: Panel, series: Series, x: str, level: float = 0.95) -> dict[float | None, Cell]:
     """The cells of one series by their value of factor `x`, ascending; None for 'has no such value', last.
 
     Raises:
         UserError: if a value of `x` is shared by several arms, naming the factors in which they differ.
     """
     place = f"experiment.panels.{panel.name}"
-    runs = select(
-        select(table, panel.where, f"{place}.where"), series.where, f"experiment.series.{series.name}.where"
-    )
+    runs = select(select(table, panel.where, f"{place}.where"), series.where, f"experiment.series.{series.name}.where")
     if x not in runs.columns:
         select(runs, {x: None}, f"{place}.x")
     found: dict[float | None, Cell] = {}
     values = pd.to_numeric(runs[x], errors="coerce")
     for value in sorted(values.dropna().unique()):
-        found[float(value)] = _single(
-            runs[values == value], f"{place}: series '{series.name}' at {x}={value:g}", level
-        )
+        found[float(value)] = _single(runs[values == value], f"{place}: series '{series.name}' at {x}={value:g}", level)
     if values.isna().any():
         found[None] = _single(runs[values.isna()], f"{place}: series '{series.name}' without {x}", level)
     return found
@@ -97,9 +89,7 @@ def _single(runs: pd.DataFrame, place: str, level: float) -> Cell:
     if runs["arm_id"].nunique() > 1:
         differing = [name for name in _FACTORS if runs[name].nunique(dropna=False) > 1]
         named = ", ".join(differing) or "a factor that results do not record"
-        raise UserError(
-            f"{place} mixes {runs['arm_id'].nunique()} arms that differ in {named}; fix it in `where`"
-        )
+        raise UserError(f"{place} mixes {runs['arm_id'].nunique()} arms that differ in {named}; fix it in `where`")
     return cell_of(runs, level)
 
 
@@ -107,12 +97,7 @@ def series_of(experiment: Experiment, table: pd.DataFrame) -> tuple[Series, ...]
     """The declared series, or one for each network and clipping found where the file declares none."""
     if experiment.series:
         return experiment.series
-    pairs = (
-        table[["model.name", "clip.label"]]
-        .dropna()
-        .drop_duplicates()
-        .sort_values(["model.name", "clip.label"])
-    )
+    pairs = table[["model.name", "clip.label"]].dropna().drop_duplicates().sort_values(["model.name", "clip.label"])
     return tuple(
         Series(f"{model}/{clip}", f"{model}, {clip}", {"model.name": model, "clip.label": clip})
         for model, clip in pairs.itertuples(index=False)

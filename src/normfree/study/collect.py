@@ -80,9 +80,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
         unplanned=unplanned,
-        planned_by="sweep.json"
-        if plan is not None
-        else "the directories themselves, as there is no sweep.json",
+        planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 
 
@@ -103,9 +101,7 @@ def _plan(path: Path) -> dict[str, Mapping[str, Any]] | None:
             f"{path} is no readable plan ({type(error).__name__}: {error}); start the sweep again"
         ) from error
     if version != SCHEMA_VERSION:
-        raise UserError(
-            f"{path} has schema_version {version}, this normfree reads {SCHEMA_VERSION}; update normfree"
-        )
+        raise UserError(f"{path} has schema_version {version}, this normfree reads {SCHEMA_VERSION}; update normfree")
     return cells
 
 

@@ -101,13 +101,9 @@ def load_experiment(name: str, directory: Path) -> Experiment:
         node = OmegaConf.select(root, "experiment")
         content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else None
     except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(
-            f"experiment={name}: {path} cannot be read: {' '.join(str(error).split())}"
-        ) from error
+        raise UserError(f"experiment={name}: {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError(
-            f"experiment={name}: {path} has no `experiment:` node; a report needs its question and panels"
-        )
+        raise UserError(f"experiment={name}: {path} has no `experiment:` node; a report needs its question and panels")
     return parse_experiment(content, name, hashlib.sha256(text).hexdigest())
 
 

@@ -8,10 +8,8 @@ import pandas as pd
 
 DEFINITIONS: dict[str, str] = {
     "finished": "all steps were taken and the network trained",
-    "stalled": "all steps were taken with finite numbers, but the network did not train (skip gains never "
-    "opened)",
-    "diverged": "a non-finite loss or gradient, or a training loss at or above its initial level after "
-    "warm-up",
+    "stalled": "all steps were taken with finite numbers, but the network did not train (skip gains never opened)",
+    "diverged": "a non-finite loss or gradient, or a training loss at or above its initial level after warm-up",
     "failed": "the program stopped with an error; says nothing about the method and is run again",
     "preempted": "stopped from outside with a checkpoint; the next sweep continues it",
     "incomplete": "started, but without a result: interrupted without warning, or still running",

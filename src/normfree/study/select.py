@@ -45,9 +45,7 @@ def matches(value: Any, wanted: Any) -> bool:
 
 def _between(value: float, limits: Mapping[str, Any]) -> bool:
     if not limits or set(limits) - {"min", "max"}:
-        raise UserError(
-            f"where: a range has the keys min and max, got {', '.join(map(str, limits)) or 'none'}"
-        )
+        raise UserError(f"where: a range has the keys min and max, got {', '.join(map(str, limits)) or 'none'}")
     slack = 1e-6 * abs(value)
     low, high = float(limits.get("min", -math.inf)), float(limits.get("max", math.inf))
     return low - slack <= value <= high + slack

@@ -42,19 +42,13 @@ def judge(experiment: Experiment, table: pd.DataFrame) -> list[Verdict]:
     ]
 
 
-def _decide(
-    experiment: Experiment, claim: Claim, evidence: Evidence, p_for: float, p_against: float
-) -> Verdict:
+def _decide(experiment: Experiment, claim: Claim, evidence: Evidence, p_for: float, p_against: float) -> Verdict:
     if evidence.gap:
-        sentence = (
-            f"{_upper(evidence.gap)}." if not evidence.numbers else f"{evidence.numbers}: {evidence.gap}."
-        )
+        sentence = f"{_upper(evidence.gap)}." if not evidence.numbers else f"{evidence.numbers}: {evidence.gap}."
         return Verdict(claim, "inconclusive", _upper(sentence), evidence.rule, evidence)
     numbers = _upper(evidence.numbers)
     if evidence.holds is not None:
-        return Verdict(
-            claim, "supported" if evidence.holds else "refuted", f"{numbers}.", evidence.rule, evidence
-        )
+        return Verdict(claim, "supported" if evidence.holds else "refuted", f"{numbers}.", evidence.rule, evidence)
     if p_for <= experiment.alpha and evidence.eligible:
         return Verdict(claim, "supported", f"{numbers}; {_p(p_for)}.", evidence.rule, evidence, p_for)
     if p_against <= experiment.alpha:

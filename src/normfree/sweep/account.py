@@ -19,7 +19,5 @@ def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str]
         if result is not None and result["status"] == "failed":
             lines.append(f"failed: {run}: {result['reason']}")
     if counts["failed"]:
-        lines.append(
-            "the tracebacks are in the runs' result.json; the same command tries the failed runs again"
-        )
+        lines.append("the tracebacks are in the runs' result.json; the same command tries the failed runs again")
     return lines, counts["failed"] > 0

@@ -54,9 +54,7 @@ class SweepLine:
     def line(self, now: float) -> str:
         running = [share for run, share in self._share.items() if run not in self._finished]
         parts = [f"{self._done + len(self._finished)}/{self._planned} runs done", f"{len(running)} running"]
-        parts += [
-            f"{count} {status}" for status, count in sorted(self._ended.items()) if status != "finished"
-        ]
+        parts += [f"{count} {status}" for status, count in sorted(self._ended.items()) if status != "finished"]
         parts.append(f"{duration(now - self._began)} gone")
         work = sum(self._images.values())
         worked = sum(self._images[run] * share for run, share in self._share.items())

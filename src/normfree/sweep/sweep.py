@@ -76,9 +76,7 @@ def run_sweep(
         sys.exit(EXIT_FAILED)
 
 
-def plan_cells(
-    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
-) -> list[Cell]:
+def plan_cells(planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]) -> list[Cell]:
     """Check every cell; cells that come to the same run are one."""
     cells: dict[str, Cell] = {}
     for each, grids in planned:
@@ -112,9 +110,7 @@ def _write_manifest(cells: list[Cell]) -> None:
     content = {
         "schema_version": 1,
         "experiment": cells[0].resolved.config.experiment.name,
-        "cells": [
-            {"run_id": cell.run_id, "overrides": cell.overrides, "grids": cell.grids} for cell in cells
-        ],
+        "cells": [{"run_id": cell.run_id, "overrides": cell.overrides, "grids": cell.grids} for cell in cells],
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,8 +130,7 @@ def _run(
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     tasks = [
-        Task(cell.run_id, cell.resolved, cell.overrides)
-        for cell in sorted(missing, key=lambda cell: -cell.images)
+        Task(cell.run_id, cell.resolved, cell.overrides) for cell in sorted(missing, key=lambda cell: -cell.images)
     ]
     line = SweepLine(len(cells), len(cells) - len(missing), {cell.run_id: cell.images for cell in missing})
     with Pool(min(count, len(tasks)), sweep_folder=missing[0].directory.path.parent) as pool:

@@ -76,7 +76,7 @@ def fit(
     plan = plan_for(resolved, cost, device)
     source = build_source(resolved, plan.micro_batch)
     if config.trainer.channels_last:
-        network = network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)

@@ -31,9 +31,7 @@ class Classifier(pl.LightningModule):
         return logits
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        layout = (
-            torch.channels_last if self.resolved.config.trainer.channels_last else torch.contiguous_format
-        )
+        layout = torch.channels_last if self.resolved.config.trainer.channels_last else torch.contiguous_format
         images = batch.images.to(device, non_blocking=True, memory_format=layout)
         return Batch(images, batch.labels.to(device, non_blocking=True))
 

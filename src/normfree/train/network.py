@@ -44,9 +44,7 @@ def network_cost(resolved: Resolved) -> Cost:
 def _description(resolved: Resolved) -> dict[str, Any]:
     model, data = resolved.config.model, resolved.config.data
     overrides = {
-        key: value
-        for key, value in asdict(model).items()
-        if key not in _NOT_FOR_THE_NETWORK and value is not None
+        key: value for key, value in asdict(model).items() if key not in _NOT_FOR_THE_NETWORK and value is not None
     }
     return {"name": model.name, "num_classes": data.classes, "in_channels": data.channels, **overrides}
 

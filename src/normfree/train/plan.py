@@ -19,9 +19,7 @@ def describe_plan(resolved: Resolved) -> str:
     except UserError as error:
         warnings.append(str(error))
         device = torch.device("cpu")
-        batch = plan_batch(
-            config.batch, config.trainer.devices, config.trainer.nodes, resolved.micro_batch, limit=None
-        )
+        batch = plan_batch(config.batch, config.trainer.devices, config.trainer.nodes, resolved.micro_batch, limit=None)
     try:
         require_images(config.data)
         images = "found"
@@ -46,7 +44,8 @@ def describe_plan(resolved: Resolved) -> str:
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
         + (f"; BatchNorm statistics over {resolved.norm_batch}" if resolved.norm_batch else ""),
-        "length": f"{resolved.steps:,} steps = {resolved.epochs:,.4g} epochs of {resolved.steps_per_epoch:,} full batches",
+        "length": f"{resolved.steps:,} steps, {resolved.epochs:,.4g} times the training images; "
+        f"a pass is {resolved.steps_per_epoch:,} full batches",
         "lr": f"{resolved.lr:g} after {resolved.warmup_steps:,.6g} steps of linear warm-up, then cosine to 0",
         "optimizer": f"{config.optimizer.name}, momentum {config.optimizer.momentum:g}, weight decay "
         f"{config.optimizer.weight_decay:g}, label smoothing {config.optimizer.label_smoothing:g}",
@@ -73,9 +72,7 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
     if device.type == "cpu" and config.model.train_size is not None:
         found.append("no GPU is used: training a network of this size on a processor is not practical")
     if config.clip.name == "none" and config.model.normalizer == "none":
-        found.append(
-            "a normaliser-free network without clipping diverges at high learning rates: try clip=agc"
-        )
+        found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
     return found
 
 

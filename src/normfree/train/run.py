@@ -66,8 +66,7 @@ def run_one(
         outcome = outcome.stopped_by(stop)
         result = _describe(resolved, outcome) | record | {"provenance": origin}
         result["time"]["seconds"] = time.perf_counter() - started
-        directory.write_result(result)
-        return result
+        return directory.write_result(result)
 
 
 def _threads(resolved: Resolved) -> int:
@@ -79,7 +78,7 @@ def _threads(resolved: Resolved) -> int:
 def _broken(error: Exception) -> Fit:
     """A full disk can be gone on from; everything else is a failure with its traceback."""
     text = "".join(traceback.format_exception(error))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         reason = f"disk full ({error.filename or error}); make room and run the same command again"
         return Fit("preempted", reason, traceback=text)
     return Fit("failed", f"{type(error).__name__}: {error}".splitlines()[0], traceback=text)

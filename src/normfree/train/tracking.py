@@ -1,6 +1,7 @@
 """Weights & Biases beside metrics.csv: a logger that a run never waits for and never fails from."""
 
 import os
+import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def _start(resolved: Resolved, directory: RunDirectory) -> Any:
 
     config = resolved.config
     known = directory.wandb_id.exists()
-    identifier = directory.wandb_id.read_text(encoding="utf-8").strip() if known else wandb.util.generate_id()
+    identifier = directory.wandb_id.read_text(encoding="utf-8").strip() if known else secrets.token_hex(4)
     if not known:
         write_text_atomic(directory.wandb_id, identifier)
     if config.logger.mode == "online" and not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
@@ -107,9 +108,7 @@ def open_tracker(resolved: Resolved, directory: RunDirectory) -> Iterator[Tracke
         try:
             import wandb  # noqa: F401
         except ModuleNotFoundError as error:
-            raise UserError(
-                "logger=wandb: the package wandb is not installed; install normfree[wandb]"
-            ) from error
+            raise UserError("logger=wandb: the package wandb is not installed; install normfree[wandb]") from error
         tracker = WandbTracker(resolved, directory)
     try:
         yield tracker

@@ -39,9 +39,7 @@ class Context:
         """One of the kind's own keys, which has no default. Raises `UserError` where it is missing."""
         value = self.panel.options.get(key)
         if not isinstance(value, str):
-            raise UserError(
-                f"experiment.panels.{self.panel.name}: a panel of kind {self.panel.kind} needs `{key}`"
-            )
+            raise UserError(f"experiment.panels.{self.panel.name}: a panel of kind {self.panel.kind} needs `{key}`")
         return value
 
 
@@ -75,9 +73,7 @@ def kind_of(panel: Panel) -> Kind:
     place = f"experiment.panels.{panel.name}"
     if panel.kind not in known:
         listed = ", ".join(known)
-        raise UserError(
-            f"{place}.kind={panel.kind}: no such kind{nearest(panel.kind, known)}; there are: {listed}"
-        )
+        raise UserError(f"{place}.kind={panel.kind}: no such kind{nearest(panel.kind, known)}; there are: {listed}")
     kind = known[panel.kind]
     for key in panel.options:
         if key not in kind.options:

@@ -45,9 +45,7 @@ _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
     seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
-    failures = ["diverged"] * any(one.diverged for one in seen) + ["stalled"] * any(
-        one.stalled for one in seen
-    )
+    failures = ["diverged"] * any(one.diverged for one in seen) + ["stalled"] * any(one.stalled for one in seen)
     return ("seed", "mean", *failures, *(["chance"] if failures else []))
 
 
@@ -62,9 +60,7 @@ def draw(axes: Axes, context: Context) -> None:
     shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
     for index, (name, cells) in enumerate(found.items()):
         shift = where.dodge(index, len(found)) if shared else 0.0
-        _series(
-            axes, cells, context.looks[name], where, shift, floor, 0.055 if shared and len(found) > 2 else 0.1
-        )
+        _series(axes, cells, context.looks[name], where, shift, floor, 0.055 if shared and len(found) > 2 else 0.1)
     x_axis(axes, where, context)
     axes.set_ylabel("test accuracy (%)")
     limits = _limits(every, floor, scale)
@@ -105,9 +101,7 @@ def _series(
             continue
         mean, half = 100 * cell.interval.estimate, 100 * cell.interval.half_width
         if cell.interval.n > 1:
-            axes.errorbar(
-                [x], [mean], [half], color=look.colour, elinewidth=0.9, capsize=1.4, capthick=0.9, zorder=3
-            )
+            axes.errorbar([x], [mean], [half], color=look.colour, elinewidth=0.9, capsize=1.4, capthick=0.9, zorder=3)
         axes.plot(
             [x],
             [mean],
@@ -147,8 +141,6 @@ def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, f
         return 0.0, 100.0
     if scale.logit:
         bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
-        return max(float(scale.inverse(bottom)), 0.05), min(
-            float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95
-        )
+        return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
     pad = max(0.08 * (max(seen) - min(seen)), 0.2)
     return min(seen) - pad, max(seen) + pad

@@ -38,9 +38,7 @@ def marks(_: Context) -> tuple[str, ...]:
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one dot a run, measure and series."""
-    table = select(
-        context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where"
-    )
+    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
     count = len(context.series)
     step = min(0.2, 0.8 / max(count, 1))
     highest, lowest = 1e-2, 1e-17

@@ -10,9 +10,7 @@ from normfree.study import select
 
 OPTIONS = ("y", "y_label", "y_scale")
 HEIGHT = 2.5
-CAPTION = (
-    "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
-)
+CAPTION = "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
 _LABELS = {
     "train/loss": "training loss",
     "validation/loss": "validation loss",
@@ -31,9 +29,7 @@ def marks(_: Context) -> tuple[str, ...]:
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with column `y` of the runs' metrics over the step."""
     y = context.required("y")
-    table = select(
-        context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where"
-    )
+    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
     for one in context.series:
         look = context.looks[one.name]
         runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
@@ -41,11 +37,7 @@ def draw(axes: Axes, context: Context) -> None:
             curves = context.collection.curves(str(run_id))
             if curves is None or y not in curves or "step" not in curves:
                 continue
-            points = (
-                curves[["step", y]]
-                .apply(lambda column: column.astype(float))
-                .replace([np.inf, -np.inf], np.nan)
-            )
+            points = curves[["step", y]].apply(lambda column: column.astype(float)).replace([np.inf, -np.inf], np.nan)
             points = points.dropna()
             if points.empty:
                 continue

@@ -27,8 +27,7 @@ def marks(_: Context) -> tuple[str, ...]:
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one mark a run."""
     found = {
-        one.name: along(context.collection.table, context.panel, one, context.required("x"))
-        for one in context.series
+        one.name: along(context.collection.table, context.panel, one, context.required("x")) for one in context.series
     }
     where = places(found.values())
     for index, (name, cells) in enumerate(found.items()):

@@ -38,9 +38,7 @@ def draw(axes: Axes, context: Context) -> None:
             share = cell.counts.trained / cell.counts.planned
             colour = tuple(e + (f - e) * share for e, f in zip(_EMPTY, _FULL, strict=True))
             axes.add_patch(
-                Rectangle(
-                    (column - 0.47, row - 0.45), 0.94, 0.9, facecolor=colour, edgecolor="#c8c8c8", lw=0.5
-                )
+                Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, facecolor=colour, edgecolor="#c8c8c8", lw=0.5)
             )
             failed = told(cell).rpartition("/")[0]
             ink = "white" if share > 0.55 else INK

@@ -58,9 +58,7 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     place, known = f"experiment.claims.{claim.name}", kinds()
     if claim.kind not in known:
         listed = ", ".join(known)
-        raise UserError(
-            f"{place}.kind={claim.kind}: no such kind{nearest(claim.kind, known)}; there are: {listed}"
-        )
+        raise UserError(f"{place}.kind={claim.kind}: no such kind{nearest(claim.kind, known)}; there are: {listed}")
     function, options = known[claim.kind]
     for key in claim.options:
         if key not in options:

@@ -29,13 +29,9 @@ class GradientClipping(pl.Callback):
         assert isinstance(pl_module, Classifier)
         network = pl_module.network
         if self.clip.name == "agc":
-            assert self.clip.scope and self.clip.unit and self.clip.clip_factor and self.clip.eps
-            self.statistics = clip_grad_agc_(
-                clipped_parameters(network, self.clip.scope),
-                clip_factor=self.clip.clip_factor,
-                eps=self.clip.eps,
-                unit=self.clip.unit,
-            )
+            scope, unit, factor, eps = self.clip.scope, self.clip.unit, self.clip.clip_factor, self.clip.eps
+            assert None not in (scope, unit, factor, eps), "config.validate sees to it"
+            self.statistics = clip_grad_agc_(clipped_parameters(network, scope), factor, eps, unit)  # type: ignore[arg-type]
         elif self.clip.name == "norm":
             assert self.clip.max_norm
             self.statistics = clip_grad_norm_(network.parameters(), self.clip.max_norm)

@@ -83,9 +83,7 @@ class Monitor(pl.Callback):
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
             self._gradient_norm = get_total_norm(gradients)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
         self._losses.append(pl_module.last_loss)
         self._correct.append(pl_module.last_correct)
@@ -95,15 +93,13 @@ class Monitor(pl.Callback):
     def _row_due(self, step: int) -> bool:
         trainer = self._resolved.config.trainer
         every = trainer.evaluate_every
-        return (
-            step % trainer.log_every == 0 or step == self._resolved.steps or bool(every and step % every == 0)
-        )
+        return step % trainer.log_every == 0 or step == self._resolved.steps or bool(every and step % every == 0)
 
     def _write_row(self, trainer: pl.Trainer, module: Classifier) -> None:
         accumulation = trainer.accumulate_grad_batches
         device = module.device
-        losses = torch.stack([x.to(device, torch.float64) for x in self._losses])
-        losses = losses.view(-1, accumulation).mean(1).tolist()
+        micro_losses = torch.stack([loss.to(device, torch.float64) for loss in self._losses])
+        losses = micro_losses.view(-1, accumulation).mean(1).tolist()
         accuracy = float(torch.stack([x.to(device) for x in self._correct]).mean())
         self._losses.clear()
         self._correct.clear()

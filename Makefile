@@ -1,0 +1,51 @@
+# The README's commands. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS ?= dev
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with everything pinned in constraints.txt
+
+# uv takes torch's default build, with which torchvision is whole.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "PYTHON=$(PYTHON): Python 3.11 or newer is needed; give another with make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[$(EXTRAS)]'
+	@touch $(STAMP)
+
+.PHONY: demo
+demo: setup ## train the quickstart's networks on real digits and write its report
+	$(BIN)/python train.py -m experiment=quickstart
+	$(BIN)/python report.py experiment=quickstart
+
+.PHONY: test
+test: setup ## run all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: lint
+lint: setup ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: type
+type: setup ## check types
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup ## put every file into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## remove .venv and caches; runs and reports stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,76 @@
+"""Bad input: one line on stderr with key, value and remedy, exit code 2, and nothing started."""
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import command_line
+
+CASES = [
+    ("model=nf_resnet21", "model=nf_resnet21: no such option; did you mean nf_resnet20?"),
+    ("clip=acg", "clip=acg: no such option; did you mean agc?"),
+    ("experiment=quickstar", "did you mean quickstart?"),
+    ("btch=64", "btch=64: no such key; did you mean batch?"),
+    ("clip.factor=0.1", "clip.factor=0.1: no such key; did you mean clip.clip_factor?"),
+    ("modle=resnet20", "modle=resnet20: no such key; did you mean model?"),
+    ("+batch_size=64", "batch_size=64: no such key"),
+    ("+model.layers=3", "model.layers=3: no such key; there are: activation"),
+    ("batch=many", "batch=many: not a whole number"),
+    ("batch=6.5", "batch=6.5: not a whole number"),
+    ("lr=high", "lr=high: not a number, or null"),
+    ("plan=maybe", "plan=maybe: not true or false"),
+    ("batch=0", "batch=0: must be at least 1"),
+    ("batch=-64", "batch=-64: must be at least 1"),
+    ("batch=3501", "batch=3501: larger than the 3500 training images of mnist5k; use batch=3500 or less"),
+    ("trainer.micro_batch=48", "use batch=48 or batch=96"),
+    ("steps=10 epochs=2", "steps=10 and epochs=2: give one of them"),
+    ("lr=-0.1", "lr=-0.1: must be greater than 0"),
+    ("optimizer.warmup_steps=600", "not shorter than the training of 600 steps"),
+    ("precision=fp8", "precision=fp8: choose one of 32-true, bf16-mixed, 16-mixed, 64-true"),
+    ("batch=64,128", "batch=64,128: several values make a sweep; add -m"),
+    ("batch", "batch: cannot be read as KEY=VALUE"),
+    ("data.train_size=13", "data.train_size=13: mnist5k has sizes 7, 10, 14, 20, 28"),
+    ("data=imagenet data.train_size=8 data.test_size=8 model=resnet20", "data.root=PATH"),
+    ("model.stem_wdth=8", "model.stem_wdth=8: no such key; did you mean model.stem_width?"),
+    ("model.width=[8,16]", "model.width"),
+    ("trainer.devices=2", "trainer.devices=2 trainer.nodes=1: this version trains on one device"),
+    ("hydra/launcher=slrm", "hydra/launcher=slrm: no such option"),
+    ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0)"),
+    ("-m seed=0,1 trainer.devices=2", "a cell of a sweep runs on one device"),
+    ("-m experiment=quickstart batch=5000", "batch=5000: larger than"),
+]
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(("typed", "told"), CASES, ids=[typed for typed, _ in CASES])
+def test_one_line_and_exit_code_2(typed: str, told: str, tmp_path: Path) -> None:
+    answer = command_line("train.py", *typed.split(), f"runs_dir={tmp_path / 'runs'}")
+    assert answer.returncode == 2, answer.stderr
+    assert len(answer.stderr.splitlines()) == 1, answer.stderr
+    assert told in answer.stderr
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("mode", [(), ("-m",)])
+def test_no_permission(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    answer = command_line("train.py", *mode, f"runs_dir={tmp_path / 'file' / 'runs'}")
+    assert answer.returncode == 2
+    assert "cannot write there" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("mode", [(), ("-m",)])
+def test_a_run_of_another_schema_version(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    from tests.conftest import TINY
+
+    arguments = (*TINY, f"runs_dir={tmp_path}")
+    planned = command_line("train.py", *arguments, "plan=true")
+    place = Path(next(line for line in planned.stdout.splitlines() if line.startswith("run ")).split()[1])
+    place.mkdir(parents=True)
+    (place / "result.json").write_text('{"schema_version": 99, "status": "finished"}', encoding="utf-8")
+    answer = command_line("train.py", *mode, *arguments)
+    assert answer.returncode == 2, answer.stderr
+    assert "written with schema version 99, this is version 1; move the run away" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1

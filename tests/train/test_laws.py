@@ -1,0 +1,130 @@
+"""What must hold for training: runs repeat, resuming changes nothing, accumulation equals the big batch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from normfree.config import Resolved
+from normfree.runs import RunDirectory
+from normfree.train.run import run_one
+from normfree.train.stopping import StopRequest
+
+CLIPS = [("clip=none",), ("clip=norm", "clip.max_norm=0.1"), ("clip=agc",)]
+
+
+def weights(run: Resolved) -> dict[str, torch.Tensor]:
+    path = RunDirectory.of(run).checkpoints / "final.ckpt"
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return state
+
+
+def rows(run: Resolved) -> list[str]:
+    """metrics.csv without its speeds."""
+    lines = RunDirectory.of(run).metrics.read_text(encoding="utf-8").splitlines()
+    return [line.rsplit(",", 1)[0] for line in lines]
+
+
+def without_time(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in ("time", "attempts")}
+
+
+class StopAfter(StopRequest):
+    """Asks to stop once this many steps have been taken."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._left = steps
+
+    def asked(self) -> bool:
+        self._left -= 1
+        return self._left <= 0
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("model", ["resnet20", "nf_resnet20", "nfnet_nano"])
+def test_identical_runs_are_bit_identical(
+    tiny: Callable[..., Resolved], tmp_path: Path, model: str, clip: tuple[str, ...]
+) -> None:
+    first = tiny(f"model={model}", *clip, "steps=4")
+    second = tiny(f"model={model}", *clip, "steps=4", f"runs_dir={tmp_path / 'again'}")
+    one, other = run_one(first, []), run_one(second, [])
+    assert without_time(one) == without_time(other)
+    assert rows(first) == rows(second)
+    for name, value in weights(first).items():
+        assert torch.equal(value, weights(second)[name]), name
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("model=resnet20", "clip=none"),
+        ("model=nf_resnet20", "trainer.micro_batch=25"),
+        # Dropout and stochastic depth draw from the global random state, which a checkpoint must carry.
+        ("model=nfnet_nano", "model.drop_rate=0.3", "model.stochastic_depth_rate=0.3"),
+    ],
+)
+@pytest.mark.parametrize("stop", [1, 5])
+def test_resuming_changes_nothing(
+    tiny: Callable[..., Resolved], tmp_path: Path, overrides: tuple[str, ...], stop: int
+) -> None:
+    whole = tiny(*overrides, f"runs_dir={tmp_path / 'whole'}")
+    expected = run_one(whole, [])
+    run = tiny(*overrides)
+    stopped = run_one(run, [], stop=StopAfter(stop))
+    assert (stopped["status"], stopped["steps_done"]) == ("preempted", stop)
+    torch.rand(7)  # what else a process does with its random state must not matter
+    resumed = run_one(run, [])
+    assert resumed["attempts"] == 2
+    assert without_time(resumed) == without_time(expected)
+    assert rows(run) == rows(whole)
+    for name, value in weights(run).items():
+        assert torch.equal(value, weights(whole)[name]), name
+
+
+def test_a_finished_run_returns_its_result_without_training(tiny: Callable[..., Resolved]) -> None:
+    run = tiny()
+    first = run_one(run, [])
+    written = RunDirectory.of(run).metrics.stat().st_mtime_ns
+    assert run_one(run, []) == first
+    assert RunDirectory.of(run).metrics.stat().st_mtime_ns == written
+
+
+def test_an_unreadable_checkpoint_is_passed_over(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    expected = run_one(tiny(f"runs_dir={tmp_path / 'whole'}"), [])
+    run = tiny()
+    run_one(run, [], stop=StopAfter(3))
+    folder = RunDirectory.of(run).checkpoints
+    last = folder / "last.ckpt"
+    (folder / "previous.ckpt").write_bytes(last.read_bytes())
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match=r"last\.ckpt cannot be read"):
+        resumed = run_one(run, [])
+    assert resumed["metrics"] == expected["metrics"]
+
+
+@pytest.mark.parametrize("micro_batch", [5, 10, 25])
+@pytest.mark.parametrize("model", ["nf_resnet20", "nfnet_nano"])
+def test_accumulation_equals_the_big_batch_without_batchnorm(
+    tiny: Callable[..., Resolved], tmp_path: Path, model: str, micro_batch: int
+) -> None:
+    common = (f"model={model}", "precision=64-true", "steps=4", "lr=0.1")
+    whole = tiny(*common, f"runs_dir={tmp_path / 'whole'}")
+    parts = tiny(*common, f"trainer.micro_batch={micro_batch}")
+    run_one(whole, [])
+    result = run_one(parts, [])
+    assert result["batch"]["accumulation"] == 50 // micro_batch
+    for name, value in weights(parts).items():
+        torch.testing.assert_close(value, weights(whole)[name], rtol=1e-10, atol=1e-12)
+
+
+def test_ghost_batchnorm_equals_accumulated_micro_batches(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    """Both see statistics of 25 images, of other images: the losses differ, what they are over does not."""
+    common = ("model=resnet20", "clip=none", "precision=64-true", "steps=3")
+    ghost = run_one(tiny(*common, "model.ghost_batch=25", f"runs_dir={tmp_path / 'ghost'}"), [])
+    micro = run_one(tiny(*common, "trainer.micro_batch=25"), [])
+    assert ghost["run_id"] == micro["run_id"]
+    assert ghost["batch"]["norm_batch"] == micro["batch"]["norm_batch"] == 25
+    assert ghost["metrics"]["train/initial_loss"] == pytest.approx(micro["metrics"]["train/initial_loss"])

@@ -1,0 +1,153 @@
+import csv
+import errno
+import json
+import math
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import ROOT, resolved
+
+from normfree.config import Resolved, UserError, resolve
+from normfree.runs import RunDirectory, run_id
+from normfree.train.metrics import COLUMNS
+from normfree.train.run import run_one
+
+MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
+SMALL = [name for name in MODELS if "model_size" not in name and name in ("nf_resnet20", "nfnet_nano", "resnet20")]
+
+
+def test_what_a_run_leaves_behind(tiny: Callable[..., Resolved]) -> None:
+    run = tiny()
+    result = run_one(run, ["steps=8"])
+    directory = RunDirectory.of(run)
+    assert json.loads(directory.result.read_text(encoding="utf-8")) == result
+    config = yaml.safe_load(directory.config.read_text(encoding="utf-8"))
+    assert run_id(resolve(config)) == result["run_id"] == directory.path.name
+    assert yaml.safe_load(directory.overrides.read_text(encoding="utf-8")) == ["steps=8"]
+    environment = json.loads(directory.environment.read_text(encoding="utf-8"))
+    assert environment["torch"].startswith("2.")
+    assert environment["attempts"] == 1
+    with directory.metrics.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8", "8"]
+    assert float(rows[-1]["test/accuracy"]) == result["metrics"]["test/accuracy"]
+    assert [path.name for path in directory.checkpoints.iterdir()] == ["final.ckpt"]
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero(tiny: Callable[..., Resolved]) -> None:
+    run = tiny("trainer.log_every=1", "lr=0.5")
+    run_one(run, [])
+    with RunDirectory.of(run).metrics.open(encoding="utf-8", newline="") as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file) if row["lr"]]
+    cosine = [0.25 * (1 + math.cos(math.pi * step / 6)) for step in range(6)]
+    assert rates == pytest.approx([0.0, 0.25, *cosine])
+
+
+def test_divergence_is_a_result(tiny: Callable[..., Resolved]) -> None:
+    result = run_one(tiny("clip=none", "lr=1000", "steps=60", "optimizer.warmup_steps=1"), [])
+    assert result["status"] == "diverged"
+    assert "training loss" in result["reason"]
+    assert result["steps_done"] < 60
+    assert result["traceback"] is None
+
+
+def test_a_network_whose_skip_gains_stay_closed_has_stalled(tiny: Callable[..., Resolved]) -> None:
+    result = run_one(tiny("clip=agc", "lr=0.05"), [])
+    assert result["status"] == "stalled"
+    assert result["metrics"]["skip_gain/mean_abs"] < 0.05
+
+
+def test_an_exception_is_recorded_and_the_next_start_tries_again(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny()
+    with monkeypatch.context() as patch:
+        patch.setattr("normfree.train.module.Classifier.training_step", lambda *_: 1 / 0)
+        failed = run_one(run, [])
+    assert (failed["status"], failed["reason"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert "training_step" in failed["traceback"]
+    assert run_one(run, [])["status"] in ("finished", "stalled")
+
+
+def test_a_signal_saves_the_run(tiny: Callable[..., Resolved]) -> None:
+    run = tiny("steps=5000")
+    result = run_one(run, [], progress=lambda row: signal.raise_signal(signal.SIGUSR1))
+    assert result["status"] == "preempted"
+    assert result["reason"].startswith("stopped by SIGUSR1 after step 2;")
+    assert RunDirectory.of(run).checkpoint_candidates()
+
+
+def test_a_full_disk_leaves_a_run_that_goes_on(
+    tiny: Callable[..., Resolved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    expected = run_one(tiny(f"runs_dir={tmp_path / 'whole'}"), [])
+    run = tiny()
+    with monkeypatch.context() as patch:
+        patch.setattr("normfree.train.metrics.MetricsFile.write", full)
+        result = run_one(run, [])
+    assert result["status"] == "preempted"
+    assert "disk full" in result["reason"]
+    assert run_one(run, [])["metrics"] == expected["metrics"]
+
+
+def test_evaluation_during_training_changes_nothing(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    often = tiny(
+        "trainer.evaluate_every=3",
+        f"runs_dir={tmp_path / 'often'}",
+        "model=nfnet_nano",
+        "model.drop_rate=0.2",
+    )
+    never = tiny("model=nfnet_nano", "model.drop_rate=0.2")
+    assert run_one(often, [])["metrics"] == run_one(never, [])["metrics"]
+    with RunDirectory.of(often).metrics.open(encoding="utf-8", newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file) if row["validation/accuracy"]] == ["3", "6", "8"]
+
+
+def test_batch_independence_is_measured(tiny: Callable[..., Resolved]) -> None:
+    nf = run_one(tiny("model=nf_resnet20"), [])["batch_dependence"]
+    bn = run_one(tiny("model=resnet20", "clip=none"), [])["batch_dependence"]
+    assert all(value < 1e-12 for value in nf.values())
+    assert all(value > 1e-6 for value in bn.values())
+
+
+def test_a_gpu_that_is_not_there_is_one_line(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="trainer=gpu: torch sees no CUDA device"):
+        run_one(tiny("trainer=gpu"), [])
+    with pytest.raises(UserError, match="precision=16-mixed: needs a GPU"):
+        run_one(tiny("precision=16-mixed"), [])
+    with pytest.raises(UserError, match="this version trains on one device"):
+        run_one(tiny("trainer.devices=2"), [])
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name in SMALL])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+def test_one_step_of_every_small_model(tiny: Callable[..., Resolved], name: str, precision: str) -> None:
+    result = run_one(tiny(f"model={name}", f"precision={precision}", "steps=3"), [])
+    assert result["steps_done"] == 3
+    assert result["model"]["normalizer"] == resolved(f"model={name}").config.model.normalizer
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SMALL])
+def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str) -> None:
+    """On the embedded images, narrowed: the block, the recipe and the clipping are the ones of the paper."""
+    narrow = ["model.width=[16,32,64,64]", "model.depth=[1,1,1,1]"]
+    narrow += ["model.group_size=8"] if name.startswith("nfnet") else []
+    run = tiny(
+        f"model={name}",
+        *narrow,
+        "data=mnist5k",
+        "data.train_size=28",
+        "augment=none",
+        "batch=10",
+        "steps=2",
+        "optimizer.warmup_steps=1",
+    )
+    assert run_one(run, [])["steps_done"] == 2

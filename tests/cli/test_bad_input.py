@@ -31,10 +31,10 @@ CASES = [
     ("data.train_size=13", "data.train_size=13: mnist5k has sizes 7, 10, 14, 20, 28"),
     ("data=imagenet data.train_size=8 data.test_size=8 model=resnet20", "data.root=PATH"),
     ("model.stem_wdth=8", "model.stem_wdth=8: no such key; did you mean model.stem_width?"),
-    ("model.width=[8,16]", "model.width"),
+    ("model.width=[8,16]", "model=nf_resnet20: depth=[3, 3, 3] and width=[8, 16] need one number a stage each"),
     ("trainer.devices=2", "trainer.devices=2 trainer.nodes=1: this version trains on one device"),
     ("hydra/launcher=slrm", "hydra/launcher=slrm: no such option"),
-    ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0)"),
+    ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0"),
     ("-m seed=0,1 trainer.devices=2", "a cell of a sweep runs on one device"),
     ("-m experiment=quickstart batch=5000", "batch=5000: larger than"),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from normfree.config import Resolved
+from normfree.config import Resolved, UserError
 from normfree.nets import count_macs, count_parameters, create_model, estimate_activation_bytes
 
 _NOT_FOR_THE_NETWORK = ("name", "family", "normalizer", "train_size", "test_size")
@@ -50,7 +50,10 @@ def _description(resolved: Resolved) -> dict[str, Any]:
 
 
 def _build(description: dict[str, Any]) -> nn.Module:
-    return create_model(**description)
+    try:
+        return create_model(**description)
+    except ValueError as error:
+        raise UserError(f"model={description['name']}: {error}") from error
 
 
 @cache

@@ -14,6 +14,7 @@ from normfree.runs import TERMINAL, RunDirectory, arm_id, clip_label, run_id
 from normfree.runs.provenance import difference, provenance
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
+from normfree.train.network import network_cost
 from normfree.train.stopping import StopRequest
 
 Progress = Callable[[dict[str, float]], None]
@@ -44,6 +45,7 @@ def run_one(
         if result is not None and result["status"] in TERMINAL:
             return result
     device = choose_device(resolved)
+    network_cost(resolved)  # a network that cannot be built is found before anything is written
     directory.create()
     with directory.locked():
         previous = directory.read_result()
@@ -67,6 +69,14 @@ def run_one(
         result = _describe(resolved, outcome) | record | {"provenance": origin}
         result["time"]["seconds"] = time.perf_counter() - started
         return directory.write_result(result)
+
+
+def record_failure(resolved: Resolved, reason: str) -> dict[str, Any]:
+    """Write the result of a run that could not be started, so that a sweep's account is complete."""
+    directory = RunDirectory.of(resolved)
+    directory.create()
+    with directory.locked():
+        return directory.write_result(_describe(resolved, Fit("failed", reason)) | {"attempts": 1})
 
 
 def _threads(resolved: Resolved) -> int:

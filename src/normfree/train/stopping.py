@@ -2,9 +2,11 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -19,6 +21,7 @@ class StopRequest:
     def __init__(self, also: Callable[[], bool] | None = None) -> None:
         self.signal: int | None = None
         self._also = also
+        self._before: dict[signal.Signals, Any] = {}
 
     def asked(self) -> bool:
         return self.signal is not None or (self._also is not None and self._also())
@@ -26,20 +29,28 @@ class StopRequest:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Turn the first stop signal into a request; the second one ends the process as usual."""
-        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.signal = number
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-        for number in STOP_SIGNALS:
-            signal.signal(number, handle)
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Only the main thread may handle signals.
+            return
+        self._before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        self.listen()
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._leave()
+
+    def listen(self) -> None:
+        """Take the signals, again if Lightning has taken them in between."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self._leave()
+
+    def _leave(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def parent_gone() -> Callable[[], bool]:

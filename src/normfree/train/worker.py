@@ -1,13 +1,12 @@
 """One run inside a sweep's worker process."""
 
-import traceback
 from typing import Any
 
 import torch
 
 from normfree.config import Resolved, UserError
 from normfree.train.lightning_noise import quieten
-from normfree.train.run import Progress, run_one
+from normfree.train.run import Progress, record_failure, run_one
 from normfree.train.stopping import StopRequest, parent_gone
 
 quieten()
@@ -21,7 +20,8 @@ def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> 
         return run_one(resolved, overrides, progress, StopRequest(parent_gone()))
     except UserError as error:
         reason = str(error)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return {"status": "failed", "reason": reason, "traceback": traceback.format_exc(), "metrics": {}}
-    return {"status": "failed", "reason": reason, "traceback": None, "metrics": {}}
+    try:
+        return record_failure(resolved, reason)
+    except UserError:
+        # The directory cannot be written, or another process holds it: then the sweep's account alone tells.
+        return {"status": "failed", "reason": reason, "traceback": None}

@@ -24,6 +24,11 @@ class Checkpoint(pl.Callback):
         self._stop = stop
         self._saved = time.monotonic()
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning's own handler would end the process on SIGTERM without saving.
+        if self._stop.signal is None:
+            self._stop.listen()
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return

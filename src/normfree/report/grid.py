@@ -40,13 +40,14 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
 
 
 def accuracy(cell: Cell) -> str:
-    """`97.8 ± 0.4` (mean and half interval) where all seeds trained, else the trained seeds themselves, in
-    percent.
+    """`97.8 [97.4, 98.2]` (mean and interval within 0 and 100 %) where all seeds trained, else the trained seeds
+    themselves.
     """
     if cell.interval is None:
         return ", ".join(f"{100 * value:.1f}" for value in cell.accuracies("finished"))
-    half = f" ± {100 * cell.interval.half_width:.1f}" if cell.interval.n > 1 else ""
-    return f"{100 * cell.interval.estimate:.1f}{half}"
+    low, high = (100 * min(max(bound, 0.0), 1.0) for bound in (cell.interval.low, cell.interval.high))
+    interval = f" [{low:.1f}, {high:.1f}]" if cell.interval.n > 1 else ""
+    return f"{100 * cell.interval.estimate:.1f}{interval}"
 
 
 def some(count: int) -> str:

@@ -13,20 +13,24 @@ from normfree.report.grid import accuracy, some
 from normfree.report.tables import conditions
 from normfree.study import Collection, Experiment, Verdict, count
 
+_FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
 
 def show(console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> None:
     """Print the cells of every panel and the verdicts."""
     every = conditions(experiment, collection)
-    factors = {panel.title: str(panel.options.get("x")) for panel in experiment.panels}
+    factors = {
+        panel.title: _FACTORS.get(str(panel.options.get("x")), str(panel.options.get("x")))
+        for panel in experiment.panels
+    }
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("series", no_wrap=True)
-        table.add_column(factors[title].removeprefix("batch."), justify="right", no_wrap=True)
+        table.add_column(factors[title], justify="right", no_wrap=True)
         table.add_column("accuracy (%)", justify="right", no_wrap=True)
         for name in ("trained", "diverged", "stalled", "open"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
             for i, (value, cell) in enumerate(found.items()):
                 counts = cell.counts
@@ -47,5 +51,5 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
         console.print(f"    {escape(verdict.sentence)}", soft_wrap=True, style="dim")
     total = count(collection.table)
     outcomes = [f"{n} {name}" for name, n in vars(total).items() if n and name != "planned"]
-    console.print("\n[dim]accuracy: mean ± half interval where every seed trained, else the trained seeds[/]")
+    console.print("\n[dim]accuracy: mean \\[interval] where every seed trained, else the trained seeds[/]")
     console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")

@@ -27,16 +27,12 @@ from normfree.study import Cell, along
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
 CAPTION = (
-    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean "
-    "and the "
-    "bar its {level} Student t interval; lines join neighbouring means. Where any seed did not train there "
-    "is no "
-    "mean: diverged runs are ✕ at chance level whatever they scored, stalled runs are open triangles at "
-    "their own "
-    "accuracy, and the strip beneath counts them (✕2△1/5: two diverged and one stalled of five planned; ?: "
-    "no "
-    "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the "
-    "others are linear."
+    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
+    "bar its {level} Student t interval, cut at the ends of the axis; lines join neighbouring means. Where any seed "
+    "did not train there is no mean: diverged runs are ✕ at chance level whatever they scored, stalled runs are open "
+    "triangles at their own accuracy, and the strip beneath counts them (✕2△1/5: two diverged and one stalled of "
+    "five planned; ?: no outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; "
+    "the others are linear."
 )
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
@@ -57,13 +53,14 @@ def draw(axes: Axes, context: Context) -> None:
     every = [cell for cells in found.values() for cell in cells.values()]
     scale = Scale(logit=any(cell.counts.diverged or cell.counts.stalled for cell in every))
     axes.set_yscale("function", functions=(scale.forward, scale.inverse))
+    limits = _limits(every, floor, scale)
     shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
     for index, (name, cells) in enumerate(found.items()):
         shift = where.dodge(index, len(found)) if shared else 0.0
-        _series(axes, cells, context.looks[name], where, shift, floor, 0.055 if shared and len(found) > 2 else 0.1)
+        aside = 0.055 if shared and len(found) > 2 else 0.1
+        _series(axes, cells, context.looks[name], where, shift, floor, aside, limits)
     x_axis(axes, where, context)
     axes.set_ylabel("test accuracy (%)")
-    limits = _limits(every, floor, scale)
     failure_strip(axes, found, where, context, scale, limits)
     if scale.logit:
         ticks = _TICKS if limits[1] > 80 else (*_TICKS, *_MIDDLE)
@@ -86,6 +83,7 @@ def _series(
     shift: float,
     floor: float,
     aside: float,
+    limits: tuple[float, float],
 ) -> None:
     """One series: dots `aside` of the means, means with bars, marks of failures, lines between neighbours."""
     lines: list[list[tuple[float, float]]] = [[]]
@@ -101,7 +99,10 @@ def _series(
             continue
         mean, half = 100 * cell.interval.estimate, 100 * cell.interval.half_width
         if cell.interval.n > 1:
-            axes.errorbar([x], [mean], [half], color=look.colour, elinewidth=0.9, capsize=1.4, capthick=0.9, zorder=3)
+            low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
+            axes.plot([x, x], [low, high], color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
+            ends = [end for end, whole in ((low, mean - half), (high, mean + half)) if end == whole]
+            axes.plot([x] * len(ends), ends, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
         axes.plot(
             [x],
             [mean],
@@ -133,14 +134,12 @@ def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: 
 
 
 def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, float]:
-    """What the y axis must show, in percent: every run, and every interval that fits below 100."""
+    """What the y axis must show, in percent: every run. Intervals of few seeds may be cut at its ends."""
     seen = [100 * value for cell in cells for value in cell.accuracies("finished", "stalled")]
-    intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
-    seen += [100 * bound for one in intervals for bound in (one.low, one.high)]
     if not seen:
         return 0.0, 100.0
     if scale.logit:
         bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
         return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
-    pad = max(0.08 * (max(seen) - min(seen)), 0.2)
-    return min(seen) - pad, max(seen) + pad
+    pad = max(0.12 * (max(seen) - min(seen)), 0.2)
+    return max(min(seen) - pad, 0.0), min(max(seen) + pad, 100.0)

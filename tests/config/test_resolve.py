@@ -18,7 +18,16 @@ def test_f0_brings_the_papers_recipe() -> None:
 
 
 def test_the_command_line_wins_over_the_recipe() -> None:
-    run = resolved("model=nfnet_f0", "data=mnist5k", "batch=100", "steps=40", "optimizer.warmup_steps=3")
+    run = resolved(
+        "model=nfnet_f0",
+        "data=mnist5k",
+        "augment=shift",
+        "data.train_size=28",
+        "data.test_size=28",
+        "batch=100",
+        "steps=40",
+        "optimizer.warmup_steps=3",
+    )
     assert run.config.data.name == "mnist5k"
     assert (run.steps, run.warmup_steps, run.config.epochs) == (40, 3.0, None)
 
@@ -59,7 +68,7 @@ def test_every_choice_is_checked_and_lists_what_there_is(key: str) -> None:
     ("overrides", "message"),
     [
         (("batch=3501",), "batch=3501: larger than the 3500 training images of mnist5k"),
-        (("optimizer.warmup_steps=600",), "not shorter than the training of 600 steps"),
+        (("optimizer.warmup_steps=600",), "600 steps of warm-up are not shorter than the training of 600 steps"),
         (("batch=64", "trainer.micro_batch=48"), "use batch=48 or batch=96"),
         (("model.ghost_batch=4",), "nf_resnet20 has no BatchNorm"),
         (("model=resnet20", "model.ghost_batch=5"), "does not divide the micro batch of 64"),

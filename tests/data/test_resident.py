@@ -12,7 +12,7 @@ ARRAYS = {split: (IMAGES, torch.arange(TRAIN)) for split in ("train", "validatio
 
 def source(seed: int = 0, shift: int = 1, flip: bool = True) -> ResidentSource:
     augment = AugmentConfig(name="test", shift=shift, flip=flip)
-    return ResidentSource(ARRAYS, augment, seed, MICRO, PER_EPOCH)
+    return ResidentSource(ARRAYS, TRAIN, augment, seed, MICRO, PER_EPOCH)
 
 
 @settings(max_examples=30, deadline=None)

@@ -45,7 +45,9 @@ def test_a_run_directorys_config_gives_the_same_run() -> None:
         "trainer.micro_batch=16",
         "experiment.name=other",
         "steps=600",
-        "lr=0.8",
+        "lr=1.6",
+        "optimizer.warmup_steps=60",
+        "clip.max_norm=3",
     ],
 )
 def test_what_cannot_change_the_result_is_left_out(override: str) -> None:

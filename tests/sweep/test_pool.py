@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, run_id
 from normfree.sweep.account import account
 from normfree.sweep.pool import GRACE_SECONDS, Pool, Task
+from normfree.sweep.sweep import visible_gpus
 
 
 def tasks(tiny: Callable[..., Resolved], *overrides: str, seeds: int) -> list[Task]:
@@ -45,6 +47,7 @@ def test_a_killed_worker_loses_its_run_alone(tiny: Callable[..., Resolved], tmp_
             if event.result is not None:
                 ended[event.run_id] = event.result
     first, *others = (ended[task.run_id] for task in planned)
+    assert first == RunDirectory.of(planned[0].resolved).read_result()
     assert first["status"] == "failed"
     assert "SIGKILL" in first["reason"]
     assert all(result["status"] in ("finished", "stalled") for result in others)
@@ -76,3 +79,9 @@ def test_the_account_names_failures() -> None:
     assert failed
     assert lines[0] == "3 runs: 1 finished, 1 failed, 1 missing"
     assert "failed: b: ValueError: no" in lines
+
+
+@pytest.mark.parametrize(("visible", "gpus"), [("2,3", ["2", "3"]), ("", []), ("-1", []), ("GPU-ab", ["GPU-ab"])])
+def test_workers_take_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch, visible: str, gpus: list[str]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == gpus

@@ -151,3 +151,18 @@ def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str)
         "optimizer.warmup_steps=1",
     )
     assert run_one(run, [])["steps_done"] == 2
+
+
+def test_weights_that_are_not_finite_have_diverged(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gradient of the last step, after which no loss is computed."""
+    from normfree.train.callbacks import GradientClipping
+
+    def spoil(self: object, trainer: object, module: object, optimizer: object) -> None:
+        if trainer.global_step == 7:  # type: ignore[attr-defined]
+            next(module.parameters()).grad.fill_(math.nan)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(GradientClipping, "on_before_optimizer_step", spoil)
+    result = run_one(tiny("model=resnet20", "clip=none"), [])
+    assert (result["status"], result["reason"]) == ("diverged", "weights are not finite at the end")

@@ -1,12 +1,13 @@
 """Hydra's door to the pool of worker processes: see :mod:`normfree.sweep`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
+
+from hydra_plugins.normfree.composer import Composer
 
 
 class PoolLauncher(Launcher):
@@ -33,15 +34,7 @@ class PoolLauncher(Launcher):
 
         assert self._context is not None
         assert self._config is not None
-        load = self._context.config_loader.load_sweep_config
-
-        def compose(overrides: Sequence[str]) -> Any:
-            config = load(self._config, list(overrides))
-            with open_dict(config):
-                del config["hydra"]
-            return config
-
         grids = self.grids or [[] for _ in job_overrides]
         planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
-        run_sweep(planned, compose, self._workers)
+        run_sweep(planned, Composer(self._context, self._config), self._workers)
         return []

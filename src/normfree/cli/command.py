@@ -15,7 +15,7 @@ from normfree.config import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-_CONTRADICTIONS = ("steps", "epochs"), ("optimizer.warmup_steps", "optimizer.warmup_epochs")
+_CONTRADICTIONS = (("steps", "epochs"),)
 
 
 def command(entry: Callable[[], Any], schema: type, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -54,7 +54,7 @@ def told_in_one_line() -> Iterator[None]:
     """Inside Hydra's task function, so that Hydra adds no line of its own."""
     try:
         yield
-    except UserError as error:
+    except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(explain(error))
 
 

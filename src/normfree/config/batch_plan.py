@@ -21,9 +21,13 @@ class BatchPlan:
 
     def __str__(self) -> str:
         return (
-            f"{self.batch} = {self.nodes} node{'s' * (self.nodes > 1)} x {self.devices} "
-            f"device{'s' * (self.devices > 1)} x {self.micro_batch} samples x {self.accumulation} accumulated"
+            f"{self.batch} = {_many(self.nodes, 'node')} x {_many(self.devices, 'device')} x "
+            f"{_many(self.micro_batch, 'sample')} x {self.accumulation} accumulated"
         )
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def plan_batch(
@@ -50,7 +54,8 @@ def plan_batch(
     if batch % unit:
         lower, upper = batch // unit * unit, (batch // unit + 1) * unit
         nearest = f"batch={upper}" if lower == 0 else f"batch={lower} or batch={upper}"
-        parts = f"{nodes} nodes x {devices} devices" + (f" x micro batch {micro_batch}" if micro_batch else "")
+        parts = f"{_many(nodes, 'node')} x {_many(devices, 'device')}"
+        parts += f" x micro batch {micro_batch}" if micro_batch else ""
         raise UserError(f"batch={batch}: does not divide into {parts} = {unit}; use {nearest}")
     share = batch // world
     if micro_batch is None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from normfree.config.batch_plan import plan_batch
 from normfree.config.errors import UserError
 from normfree.config.schema import TrainConfig
-from normfree.config.validate import validate
+from normfree.config.validate import WARMUP_KEYS, validate
 
 LR_REFERENCE_BATCH = 256
 
@@ -53,29 +54,25 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     Raises:
         UserError: for the first thing that is wrong.
     """
-    _refuse_unknown(config)
-    node = OmegaConf.merge(OmegaConf.structured(TrainConfig), config)
+    node: Any = config if isinstance(config, DictConfig) else OmegaConf.create(config)
+    _refuse_unknown(node)
+    if OmegaConf.get_type(node) is not TrainConfig:
+        node = OmegaConf.merge(OmegaConf.structured(TrainConfig), node)
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)
     _settle_length(typed, given or [])
     validate(typed)
     steps_per_epoch = typed.data.train_samples // typed.batch
     steps = typed.steps if typed.steps is not None else _steps(typed)
-    warmup = _warmup_steps(typed)
-    if warmup >= steps:
-        raise UserError(
-            f"optimizer.warmup={warmup:g} steps: not shorter than the training of {steps} steps; "
-            "train longer or set optimizer.warmup_steps"
-        )
+    warmup = _warmup_steps(typed, steps)
     lr = typed.lr if typed.lr is not None else typed.optimizer.base_lr * typed.batch / LR_REFERENCE_BATCH
     micro_batch, norm_batch = _batches(typed)
     return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch)
 
 
-def _refuse_unknown(config: DictConfig | dict[str, Any]) -> None:
+def _refuse_unknown(config: DictConfig) -> None:
     """Keys that were added with ``+``: they would be ignored."""
-    content = _table(OmegaConf.create(config))
-    known = _table(OmegaConf.structured(TrainConfig))
+    content, known = _table(config), _known()
     for key, value in content.items():
         if key not in known:
             raise UserError(f"{key}={value}: no such key; python train.py --help lists groups and keys")
@@ -84,6 +81,11 @@ def _refuse_unknown(config: DictConfig | dict[str, Any]) -> None:
                 if inner not in known[key]:
                     there_are = ", ".join(sorted(known[key]))
                     raise UserError(f"{key}.{inner}={value[inner]}: no such key; there are: {there_are}")
+
+
+@cache
+def _known() -> dict[str, Any]:
+    return _table(OmegaConf.structured(TrainConfig))
 
 
 def _table(config: Any) -> dict[str, Any]:
@@ -98,10 +100,10 @@ def _settle_length(config: TrainConfig, given: list[str]) -> None:
         config.epochs = None
     if "epochs" in keys and "steps" not in keys:
         config.steps = None
-    if "optimizer.warmup_steps" in keys and "optimizer.warmup_epochs" not in keys:
-        config.optimizer.warmup_epochs = None
-    if "optimizer.warmup_epochs" in keys and "optimizer.warmup_steps" not in keys:
-        config.optimizer.warmup_steps = None
+    if any(f"optimizer.{key}" in keys for key in WARMUP_KEYS):
+        for key in WARMUP_KEYS:
+            if f"optimizer.{key}" not in keys:
+                setattr(config.optimizer, key, None)
 
 
 def _steps(config: TrainConfig) -> int:
@@ -115,10 +117,19 @@ def _steps(config: TrainConfig) -> int:
     return steps
 
 
-def _warmup_steps(config: TrainConfig) -> float:
-    if config.optimizer.warmup_steps is not None:
-        return config.optimizer.warmup_steps
-    return (config.optimizer.warmup_epochs or 0.0) * config.data.train_samples / config.batch
+def _warmup_steps(config: TrainConfig, steps: int) -> float:
+    optimizer = config.optimizer
+    key, warmup = "warmup_epochs", (optimizer.warmup_epochs or 0.0) * config.data.train_samples / config.batch
+    if optimizer.warmup_steps is not None:
+        key, warmup = "warmup_steps", optimizer.warmup_steps
+    if optimizer.warmup_share is not None:
+        key, warmup = "warmup_share", optimizer.warmup_share * steps
+    if warmup >= steps:
+        raise UserError(
+            f"optimizer.{key}={getattr(optimizer, key):g}: {warmup:g} steps of warm-up are not shorter than the "
+            f"training of {steps} steps; train longer or set optimizer.{key} lower"
+        )
+    return warmup
 
 
 def _batches(config: TrainConfig) -> tuple[int | None, int | None]:

@@ -90,6 +90,7 @@ class OptimizerConfig:
     weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
     warmup_epochs: float | None = None
     warmup_steps: float | None = None
+    warmup_share: float | None = None  # of all steps
     label_smoothing: float = 0.1
 
 
@@ -112,8 +113,9 @@ class TrainerConfig:
 class OutcomeConfig:
     """When a run counts as diverged or stalled: see docs/decisions/0004-outcomes.md."""
 
-    patience: int = 100  # steps over which the training loss is averaged
-    tolerance: float = 0.005  # share of the initial loss by which that average must have fallen
+    patience: int = 1000  # steps after warm-up without progress, after which a run is stopped
+    window: int = 50  # steps over which the training loss is averaged, there and at the end
+    tolerance: float = 0.005  # share of the initial loss by which the average must have fallen
     # A finished network whose mean |skip gain| is below this has stalled: with alpha 0.2, its residual branches
     # add less than 1 % of the shortcut's standard deviation.
     stalled_skip_gain: float = 0.05

@@ -38,6 +38,7 @@ RANGES: dict[str, Check] = {
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.warmup_epochs": _NOT_NEGATIVE,
     "optimizer.warmup_steps": _NOT_NEGATIVE,
+    "optimizer.warmup_share": _SHARE,
     "optimizer.label_smoothing": _SHARE,
     "trainer.devices": _COUNT,
     "trainer.nodes": _COUNT,
@@ -47,6 +48,7 @@ RANGES: dict[str, Check] = {
     "trainer.evaluate_every": _COUNT,
     "trainer.checkpoint_minutes": _POSITIVE,
     "outcome.patience": _COUNT,
+    "outcome.window": _COUNT,
     "outcome.tolerance": _SHARE,
     "outcome.stalled_skip_gain": _NOT_NEGATIVE,
     "logger.timeout": _POSITIVE,
@@ -62,6 +64,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "logger.name": ("csv", "wandb"),
     "logger.mode": ("online", "offline"),
 }
+
+
+WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
+CLIP_KEYS = {"none": (), "norm": ("max_norm",), "agc": ("clip_factor", "eps", "unit", "scope")}
+"""What each kind of clipping uses."""
 
 
 def lookup(config: TrainConfig, key: str) -> object:
@@ -97,19 +104,45 @@ def _check_relations(config: TrainConfig) -> None:
         raise UserError(f"steps={config.steps} and epochs={config.epochs:g}: give one of them; the other follows")
     if config.steps is None and config.epochs is None:
         raise UserError("steps=null and epochs=null: say how long to train, for instance steps=300 or epochs=10")
-    if config.optimizer.warmup_steps is not None and config.optimizer.warmup_epochs is not None:
-        raise UserError("optimizer.warmup_steps and optimizer.warmup_epochs are both given: set one of them to null")
+    warmups = [key for key in WARMUP_KEYS if getattr(config.optimizer, key) is not None]
+    if len(warmups) > 1:
+        raise UserError(f"optimizer.{' and optimizer.'.join(warmups)} are given: keep one of them, null the others")
     if config.model.ghost_batch is not None and config.model.normalizer != "batchnorm":
         raise UserError(
             f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "
             "leave it out or choose a BatchNorm network such as model=resnet20"
         )
-    required = {"norm": ("max_norm",), "agc": ("clip_factor", "eps", "unit", "scope"), "none": ()}
-    for key in required[config.clip.name]:
+    for key in CLIP_KEYS[config.clip.name]:
         if getattr(config.clip, key) is None:
             raise UserError(f"clip.{key}=null: clip={config.clip.name} needs a value")
+    if config.outcome.window > config.outcome.patience:
+        raise UserError(
+            f"outcome.window={config.outcome.window}: longer than outcome.patience={config.outcome.patience}; "
+            "set it to that or less"
+        )
+    _check_augmentation(config)
     if config.batch > config.data.train_samples:
         raise UserError(
             f"batch={config.batch}: larger than the {config.data.train_samples} training images of "
             f"{config.data.name}; use batch={config.data.train_samples} or less, or more data"
+        )
+
+
+def _check_augmentation(config: TrainConfig) -> None:
+    """What a source cannot do is refused, not left out."""
+    augment, data = config.augment, config.data
+    if data.name == "mnist5k":
+        if augment.random_resized_crop or augment.randaugment_layers:
+            raise UserError(
+                f"augment={augment.name}: mnist5k has no random resized crop and no RandAugment; "
+                "use augment=shift or augment=none"
+            )
+        if data.test_size != data.train_size:
+            raise UserError(
+                f"data.test_size={data.test_size}: mnist5k is tested at the size of training; "
+                f"leave it out or set data.train_size={data.test_size}"
+            )
+    elif augment.shift:
+        raise UserError(
+            f"augment.shift={augment.shift}: for mnist5k alone; use augment=crop_flip or augment=none with {data.name}"
         )

@@ -1,5 +1,6 @@
 """Images in class folders, ``root/train/<class>/*`` and ``root/val/<class>/*``, as ImageNet is kept."""
 
+import os
 from collections.abc import Iterator
 
 import torch
@@ -95,7 +96,7 @@ class FolderSource:
             yield [(epoch, int(index)) for index in order[first : first + self._micro_batch]]
 
     def _loader(self, dataset: _Samples, keys: list[list[tuple[int, int]]]) -> DataLoader[tuple[Tensor, int]]:
-        workers = self._data.workers
+        workers = min(self._data.workers, os.cpu_count() or 1)
         return DataLoader(
             dataset,
             batch_sampler=keys,

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from normfree.config.schema import AugmentConfig
-from normfree.data.order import augmentation_stream, epoch_order
+from normfree.data.mixing import mix
+from normfree.data.order import augmentation_stream, epoch_order, mixing_stream
 from normfree.data.source import Batch
 
 Arrays = Mapping[str, tuple[Tensor, Tensor]]
@@ -25,8 +26,11 @@ class ResidentSource:
         per_epoch: training batches in one pass; what is left over is dropped.
     """
 
-    def __init__(self, arrays: Arrays, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int) -> None:
+    def __init__(
+        self, arrays: Arrays, classes: int, augment: AugmentConfig, seed: int, micro_batch: int, per_epoch: int
+    ) -> None:
         self._arrays = arrays
+        self._classes = classes
         self._augment = augment
         self._seed = seed
         self._micro_batch = micro_batch
@@ -49,7 +53,8 @@ class ResidentSource:
                 draws = torch.rand(len(labels), 3, generator=augmentation_stream(self._seed, epoch))
             first = number % self._per_epoch * self._micro_batch
             index = order[first : first + self._micro_batch]
-            yield Batch(self._augmented(normalised, index, draws[index]), labels[index])
+            augmented = self._augmented(normalised, index, draws[index])
+            yield mix(augmented, labels[index], self._classes, self._augment, mixing_stream(self._seed, number))
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         images, labels = self._arrays[split]

@@ -98,6 +98,8 @@ def report(config: Any) -> int:
     from normfree.study import collect, judge, load_experiment
 
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 100)
     experiment = load_experiment(str(config.experiment), Path(config.experiments_dir))
     collection = collect(experiment.name, Path(config.runs_dir), experiment.command)
     verdicts = judge(experiment, collection.table)

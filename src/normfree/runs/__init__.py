@@ -2,5 +2,6 @@
 
 from normfree.runs.directory import TERMINAL, RunDirectory, truncate_metrics
 from normfree.runs.identity import arm_id, clip_label, run_id, science
+from normfree.runs.result import result_of
 
-__all__ = ["TERMINAL", "RunDirectory", "arm_id", "clip_label", "run_id", "science", "truncate_metrics"]
+__all__ = ["TERMINAL", "RunDirectory", "arm_id", "clip_label", "result_of", "run_id", "science", "truncate_metrics"]

@@ -14,6 +14,7 @@ import yaml
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.files import finite, write_json_atomic, write_text_atomic
 from normfree.runs.identity import run_id
+from normfree.runs.result import result_of
 
 TERMINAL = ("finished", "stalled", "diverged")
 """Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
@@ -134,6 +135,16 @@ class RunDirectory:
             write_text_atomic(self.difference, difference)
         write_text_atomic(self.overrides, yaml.safe_dump(overrides))
         write_json_atomic(self.environment, {"schema_version": SCHEMA_VERSION} | environment)
+
+    def record_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
+        """Write the result of a run that failed where it could not write its own.
+
+        Raises:
+            UserError: if the directory cannot be written or another process holds the run.
+        """
+        self.create()
+        with self.locked():
+            return self.write_result(result_of(resolved, "failed", reason))
 
     def write_result(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write the result, on a full disk into the room kept free for it; returns it as it will be read."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from normfree.config import SCHEMA_VERSION, Resolved
+from normfree.config.validate import CLIP_KEYS
 
 _TRAINER_IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
 _DATA_IRRELEVANT = "root", "workers", "label"
@@ -24,10 +25,12 @@ def science(resolved: Resolved) -> dict[str, Any]:
         del content["data"][key]
     for key in ("epochs", "steps", "lr"):
         del content[key]
-    for key in ("base_lr", "warmup_epochs", "warmup_steps"):
+    for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):
         del content["optimizer"][key]
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
+    used = CLIP_KEYS[resolved.config.clip.name]
+    content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,

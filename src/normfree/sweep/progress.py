@@ -8,6 +8,7 @@ from normfree.cli.progress import duration
 from normfree.sweep.pool import Event
 
 _SECONDS_BETWEEN_LINES = 15.0
+_SHARE_BEFORE_A_FORECAST = 0.02
 
 
 class SweepLine:
@@ -58,6 +59,6 @@ class SweepLine:
         parts.append(f"{duration(now - self._began)} gone")
         work = sum(self._images.values())
         worked = sum(self._images[run] * share for run, share in self._share.items())
-        if worked:
+        if worked >= _SHARE_BEFORE_A_FORECAST * work:
             parts.append(f"{duration((now - self._began) * (work - worked) / worked)} left")
         return ", ".join(parts)

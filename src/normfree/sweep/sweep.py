@@ -126,14 +126,16 @@ def _run(
     cells: list[Cell], missing: list[Cell], results: dict[str, dict[str, Any] | None], workers: int | None
 ) -> bool:
     """Run the missing cells, the longest first; returns whether Ctrl-C ended it early."""
-    count = workers or _default_workers()
+    on_cpu = all(cell.resolved.config.trainer.accelerator == "cpu" for cell in missing)
+    gpus = [] if on_cpu else visible_gpus()
+    count = (len(gpus) or len(os.sched_getaffinity(0))) if workers is None else workers
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     tasks = [
         Task(cell.run_id, cell.resolved, cell.overrides) for cell in sorted(missing, key=lambda cell: -cell.images)
     ]
     line = SweepLine(len(cells), len(cells) - len(missing), {cell.run_id: cell.images for cell in missing})
-    with Pool(min(count, len(tasks)), sweep_folder=missing[0].directory.path.parent) as pool:
+    with Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool:
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -153,13 +155,12 @@ def _run(
         return pool.stopping
 
 
-def _default_workers() -> int:
-    """One process a GPU, or one a core that this process may use."""
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible:
-        return len([device for device in visible.split(",") if device.strip()])
-    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if visible is None else 0
-    return gpus or len(os.sched_getaffinity(0))
+    if visible is not None:
+        return [device.strip() for device in visible.split(",") if device.strip() not in ("", "-1")]
+    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 def _print_plan(cells: list[Cell]) -> None:

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 
-def work(connection: Connection, log: Path, gpu: int | None) -> None:
+def work(connection: Connection, log: Path, gpu: str | None) -> None:
     """Train what comes through ``connection`` until it is closed; everything printed goes to ``log``.
 
     Args:
@@ -18,7 +18,7 @@ def work(connection: Connection, log: Path, gpu: int | None) -> None:
     # The terminal sends Ctrl-C to every process; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())

@@ -125,9 +125,9 @@ def fit(
             },
             time={"images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9)},
         )
-        diverged = bool(monitor.rule.reason)
-        if done < resolved.steps and not diverged:
+        if done < resolved.steps and not monitor.rule.reason:
             return base
+        monitor.rule.conclude()
         final: dict[str, float | None] = {
             "train/initial_loss": monitor.rule.initial,
             "train/final_loss": monitor.last_loss,
@@ -138,7 +138,7 @@ def fit(
             scores = evaluation("test") | (evaluation("validation") if has_validation else {})
             metrics.write({"step": done, "epoch": done / resolved.steps_per_epoch, **scores})
             final |= scores
-        reason = monitor.rule.reason or _non_finite(final)
+        reason = monitor.rule.reason or _non_finite(final) or ("" if healthy else "weights are not finite at the end")
         stalled = stalled_reason(config.outcome, final["skip_gain/mean_abs"])
         status = "diverged" if reason else "stalled" if stalled else "finished"
         probed = healthy and cost.macs_train <= PROBE_LIMIT_MACS

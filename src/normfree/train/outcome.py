@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 
 from normfree.config.schema import OutcomeConfig
 
+SHORT_RUN_FACTOR = 2
+
 
 @dataclass
 class DivergenceRule:
     """Fed the training loss of every step; ``reason`` says why the run counts as diverged, once it does.
 
     Attributes:
-        warmup_steps: the average is taken over steps after these.
+        warmup_steps: only steps after these are judged, unless their loss is not finite.
         initial: loss of the first step.
     """
 
@@ -34,17 +36,40 @@ class DivergenceRule:
         self._recent.append(loss)
         if len(self._recent) > self.settings.patience:
             self._recent.popleft()
-        bound = (1 - self.settings.tolerance) * self.initial
-        if len(self._recent) == self.settings.patience and self.average >= bound:
-            self.reason = self.reason or (
-                f"training loss {self.average:.4g} over the {self.settings.patience} steps to step {step}, "
-                f"not below its initial {self.initial:.4g} by {self.settings.tolerance:.1%}"
+        # Both, so that neither a peak long ago nor a short relapse ends a run that trains.
+        if len(self._recent) == self.settings.patience:
+            whole, last = self.average(self.settings.patience), self.average(self.settings.window)
+            if min(whole, last) >= self._bound:
+                self.reason = self.reason or self._no_progress(whole, self.settings.patience, f"to step {step}")
+
+    def conclude(self) -> None:
+        """Judge a run that has come to its end by its last steps; too short a one only by a loss that blew up."""
+        if self.initial is None or not self._recent or self.reason:
+            return
+        window = self.settings.window
+        last = self.average(window)
+        if len(self._recent) >= window and last >= self._bound:
+            self.reason = self._no_progress(last, window, "of training")
+        elif last > SHORT_RUN_FACTOR * self.initial:
+            self.reason = (
+                f"training loss {last:.4g} at the end, above {SHORT_RUN_FACTOR} times its initial {self.initial:.4g}"
             )
 
+    def average(self, steps: int) -> float:
+        """Mean loss of the last ``steps`` after warm-up, or of as many as there are; NaN before there are any."""
+        last = list(self._recent)[-steps:]
+        return sum(last) / len(last) if last else math.nan
+
     @property
-    def average(self) -> float:
-        """Mean loss of the last ``patience`` steps after warm-up; NaN before there are any."""
-        return sum(self._recent) / len(self._recent) if self._recent else math.nan
+    def _bound(self) -> float:
+        assert self.initial is not None
+        return (1 - self.settings.tolerance) * self.initial
+
+    def _no_progress(self, average: float, steps: int, which: str) -> str:
+        return (
+            f"training loss {average:.4g} over the last {steps} steps {which}, "
+            f"not below its initial {self.initial:.4g} by {self.settings.tolerance:.1%}"
+        )
 
     def state(self) -> dict[str, object]:
         return {"initial": self.initial, "recent": list(self._recent)}

@@ -50,7 +50,7 @@ def describe_plan(resolved: Resolved) -> str:
         "optimizer": f"{config.optimizer.name}, momentum {config.optimizer.momentum:g}, weight decay "
         f"{config.optimizer.weight_decay:g}, label smoothing {config.optimizer.label_smoothing:g}",
         "precision": config.precision,
-        "compute": f"{3 * cost.macs_train * 2 * config.batch * resolved.steps / 1e18:.3g} EFLOP "
+        "compute": f"{_flop(3 * cost.macs_train * 2 * config.batch * resolved.steps)} "
         "(forward and backward, 2 a multiply-add)",
         "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, momentum, activations)",
         "run": str(RunDirectory.of(resolved).path),
@@ -74,6 +74,13 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
     if config.clip.name == "none" and config.model.normalizer == "none":
         found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
     return found
+
+
+def _flop(count: float) -> str:
+    for size, unit in ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e9:.3g} GFLOP"
 
 
 def _gib(size: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.runs import TERMINAL, RunDirectory, arm_id, clip_label, run_id
+from normfree.runs import TERMINAL, RunDirectory, result_of
 from normfree.runs.provenance import difference, provenance
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
@@ -66,17 +66,9 @@ def run_one(
         except Exception as error:
             outcome = _broken(error)
         outcome = outcome.stopped_by(stop)
-        result = _describe(resolved, outcome) | record | {"provenance": origin}
-        result["time"]["seconds"] = time.perf_counter() - started
-        return directory.write_result(result)
-
-
-def record_failure(resolved: Resolved, reason: str) -> dict[str, Any]:
-    """Write the result of a run that could not be started, so that a sweep's account is complete."""
-    directory = RunDirectory.of(resolved)
-    directory.create()
-    with directory.locked():
-        return directory.write_result(_describe(resolved, Fit("failed", reason)) | {"attempts": 1})
+        measured = vars(outcome) | record | {"provenance": origin}
+        measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
+        return directory.write_result(result_of(resolved, **measured))
 
 
 def _threads(resolved: Resolved) -> int:
@@ -92,34 +84,3 @@ def _broken(error: Exception) -> Fit:
         reason = f"disk full ({error.filename or error}); make room and run the same command again"
         return Fit("preempted", reason, traceback=text)
     return Fit("failed", f"{type(error).__name__}: {error}".splitlines()[0], traceback=text)
-
-
-def _describe(resolved: Resolved, outcome: Fit) -> dict[str, Any]:
-    config = resolved.config
-    return {
-        "run_id": run_id(resolved),
-        "arm_id": arm_id(resolved),
-        "experiment": config.experiment.name,
-        "seed": config.seed,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "model": {"name": config.model.name, "normalizer": config.model.normalizer, **outcome.cost},
-        "clip": {"name": config.clip.name, "label": clip_label(resolved)},
-        "data": {
-            "name": config.data.name,
-            "label": f"{config.data.label}, {config.data.train_size} px",
-            "classes": config.data.classes,
-            "train": config.data.train_samples,
-            "validation": config.data.validation_samples,
-            "test": config.data.test_samples,
-        },
-        "batch": {"global": config.batch, **outcome.batch, "norm_batch": resolved.norm_batch},
-        "lr": resolved.lr,
-        "precision": config.precision,
-        "steps": resolved.steps,
-        "steps_done": outcome.steps_done,
-        "metrics": outcome.metrics,
-        "batch_dependence": outcome.batch_dependence,
-        "time": dict(outcome.time),
-        "traceback": outcome.traceback,
-    }

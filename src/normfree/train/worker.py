@@ -5,8 +5,9 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
+from normfree.runs import RunDirectory
 from normfree.train.lightning_noise import quieten
-from normfree.train.run import Progress, record_failure, run_one
+from normfree.train.run import Progress, run_one
 from normfree.train.stopping import StopRequest, parent_gone
 
 quieten()
@@ -21,7 +22,7 @@ def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> 
     except UserError as error:
         reason = str(error)
     try:
-        return record_failure(resolved, reason)
+        return RunDirectory.of(resolved).record_failure(resolved, reason)
     except UserError:
         # The directory cannot be written, or another process holds it: then the sweep's account alone tells.
         return {"status": "failed", "reason": reason, "traceback": None}

@@ -1,0 +1,50 @@
+"""The content of result.json."""
+
+from typing import Any
+
+from normfree.config import Resolved
+from normfree.runs.identity import arm_id, clip_label, run_id
+
+
+def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any) -> dict[str, Any]:
+    """What was planned, with how it ended and what was measured.
+
+    Args:
+        status: finished, stalled, diverged, failed or preempted.
+        reason: in words, for every status but finished.
+        measured: ``cost`` and ``batch`` join what is known of the network and the batch plan; the rest
+            (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``traceback``, ``attempts``,
+            ``provenance``) are entries of their own.
+    """
+    config = resolved.config
+    model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
+    batch = {"global": config.batch, **measured.pop("batch", {}), "norm_batch": resolved.norm_batch}
+    return {
+        "run_id": run_id(resolved),
+        "arm_id": arm_id(resolved),
+        "experiment": config.experiment.name,
+        "seed": config.seed,
+        "status": status,
+        "reason": reason,
+        "model": model,
+        "clip": {"name": config.clip.name, "label": clip_label(resolved)},
+        "data": {
+            "name": config.data.name,
+            "label": f"{config.data.label}, {config.data.train_size} px",
+            "classes": config.data.classes,
+            "train": config.data.train_samples,
+            "validation": config.data.validation_samples,
+            "test": config.data.test_samples,
+        },
+        "batch": batch,
+        "lr": resolved.lr,
+        "precision": config.precision,
+        "steps": resolved.steps,
+        "steps_done": 0,
+        "metrics": {},
+        "batch_dependence": None,
+        "time": {},
+        "traceback": None,
+        "attempts": 1,
+        **measured,
+    }

@@ -82,8 +82,6 @@ def _no_such_key(key: str) -> str:
 def _wrong_type(error: BaseException) -> str:
     if not isinstance(error, OmegaConfBaseException):
         return ""
-    if str(error).startswith("Incompatible value 'None'") and error.full_key:
-        return f"{error.full_key}=null: give {_kind(error.full_key)}"
     found = re.search(r"Value '(.*?)'(?: of type '(\w+)')? (?:could not|is not|cannot)", str(error), re.DOTALL)
     key = getattr(error, "full_key", None)
     if not found or not key:

@@ -9,7 +9,7 @@ import pandas as pd
 DEFINITIONS: dict[str, str] = {
     "finished": "all steps were taken, with finite numbers and open residual branches; read its accuracy",
     "stalled": "all steps were taken with finite numbers, but the network did not train (skip gains never opened)",
-    "diverged": "a non-finite loss or weight, or a training loss that after warm-up stayed at or above its initial level",
+    "diverged": "a non-finite loss or weight, or a training loss still at its initial level or above",
     "failed": "the program stopped with an error; says nothing about the method and is run again",
     "preempted": "stopped from outside with a checkpoint; the next sweep continues it",
     "incomplete": "started, but without a result: interrupted without warning, or still running",

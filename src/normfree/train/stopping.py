@@ -32,7 +32,10 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield  # Only the main thread may handle signals.
             return
-        self._before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        # A sweep's worker ignores Ctrl-C, which its parent hears as well; taking it here would make the parent's
+        # own signal the second one.
+        handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        self._before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
         self.listen()
         try:
             yield

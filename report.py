@@ -5,15 +5,18 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from normfree.report.command import answer, check_arguments, register, report
+from normfree.cli import told_in_one_line
+from normfree.report.command import check_arguments, register, report
 
 
 @hydra.main(version_base="1.3", config_path=None, config_name="report")
 def main(config: DictConfig) -> None:
-    answer(lambda: report(config))
+    with told_in_one_line():
+        sys.exit(report(config))
 
 
 if __name__ == "__main__":
-    answer(lambda: check_arguments(sys.argv[1:]) or 0)
+    with told_in_one_line():
+        check_arguments(sys.argv[1:])
     register()
     main()

@@ -241,3 +241,20 @@ def test_wandb_without_a_key_costs_a_warning(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "W&B is not available (no API key); the run goes on with metrics.csv alone" in answer.stderr
     assert [result["status"] for result in results(tmp_path)] != ["failed"]
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)])
+def test_a_full_disk_ends_in_a_run_that_can_go_on(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    """On a real file system of 700 kB, which a checkpoint does not fit into."""
+    mount = f"mount -t tmpfs -o size=700k tmpfs {tmp_path}"
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*inside, mount], capture_output=True, check=False).returncode:
+        pytest.skip("no mount in a namespace of its own here")
+    train = f"{sys.executable} {ROOT / 'train.py'} {' '.join([*mode, *LONG])} runs_dir={tmp_path}"
+    script = f"{mount} && {train} trainer.checkpoint_minutes=0.001; echo exit code $?; cat {tmp_path}/*/*/result.json"
+    answer = subprocess.run([*inside, script], capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+    assert "exit code 1" in answer.stdout, answer.stderr
+    assert "disk full" in answer.stdout
+    assert "make room and run the same command again" in answer.stdout
+    assert '"status": "preempted"' in answer.stdout
+    assert "Traceback" not in answer.stderr

@@ -73,10 +73,10 @@ def test_a_stop_saves_the_running_runs_and_ends_every_process(tiny: Callable[...
 
 
 def test_the_account_names_failures() -> None:
-    lines, failed = account(
+    lines, complete = account(
         [("a", {"status": "finished"}), ("b", {"status": "failed", "reason": "ValueError: no"}), ("c", None)]
     )
-    assert failed
+    assert not complete
     assert lines[0] == "3 runs: 1 finished, 1 failed, 1 missing"
     assert "failed: b: ValueError: no" in lines
 

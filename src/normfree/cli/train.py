@@ -31,10 +31,12 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     print(_headline(resolved), flush=True)
     from normfree.train.lightning_noise import quieten
     from normfree.train.run import run_one
+    from normfree.train.stopping import StopRequest
 
     quieten()
     line = RunLine(resolved.steps, sys.stdout)
-    result = run_one(resolved, overrides, line.show)
+    stop = StopRequest()
+    result = run_one(resolved, overrides, line.show, stop)
     line.end()
     print(summary(result))
     print(f"results: {RunDirectory.of(resolved).path}")
@@ -42,7 +44,7 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
         print(result["traceback"], file=sys.stderr)
         sys.exit(EXIT_FAILED)
     if result["status"] == "preempted":
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(EXIT_FAILED if stop.signal is None else EXIT_INTERRUPTED)
 
 
 def _headline(resolved: Resolved) -> str:

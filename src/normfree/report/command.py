@@ -1,9 +1,9 @@
-"""The command `python report.py`: its keys, its help, and its answers to what cannot be done."""
+"""The command `python report.py`: its keys and its help."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,6 @@ def check_arguments(arguments: Sequence[str]) -> None:
             raise UserError(f"check={value}: give true or false")
         if not value or any(mark in value for mark in ",(){}[]$'\""):
             raise UserError(f"{key}={value}: give one plain {'name' if key == 'experiment' else 'path'}")
-
-
-def answer(task: Callable[[], int]) -> None:
-    """Exit with what `task` returns; with one line on stderr and code 2 for a `UserError`."""
-    try:
-        code = task()
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        code = 2
-    sys.stdout.flush()
-    if code:
-        sys.exit(code)
 
 
 def report(config: Any) -> int:

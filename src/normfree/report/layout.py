@@ -125,7 +125,7 @@ def _caption(contexts: Sequence[Context]) -> str:
     said: list[str] = []
     if len(contexts) > 1:
         letters = [f"({'abcdefghijklmnop'[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
-        said.append("; ".join(letters) + ".")
+        said.append("; ".join(letters).rstrip("?.") + ".")
     for context in contexts:
         text = kind_of(context.panel).caption.format(level=level)
         if text not in said:

@@ -43,7 +43,7 @@ def run_sweep(
     compose: Callable[[Sequence[str]], Any],
     workers: int | None = None,
 ) -> None:
-    """Run every cell that has no result yet; exits with 1 if one failed and with 130 after Ctrl-C.
+    """Run every cell that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
 
     Args:
         planned: overrides of each cell, and the grids that it stands in.
@@ -65,14 +65,14 @@ def run_sweep(
     else:
         interrupted = False
         print(f"all {len(cells)} runs of {cells[0].resolved.config.experiment.name} have their results")
-    lines, failed = account([(cell.run_id, results[cell.run_id]) for cell in cells])
+    lines, complete = account([(cell.run_id, results[cell.run_id]) for cell in cells])
     print("\n".join(lines), flush=True)
     folder = cells[0].directory.path.parent
     print(f"runs: {folder}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
-    if failed:
+    if not complete:
         sys.exit(EXIT_FAILED)
 
 
@@ -128,7 +128,7 @@ def _run(
     """Run the missing cells, the longest first; returns whether Ctrl-C ended it early."""
     on_cpu = all(cell.resolved.config.trainer.accelerator == "cpu" for cell in missing)
     gpus = [] if on_cpu else visible_gpus()
-    count = (len(gpus) or len(os.sched_getaffinity(0))) if workers is None else workers
+    count = (len(gpus) or _cores()) if workers is None else workers
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     tasks = [
@@ -153,6 +153,11 @@ def _run(
                 signal.signal(number, handler)
         line.end()
         return pool.stopping
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

@@ -53,12 +53,14 @@ class Monitor(pl.Callback):
         self._gradient_norm: Tensor | None = None
         self._lr = 0.0
         self._rng: Tensor | None = None
+        self._cuda_rng: list[Tensor] = []
         self._clock = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "rule": self.rule.state(),
             "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "losses": [float(loss) for loss in self._losses],
             "correct": [float(correct) for correct in self._correct],
         }
@@ -66,12 +68,15 @@ class Monitor(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
         self._rng = state_dict["rng"]
+        self._cuda_rng = state_dict["cuda_rng"]
         self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in state_dict["losses"]]
         self._correct = [torch.tensor(correct) for correct in state_dict["correct"]]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._rng is not None:
             torch.set_rng_state(self._rng)
+            if len(self._cuda_rng) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(self._cuda_rng)
         self._clock = time.perf_counter()
 
     def on_before_optimizer_step(

@@ -1,6 +1,7 @@
 """``python train.py``: one run, or its plan."""
 
 import sys
+import warnings
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -8,7 +9,7 @@ from omegaconf import DictConfig
 
 from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.cli.progress import RunLine
-from normfree.config import Resolved, require_images, resolve
+from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.runs import RunDirectory
 
 
@@ -26,25 +27,48 @@ def train(config: DictConfig) -> None:
 
 def run(resolved: Resolved, overrides: list[str]) -> None:
     """Train one run with a line of progress and print what came of it."""
-    # What can be wrong is looked at before torch is imported, which takes seconds.
-    require_images(resolved.config.data)
-    print(_headline(resolved), flush=True)
-    from normfree.train.lightning_noise import quieten
-    from normfree.train.run import run_one
-    from normfree.train.stopping import StopRequest
-
-    quieten()
-    line = RunLine(resolved.steps, sys.stdout)
-    stop = StopRequest()
-    result = run_one(resolved, overrides, line.show, stop)
-    line.end()
+    # What can be known without torch, which takes seconds to import, is looked at first.
+    directory = RunDirectory.of(resolved)
+    result = directory.finished_result()
+    stop: int | None = None
+    if result is None:
+        require_images(resolved.config.data)
+        result, stop = _train(resolved, overrides)
     print(summary(result))
-    print(f"results: {RunDirectory.of(resolved).path}")
+    print(f"results: {directory.path}")
     if result["status"] == "failed":
         print(result["traceback"], file=sys.stderr)
         sys.exit(EXIT_FAILED)
     if result["status"] == "preempted":
-        sys.exit(EXIT_FAILED if stop.signal is None else EXIT_INTERRUPTED)
+        sys.exit(EXIT_FAILED if stop is None else EXIT_INTERRUPTED)
+
+
+def _train(resolved: Resolved, overrides: list[str]) -> tuple[dict[str, Any], int | None]:
+    """The result, and the signal that stopped the run if one did."""
+    print(_headline(resolved), flush=True)
+    warnings.formatwarning = _plain_warning
+    try:
+        from normfree.train.lightning_noise import quieten
+        from normfree.train.run import run_one
+        from normfree.train.stopping import StopRequest
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        raise UserError(
+            "torchvision: was built for another build of torch and cannot be imported; "
+            "run make setup, which installs the two that belong together"
+        ) from error
+    quieten()
+    line, stop = RunLine(resolved.steps, sys.stdout), StopRequest()
+    result = run_one(resolved, overrides, line.show, stop)
+    line.end()
+    return result, stop.signal
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n"
 
 
 def _headline(resolved: Resolved) -> str:

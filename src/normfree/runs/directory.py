@@ -102,6 +102,15 @@ class RunDirectory:
         assert isinstance(content, dict)
         return content
 
+    def finished_result(self) -> dict[str, Any] | None:
+        """The result of a run that has one and is not to be started again, else ``None``.
+
+        Raises:
+            UserError: as :meth:`read_result`.
+        """
+        result = self.read_result()
+        return result if result is not None and result["status"] in TERMINAL else None
+
     def _check_version(self) -> None:
         if self.environment.exists():
             try:

@@ -48,13 +48,12 @@ class _Worker:
     def __init__(self, number: int, folder: Path, gpus: list[str]) -> None:
         from normfree.sweep.worker import work
 
+        self.log = folder / f"worker{number}.log"
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.task: Task | None = None
         gpu = gpus[number % len(gpus)] if gpus else None
-        self.process = context.Process(
-            target=work, args=(other, folder / f"worker{number}.log", gpu), name=f"normfree-{number}"
-        )
+        self.process = context.Process(target=work, args=(other, self.log, gpu), name=f"normfree-{number}")
         self.process.start()
         other.close()
 
@@ -141,6 +140,8 @@ class Pool:
         code = worker.process.exitcode
         how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
         reason = f"its process ended with {how}"
+        if code is not None and code > 0:
+            reason += f" ({_last_line(worker.log)})"
         if self.stopping:
             return {"status": "preempted", "reason": reason}
         try:
@@ -157,3 +158,8 @@ class Pool:
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from normfree.config import Resolved, UserError, resolve
-from normfree.runs import TERMINAL, RunDirectory, run_id
+from normfree.runs import RunDirectory, run_id
 from normfree.runs.files import write_json_atomic
 from normfree.sweep.account import account
 from normfree.sweep.pool import Pool, Task
@@ -58,7 +58,7 @@ def run_sweep(
         _print_plan(cells)
         return
     _write_manifest(cells)
-    results = {cell.run_id: _result(cell) for cell in cells}
+    results = {cell.run_id: cell.directory.finished_result() for cell in cells}
     missing = [cell for cell in cells if results[cell.run_id] is None]
     if missing:
         interrupted = _run(cells, missing, results, workers)
@@ -97,12 +97,6 @@ def _refuse_several_devices(resolved: Resolved) -> None:
             f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: a cell of a sweep runs on one device; "
             "use trainer.devices=1 trainer.nodes=1"
         )
-
-
-def _result(cell: Cell) -> dict[str, Any] | None:
-    """The result of a cell that is done; a failed or preempted one is started again."""
-    result = cell.directory.read_result()
-    return result if result is not None and result["status"] in TERMINAL else None
 
 
 def _write_manifest(cells: list[Cell]) -> None:
@@ -172,5 +166,5 @@ def _print_plan(cells: list[Cell]) -> None:
     for cell in cells:
         print(cell.run_id)
     steps = sum(cell.resolved.steps for cell in cells)
-    done = sum(_result(cell) is not None for cell in cells)
+    done = sum(cell.directory.finished_result() is not None for cell in cells)
     print(f"{len(cells)} runs, {done} of them done, {steps:,} optimizer steps in all")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.runs import TERMINAL, RunDirectory, result_of
+from normfree.runs import RunDirectory, result_of
 from normfree.runs.provenance import difference, provenance
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
@@ -40,17 +40,14 @@ def run_one(
         UserError: for what the user can put right, before anything is trained.
     """
     directory = RunDirectory.of(resolved)
-    if directory.result.exists():
-        result = directory.read_result()
-        if result is not None and result["status"] in TERMINAL:
-            return result
+    if (done := directory.finished_result()) is not None:
+        return done
     device = choose_device(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
     directory.create()
     with directory.locked():
-        previous = directory.read_result()
-        if previous is not None and previous["status"] in TERMINAL:
-            return previous
+        if (done := directory.finished_result()) is not None:
+            return done
         attempts = directory.next_attempt()
         config = dataclasses.asdict(resolved.config)
         record = {"attempts": attempts}

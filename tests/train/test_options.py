@@ -1,0 +1,86 @@
+"""One step with every option of every group that is no network: tests/train/test_run.py has those."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT
+from torchvision.io import write_jpeg
+
+from normfree.config import Resolved
+from normfree.data.mnist5k import mnist5k
+from normfree.train.run import run_one
+
+DIGITS = [
+    ("clip=none",),
+    ("clip=norm",),
+    ("clip=agc",),
+    ("augment=none",),
+    ("augment=shift",),
+    ("augment=shift", "augment.flip=true"),
+    ("augment=none", "augment.mixup=0.2"),
+    ("augment=none", "augment.cutmix=1.0", "augment.mixup=0.2"),
+    ("optimizer=sgd", "optimizer.warmup_steps=1"),
+    ("trainer=auto",),
+    ("trainer=cpu",),
+    ("logger=csv",),
+    ("data=mnist5k",),
+    ("recipe=small",),
+    ("experiment=quickstart",),
+]
+FOLDERS = [("augment=none",), ("augment=crop_flip",), ("augment=paper",)]
+ELSEWHERE = {
+    "trainer=gpu",  # needs a GPU
+    "logger=wandb",  # tests/cli/test_commands.py
+    "recipe=bn_resnet",  # they come with a network
+    "recipe=nf_resnet",
+    "recipe=nfnet",
+    "recipe=nf_regnet",
+}
+
+
+def test_no_option_is_forgotten() -> None:
+    tried = {word for options in (*DIGITS, *FOLDERS) for word in options} | ELSEWHERE | {"data=imagenet"}
+    files = [path for path in (ROOT / "conf").glob("*/*.yaml") if path.parent.name not in ("hydra", "model")]
+    assert {f"{path.parent.name}={path.stem}" for path in files} <= tried
+
+
+@pytest.mark.parametrize("options", DIGITS, ids=" ".join)
+def test_one_step_on_digits(tiny: Callable[..., Resolved], options: tuple[str, ...]) -> None:
+    few = ("data.train_size=7", "data.test_size=7", "steps=2", "optimizer.warmup_steps=1")
+    assert run_one(tiny(*options, *few), [])["steps_done"] == 2
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real digits as colour JPEGs in class folders: 12 training and 6 test images of 2 classes."""
+    root = tmp_path_factory.mktemp("images")
+    for place, split, count in (("train", "train", 6), ("val", "test", 3)):
+        images, labels = mnist5k(28)[split]
+        for label in (0, 1):
+            (root / place / f"class{label}").mkdir(parents=True)
+            for number, image in enumerate(images[labels == label][:count]):
+                write_jpeg(image.expand(3, -1, -1), str(root / place / f"class{label}" / f"{number}.jpg"))
+    return root
+
+
+@pytest.mark.parametrize("options", FOLDERS, ids=" ".join)
+def test_one_step_on_class_folders(tiny: Callable[..., Resolved], folders: Path, options: tuple[str, ...]) -> None:
+    run = tiny(
+        "data=imagenet",
+        f"data.root={folders}",
+        "data.classes=2",
+        "data.train_samples=12",
+        "data.test_samples=6",
+        "data.train_size=24",
+        "data.test_size=24",
+        "data.workers=0",
+        "batch=6",
+        "steps=2",
+        "optimizer.warmup_steps=1",
+        *options,
+    )
+    result = run_one(run, [])
+    assert result["steps_done"] == 2
+    assert set(result["metrics"]) >= {"test/accuracy", "test/loss"}
+    assert "validation/accuracy" not in result["metrics"]

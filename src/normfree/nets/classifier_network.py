@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,12 +17,24 @@ class ClassifierNetwork(nn.Module):
         blocks: the residual blocks in depth order; each has an integer ``stage``.
         classifier: ``nn.Linear``, or ``nn.Identity`` if ``num_classes`` is 0.
         drop_rate: dropout probability before the classifier, in training.
+        folded: whether this is `fold`'s copy, which evaluates only.
     """
 
     normalizer: str
     blocks: nn.ModuleList
     classifier: nn.Linear | nn.Identity
     drop_rate: float
+    folded: bool = False
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training mode.
+
+        Raises:
+            ValueError: the network is folded and `mode` is true.
+        """
+        if mode and self.folded:
+            raise ValueError("a folded network is for evaluation; train the network it was made from")
+        return super().train(mode)
 
     def add_classifier(self, features: int, num_classes: int, drop_rate: float, weight_std: float) -> None:
         """Sets the classifier: weight from ``N(0, weight_std ** 2)``, bias 0."""

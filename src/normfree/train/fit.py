@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from normfree.config import Resolved
+from normfree.config import BatchPlan, Resolved
 from normfree.data import Source, build_source
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
@@ -28,6 +28,7 @@ from normfree.train.outcome import stalled_reason
 from normfree.train.stopping import StopRequest
 from normfree.train.tracking import open_tracker
 
+EVALUATED = ("test/", "validation/")
 PROBE_IMAGES = 8
 PROBE_LIMIT_MACS = 200_000_000
 """Networks of more multiply-adds an image are not probed for batch dependence: float64 would take too long."""
@@ -80,9 +81,10 @@ def fit(
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
-    batches = RunBatches(source, resolved.steps * plan.accumulation)
 
     def evaluation(split: str) -> dict[str, float]:
+        if source.size(split) == 0:
+            return {}
         return evaluate(module.network, source, split, module.device, config.trainer.channels_last)
 
     with open_tracker(resolved, directory) as tracker:
@@ -90,69 +92,92 @@ def fit(
         truncate_metrics(directory.metrics, step)
         metrics = MetricsFile(directory.metrics, tracker.write)
         clipping = GradientClipping(config.clip)
-        has_validation = source.size("validation") > 0
-        monitor = Monitor(
-            resolved, clipping, metrics, progress, lambda: evaluation("validation") if has_validation else {}
-        )
+        monitor = Monitor(resolved, clipping, metrics, progress, lambda: evaluation("validation"))
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
-        trainer = pl.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
-            precision=config.precision,  # type: ignore[arg-type]
-            max_epochs=1,
-            max_steps=resolved.steps,
-            accumulate_grad_batches=plan.accumulation,
-            callbacks=[clipping, monitor, checkpoint],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            default_root_dir=directory.path,
-        )
+        trainer = _trainer(resolved, plan, device, directory, [clipping, monitor, checkpoint])
+        batches = RunBatches(source, resolved.steps * plan.accumulation)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
-        done = trainer.global_step
-        module.to(device)
-        base = Fit(
+        module.to(device)  # Lightning leaves it on the processor
+        outcome = Fit(
             status="preempted",
-            steps_done=done,
+            steps_done=trainer.global_step,
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
-            batch={
-                "micro": plan.micro_batch,
-                "accumulation": plan.accumulation,
-                "devices": plan.devices,
-                "nodes": plan.nodes,
-            },
+            batch=_split(plan),
             time={"images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9)},
         )
-        if done < resolved.steps and not monitor.rule.reason:
-            return base
-        monitor.rule.conclude()
-        final: dict[str, float | None] = {
-            "train/initial_loss": monitor.rule.initial,
-            "train/final_loss": monitor.last_loss,
-            "skip_gain/mean_abs": mean_abs_skip_gain(module),
-        }
-        healthy = all(bool(torch.isfinite(p).all()) for p in module.parameters())
-        if healthy:
-            scores = evaluation("test") | (evaluation("validation") if has_validation else {})
-            metrics.write({"step": done, "epoch": done / resolved.steps_per_epoch, **scores})
-            final |= scores
-        reason = monitor.rule.reason or _non_finite(final) or ("" if healthy else "weights are not finite at the end")
-        stalled = stalled_reason(config.outcome, final["skip_gain/mean_abs"])
-        status = "diverged" if reason else "stalled" if stalled else "finished"
-        probed = healthy and cost.macs_train <= PROBE_LIMIT_MACS
-        result = replace(
-            base,
-            status=status,
-            reason=reason or stalled,
-            metrics=final,
-            batch_dependence=_probe(module, source) if probed else None,
-        )
-        tracker.finish({key: value for key, value in final.items() if value is not None} | {"status": status})
+        if trainer.global_step < resolved.steps and not monitor.rule.reason:
+            return outcome
+        outcome = _concluded(outcome, resolved, module, monitor, evaluation)
+        scores = {key: value for key, value in outcome.metrics.items() if key.startswith(EVALUATED)}
+        if scores:
+            place = {"step": outcome.steps_done, "epoch": outcome.steps_done / resolved.steps_per_epoch}
+            metrics.write(place | scores)
+            if cost.macs_train <= PROBE_LIMIT_MACS:
+                outcome = replace(outcome, batch_dependence=_probe(module, source))
+        tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
         checkpoint.discard()
-        return result
+        return outcome
+
+
+def _trainer(
+    resolved: Resolved,
+    plan: BatchPlan,
+    device: torch.device,
+    directory: RunDirectory,
+    callbacks: list[pl.Callback],
+) -> pl.Trainer:
+    """Lightning with everything off that a run does itself: logging, checkpoints, progress, validation."""
+    return pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        precision=resolved.config.precision,  # type: ignore[arg-type]
+        max_epochs=1,
+        max_steps=resolved.steps,
+        accumulate_grad_batches=plan.accumulation,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=directory.path,
+    )
+
+
+def _split(plan: BatchPlan) -> dict[str, int]:
+    return {
+        "micro": plan.micro_batch,
+        "accumulation": plan.accumulation,
+        "devices": plan.devices,
+        "nodes": plan.nodes,
+    }
+
+
+def _concluded(
+    outcome: Fit,
+    resolved: Resolved,
+    module: Classifier,
+    monitor: Monitor,
+    evaluation: Callable[[str], dict[str, float]],
+) -> Fit:
+    """Evaluate a run that has come to its end and say what it is; see docs/decisions/0004-outcomes.md."""
+    monitor.rule.conclude()
+    gain = mean_abs_skip_gain(module)
+    final: dict[str, float | None] = {
+        "train/initial_loss": monitor.rule.initial,
+        "train/final_loss": monitor.last_loss,
+        "skip_gain/mean_abs": gain,
+    }
+    reason = monitor.rule.reason
+    if all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
+        final |= evaluation("test") | evaluation("validation")
+        reason = reason or _non_finite(final)
+    else:
+        reason = reason or "weights are not finite at the end"
+    stalled = stalled_reason(resolved.config.outcome, gain)
+    status = "diverged" if reason else "stalled" if stalled else "finished"
+    return replace(outcome, status=status, reason=reason or stalled, metrics=final)
 
 
 def _non_finite(final: dict[str, float | None]) -> str:

@@ -59,6 +59,7 @@ class Monitor(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         return {
             "rule": self.rule.state(),
+            "last_loss": self.last_loss,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "losses": [float(loss) for loss in self._losses],
@@ -67,6 +68,7 @@ class Monitor(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
+        self.last_loss = state_dict["last_loss"]
         self._rng = state_dict["rng"]
         self._cuda_rng = state_dict["cuda_rng"]
         self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in state_dict["losses"]]

@@ -18,6 +18,7 @@ from normfree.nets.haiku_names import torch_name
 VARIANTS = {f"nfnet_f{level}": f"F{level}" for level in range(8)}
 VARIANTS["nfnet_f4_plus"] = "F4+"
 VARIANTS |= {f"nf_resnet{layers}": f"NF-ResNet{layers}" for layers in (50, 101, 152, 200, 288)}
+VARIANTS |= {f"nf_regnet_b{level}": f"NF-RegNet-B{level}" for level in range(6)}
 VARIANTS |= {f"resnet{layers}": f"BN-ResNet{layers}" for layers in (50, 101, 152, 200)}
 
 

@@ -24,7 +24,7 @@ class ModelInfo:
 
     Attributes:
         name: the name `create_model` takes.
-        family: ``resnet``, ``nf_resnet`` or ``nfnet``.
+        family: one of those that `list_models` takes, for example ``nfnet``.
         normalizer: ``"batchnorm"`` or ``"none"``.
         train_size, test_size: side of the square images in pixels.
         source: where the architecture comes from.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hypothesis import settings
 from omegaconf import DictConfig
 
 from normfree.config import Resolved, TrainConfig, resolve
@@ -21,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", "trainer.log_every=2")
 """A real run of a second: 400 of the embedded digits at 7 x 7 pixels."""
 
+# How long an example takes depends on what else the machine does.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 ConfigStore.instance().store(name="schema", node=TrainConfig)
 
 

@@ -242,7 +242,7 @@ def test_wandb_without_a_key_costs_a_warning(tmp_path: Path) -> None:
     assert [result["status"] for result in results(tmp_path)] != ["failed"]
 
 
-@pytest.mark.parametrize("mode", [(), ("-m",)])
+@pytest.mark.parametrize("mode", [(), ("-m", "seed=0,1", "hydra.launcher.workers=1")])
 def test_a_full_disk_ends_in_a_run_that_can_go_on(tmp_path: Path, mode: tuple[str, ...]) -> None:
     """On a real file system of 700 kB, which a checkpoint does not fit into."""
     mount = f"mount -t tmpfs -o size=700k tmpfs {tmp_path}"
@@ -253,7 +253,8 @@ def test_a_full_disk_ends_in_a_run_that_can_go_on(tmp_path: Path, mode: tuple[st
     script = f"{mount} && {train} trainer.checkpoint_minutes=0.001; echo exit code $?; cat {tmp_path}/*/*/result.json"
     answer = subprocess.run([*inside, script], capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
     assert "exit code 1" in answer.stdout, answer.stderr
-    assert "disk full" in answer.stdout
+    assert "disk full under" in answer.stdout
+    assert "2 preempted" in answer.stdout or not mode
     assert "make room and run the same command again" in answer.stdout
     assert '"status": "preempted"' in answer.stdout
     assert "Traceback" not in answer.stderr

@@ -35,5 +35,3 @@ def work(connection: Connection, log: Path, gpu: str | None) -> None:
 
         result = train_task(task.resolved, task.overrides, progress)
         connection.send(Event(task.run_id, 1.0, result))
-        if result["status"] == "preempted":
-            return

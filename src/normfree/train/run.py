@@ -61,7 +61,7 @@ def run_one(
         except UserError:
             raise
         except Exception as error:
-            outcome = _broken(error)
+            outcome = _broken(error, directory)
         outcome = outcome.stopped_by(stop)
         measured = vars(outcome) | record | {"provenance": origin}
         measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
@@ -74,10 +74,10 @@ def _threads(resolved: Resolved) -> int:
     return torch.get_num_threads()
 
 
-def _broken(error: Exception) -> Fit:
+def _broken(error: Exception, directory: RunDirectory) -> Fit:
     """A full disk can be gone on from; everything else is a failure with its traceback."""
     text = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        reason = f"disk full ({error.filename or error}); make room and run the same command again"
+        reason = f"disk full under {directory.path}; make room and run the same command again"
         return Fit("preempted", reason, traceback=text)
     return Fit("failed", f"{type(error).__name__}: {error}".splitlines()[0], traceback=text)

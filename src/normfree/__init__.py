@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from normfree.clip import clip_grad_agc_
-    from normfree.nets import create_model, fold, list_models
+    from normfree.nets import create_model, fold, list_models, load_weights
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "clip_grad_agc_", "create_model", "fold", "list_models"]
+__all__ = ["__version__", "clip_grad_agc_", "create_model", "fold", "list_models", "load_weights"]
 
 _HOME = {
     "clip_grad_agc_": "normfree.clip",
     "create_model": "normfree.nets",
     "fold": "normfree.nets",
     "list_models": "normfree.nets",
+    "load_weights": "normfree.nets",
 }
 
 

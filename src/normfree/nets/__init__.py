@@ -7,6 +7,7 @@ from normfree.nets.fold import fold
 from normfree.nets.registry import ModelInfo, create_model, list_models, model_info, model_options
 from normfree.nets.residual import skip_gains
 from normfree.nets.weight_standardization import WSConv2d
+from normfree.nets.weights import load_weights, save_weights
 
 __all__ = [
     "ClassifierNetwork",
@@ -19,8 +20,10 @@ __all__ = [
     "estimate_activation_bytes",
     "fold",
     "list_models",
+    "load_weights",
     "model_info",
     "model_options",
     "norm_batch",
+    "save_weights",
     "skip_gains",
 ]

@@ -1,0 +1,94 @@
+"""Weights from files of several kinds, told apart by their content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from normfree.nets.haiku_names import from_haiku
+from normfree.nets.weights.haiku_pickle import read_haiku_pickle
+from normfree.nets.weights.safetensors_file import read_safetensors
+from normfree.nets.weights.torch_checkpoint import read_torch_checkpoint
+
+_HEAD = "classifier."
+_NAMED = 3
+
+
+def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """State dict with this package's names, and what the file says of itself.
+
+    The second has the key ``kind``, and ``architecture``, ``overrides`` and ``provenance`` if the file is ours.
+
+    Raises:
+        OSError: no such file.
+        ValueError: the file is of no known kind, damaged, or asks for more than weights.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[:1] == b"\x80":
+        arrays = read_haiku_pickle(path)
+        try:
+            return from_haiku(arrays), {"kind": "released Haiku file"}
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{path}: {error}") from None
+    if start[:4] == b"PK\x03\x04":
+        return read_torch_checkpoint(path), {"kind": "torch checkpoint"}
+    if start[8:] == b"{":
+        state, metadata = read_safetensors(path)
+        return state, {**metadata, "kind": "safetensors"}
+    raise ValueError(f"{path}: neither safetensors, nor a checkpoint, nor a released file of Haiku weights")
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str], *, keep_head: bool = False) -> None:
+    """Gives `model` the weights in `path`, all of them or none. Never executes what it reads.
+
+    Reads safetensors of this package, checkpoints of its runs, bare state dicts and the released NFNet files
+    (pickles called ``.npz``). Values are cast to the model's dtype and moved to its device.
+
+    Args:
+        keep_head: leave the model's classifier as it is, for another number of classes.
+
+    Raises:
+        OSError: no such file.
+        ValueError: the file is not of these kinds or does not fit the model; names that are missing or left
+            over are in the message.
+    """
+    state, about = read_weights(path)
+    wanted = model.state_dict()
+    if keep_head:
+        state = {name: value for name, value in state.items() if not name.startswith(_HEAD)}
+        wanted = {name: value for name, value in wanted.items() if not name.startswith(_HEAD)}
+    if problem := _misfit(state, wanted):
+        of = f" (it holds {about['architecture']})" if "architecture" in about else ""
+        raise ValueError(f"{os.fspath(path)}{of} does not fit the model: {problem}")
+    with torch.no_grad():
+        for name, value in state.items():
+            wanted[name].copy_(value)
+
+
+def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    missing = [name for name in wanted if name not in state]
+    extra = [name for name in state if name not in wanted]
+    other = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    if not missing and not extra and other and all(name.startswith(_HEAD) for name in other):
+        there, here = len(state[other[-1]]), len(wanted[other[-1]])
+        return (
+            f"it has {there} classes and the model {here}; build the model with num_classes={there}, "
+            "or keep the model's own classifier with keep_head=True"
+        )
+    shapes = [f"{name} {list(state[name].shape)} for {list(wanted[name].shape)}" for name in other[:_NAMED]]
+    parts = [
+        (len(missing), "missing", missing),
+        (len(extra), "left over", extra),
+        (len(other), "of another shape", shapes),
+    ]
+    return "; ".join(f"{count} {what} ({_few(names, count)})" for count, what, names in parts if count)
+
+
+def _few(names: Sequence[str], count: int) -> str:
+    return ", ".join(name[:120] for name in names[:_NAMED]) + (", ..." if count > _NAMED else "")

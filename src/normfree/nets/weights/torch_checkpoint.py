@@ -1,0 +1,49 @@
+"""Weights inside checkpoints that ``torch.save`` wrote: Lightning's of this package, or a bare state dict."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_PREFIX = "network."
+
+
+def read_torch_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The network's state dict. Only tensors and plain containers are admitted; nothing else is built.
+
+    Raises:
+        ValueError: the file is damaged, is another kind of archive, or holds anything else.
+    """
+    _check_archive(path)
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # a damaged or hostile file can raise anything
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ValueError(f"{path}: not a checkpoint of weights alone, nothing was run: {reason}") from None
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
+        raise ValueError(f"{path}: holds no state dict of a network")
+    if "state_dict" in content:
+        state = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+    if not state:
+        raise ValueError(f"{path}: holds no network's weights; their names would start with {_PREFIX!r}")
+    return state
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path}: a damaged archive: {error}") from None
+    if any(entry.filename.endswith(".npy") for entry in entries):
+        raise ValueError(f"{path}: a NumPy archive, which no release of weights is; see `normfree.load_weights`")
+    # torch.save never compresses: what is compressed could grow without limit.
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(f"{path}: a compressed archive, not a checkpoint")

@@ -29,7 +29,8 @@ def test_public_names():
 def test_families():
     assert "nfnet_f0" in list_models("nfnet")
     layers = ("101", "152", "20", "200", "50", "56")
-    assert list_models("resnet") == [f"resnet{count}" for count in layers]
+    plain = [f"resnet{count}" for count in layers]
+    assert list_models("resnet") == sorted([*plain, "resnet50_v1", "se_resnet50", "wrn_28_10"])
     families = {model_info(name).family for name in list_models()}
     assert families >= {"resnet", "nf_resnet", "nf_regnet", "nfnet"}
     assert sorted(name for family in families for name in list_models(family)) == list_models()

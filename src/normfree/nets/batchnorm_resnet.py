@@ -2,7 +2,7 @@
 
 Source: He et al. 2016 (arXiv 1603.05027); released NFNet code, `resnet.py` in its default (v2) form. The
 first block of every stage projects its shortcut by a strided 1x1 convolution of the activated input. The
-small networks (20, 56) have a 3x3 stem, no max-pool and blocks of two 3x3 convolutions; their first stage
+small networks (20, 56 and wrn_28_10) have a 3x3 stem, no max-pool and blocks of two 3x3 convolutions; their first stage
 projects as well.
 """
 
@@ -152,7 +152,12 @@ _DEPTHS: dict[int, tuple[int, ...]] = {
     152: (3, 8, 36, 3),
     200: (3, 24, 36, 3),
 }
-_SMALL_DEPTHS: dict[int, tuple[int, ...]] = {20: (3, 3, 3), 56: (9, 9, 9)}
+# Depth and width.
+_SMALL: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "resnet20": ((3, 3, 3), (16, 32, 64)),
+    "resnet56": ((9, 9, 9), (16, 32, 64)),
+    "wrn_28_10": ((4, 4, 4), (160, 320, 640)),
+}
 
 for _layers, _depth in _DEPTHS.items():
     register(
@@ -170,20 +175,34 @@ for _layers, _depth in _DEPTHS.items():
         depth=_depth,
         width=(256, 512, 1024, 2048),
     )
-for _layers, _depth in _SMALL_DEPTHS.items():
+register(
+    ModelInfo(
+        name="se_resnet50",
+        family="resnet",
+        normalizer="batchnorm",
+        train_size=224,
+        test_size=224,
+        source="Hu et al. 2018 (gates of 1/16 on every branch) in the released baseline",
+    ),
+    BatchNormResNet,
+    depth=_DEPTHS[50],
+    width=(256, 512, 1024, 2048),
+    se_ratio=1 / 16,
+)
+for _name, (_depth, _width) in _SMALL.items():
     register(
         ModelInfo(
-            name=f"resnet{_layers}",
+            name=_name,
             family="resnet",
             normalizer="batchnorm",
             train_size=32,
             test_size=32,
-            source="He et al. 2016 (CIFAR networks) with the released baseline's shortcuts; 8 to 64 px",
-            twin=f"nf_resnet{_layers}",
+            source="He et al. 2016 (CIFAR networks; wrn: arXiv 1605.07146) with the released shortcuts; 8 to 64 px",
+            twin=f"nf_{_name}",
         ),
         BatchNormResNet,
         depth=_depth,
-        width=(16, 32, 64),
+        width=_width,
         bottleneck=False,
         small_stem=True,
         stem_width=16,

@@ -1,8 +1,8 @@
 """Normaliser-free ResNets, and small ones for small images.
 
 Source: Brock et al. 2021 (arXiv 2101.08692); released NFNet code, `nf_resnet.py`. The first block of every
-stage projects its shortcut by a strided 1x1 convolution of the activated input. The small networks (20, 56)
-have a 3x3 stem, no max-pool and blocks of two 3x3 convolutions; their first stage projects as well.
+stage projects its shortcut by a strided 1x1 convolution of the activated input. The small networks (20, 56,
+wrn_28_10) have a 3x3 stem, no max-pool and blocks of two 3x3 convolutions; their first stage projects as well.
 """
 
 from __future__ import annotations
@@ -161,7 +161,12 @@ _DEPTHS: dict[int, tuple[int, ...]] = {
     200: (3, 24, 36, 3),
     288: (24, 24, 24, 24),
 }
-_SMALL_DEPTHS: dict[int, tuple[int, ...]] = {20: (3, 3, 3), 56: (9, 9, 9)}
+# Depth and width, by the name of the BatchNorm twin.
+_SMALL: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "resnet20": ((3, 3, 3), (16, 32, 64)),
+    "resnet56": ((9, 9, 9), (16, 32, 64)),
+    "wrn_28_10": ((4, 4, 4), (160, 320, 640)),
+}
 
 for _layers, _depth in _DEPTHS.items():
     register(
@@ -179,20 +184,20 @@ for _layers, _depth in _DEPTHS.items():
         depth=_depth,
         width=(256, 512, 1024, 2048),
     )
-for _layers, _depth in _SMALL_DEPTHS.items():
+for _twin, (_depth, _width) in _SMALL.items():
     register(
         ModelInfo(
-            name=f"nf_resnet{_layers}",
+            name=f"nf_{_twin}",
             family="nf_resnet",
             normalizer="none",
             train_size=32,
             test_size=32,
-            source=f"the normaliser-free form of resnet{_layers}, after arXiv 2101.08692; 8 to 64 px",
-            twin=f"resnet{_layers}",
+            source=f"the normaliser-free form of {_twin}, after arXiv 2101.08692; 8 to 64 px",
+            twin=_twin,
         ),
         NFResNet,
         depth=_depth,
-        width=(16, 32, 64),
+        width=_width,
         bottleneck=False,
         small_stem=True,
         stem_width=16,

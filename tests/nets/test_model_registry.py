@@ -32,7 +32,7 @@ def test_families():
     plain = [f"resnet{count}" for count in layers]
     assert list_models("resnet") == sorted([*plain, "resnet50_v1", "se_resnet50", "wrn_28_10"])
     families = {model_info(name).family for name in list_models()}
-    assert families >= {"resnet", "nf_resnet", "nf_regnet", "nfnet"}
+    assert families >= {"resnet", "nf_resnet", "nf_regnet", "nfnet", "bn_nfnet"}
     assert sorted(name for family in families for name in list_models(family)) == list_models()
     with pytest.raises(ValueError, match="unknown model family 'nfnets'; did you mean nfnet"):
         list_models("nfnets")

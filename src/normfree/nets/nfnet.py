@@ -9,6 +9,7 @@ stride 1 and it has three stages, so its total stride is 4 (the F series: 32).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -160,8 +161,10 @@ class NFNet(ClassifierNetwork):
         return self.activation(self.final_conv(x)) * self.gamma
 
 
+F_DEPTH = (1, 2, 6, 3)
+F_WIDTH = (256, 512, 1536, 1536)
 # Dropout, train and test size in pixels, parameters: paper table 1 and the released code (F7 only there).
-_F_SERIES: tuple[tuple[float, int, int, int], ...] = (
+F_SERIES: tuple[tuple[float, int, int, int], ...] = (
     (0.2, 192, 256, 71_489_284),
     (0.3, 224, 320, 132_634_256),
     (0.4, 256, 352, 193_779_228),
@@ -174,7 +177,7 @@ _F_SERIES: tuple[tuple[float, int, int, int], ...] = (
 
 
 def _register_f(name: str, level: int, width: tuple[int, ...], parameters: int) -> None:
-    drop_rate, train_size, test_size, _ = _F_SERIES[level]
+    drop_rate, train_size, test_size, _ = F_SERIES[level]
     register(
         ModelInfo(
             name=name,
@@ -183,19 +186,27 @@ def _register_f(name: str, level: int, width: tuple[int, ...], parameters: int) 
             train_size=train_size,
             test_size=test_size,
             source="arXiv 2102.06171; released NFNet code, nfnet.py",
+            twin=f"bn_{name}" if level < 4 else None,
             parameters=parameters,
         ),
         NFNet,
-        depth=tuple(blocks * (level + 1) for blocks in (1, 2, 6, 3)),
+        depth=tuple(blocks * (level + 1) for blocks in F_DEPTH),
         width=width,
         drop_rate=drop_rate,
         stochastic_depth_rate=0.25,
     )
 
 
-for _level, _row in enumerate(_F_SERIES):
-    _register_f(f"nfnet_f{_level}", _level, (256, 512, 1536, 1536), _row[3])
+for _level, _row in enumerate(F_SERIES):
+    _register_f(f"nfnet_f{_level}", _level, F_WIDTH, _row[3])
 _register_f("nfnet_f4_plus", 4, (384, 768, 2048, 2048), 524_954_484)
+NANO: dict[str, Any] = {
+    "depth": (1, 2, 1),
+    "width": (32, 64, 128),
+    "stem_hidden": (),
+    "stem_strides": (1,),
+    "group_size": 16,
+}
 register(
     ModelInfo(
         name="nfnet_nano",
@@ -204,11 +215,8 @@ register(
         train_size=32,
         test_size=32,
         source="the NFNet block of arXiv 2102.06171 in a small network of our own; 14 to 64 px",
+        twin="bn_nfnet_nano",
     ),
     NFNet,
-    depth=(1, 2, 1),
-    width=(32, 64, 128),
-    stem_hidden=(),
-    stem_strides=(1,),
-    group_size=16,
+    **NANO,
 )

@@ -48,11 +48,11 @@ def same_avg_pool2d(x: Tensor) -> Tensor:
 class SameConv2d(nn.Conv2d):
     """Plain convolution without bias, 'SAME' padding, initialised as the released BatchNorm baseline is.
 
-    Weight ``[Cout, Cin, k, k]``: truncated normal of scale ``1 / sqrt(fan_in)``.
+    Weight ``[Cout, Cin / groups, k, k]``: truncated normal of scale ``1 / sqrt(fan_in)``.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
 
     def reset_parameters(self) -> None:
         truncated_lecun_normal_(self.weight)

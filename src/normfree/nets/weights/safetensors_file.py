@@ -27,7 +27,11 @@ def save_weights(
         architecture: the name that `create_model` takes.
         overrides: what `create_model` was given besides (``num_classes`` too).
         provenance: where the values come from, in words.
+
+    Raises:
+        OSError: the file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     metadata = {
@@ -42,6 +46,8 @@ def save_weights(
     try:
         save_file(state, fresh, metadata)
         fresh.replace(target)
+    except SafetensorError as error:
+        raise OSError(f"{target}: cannot be written: {error}") from None
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ class ModelConfig:
     """A network of ``normfree.nets``; ``None`` leaves a value to the network's own definition."""
 
     name: str = MISSING
-    family: str = MISSING  # resnet, nf_resnet or nfnet
+    family: str = MISSING  # for example resnet, nf_resnet or nfnet
     normalizer: str = MISSING  # batchnorm, or none for a normaliser-free network
     train_size: int | None = None  # image side in pixels that the paper trains it at
     test_size: int | None = None

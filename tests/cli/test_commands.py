@@ -62,7 +62,8 @@ def test_help_is_quick_and_shows_groups_options_and_examples() -> None:
     assert answer.returncode == 0
     assert time.monotonic() - began < 20, "imports torch?"
     for part in (
-        "model: nf_resnet20",
+        "model: bn_nfnet_f0",
+        "nf_resnet20",
         "clip: agc, none, norm",
         "experiment: quickstart",
         "plan=true",

@@ -32,7 +32,8 @@ FOLDERS = [("augment=none",), ("augment=crop_flip",), ("augment=paper",)]
 ELSEWHERE = {
     "trainer=gpu",  # needs a GPU
     "logger=wandb",  # tests/cli/test_commands.py
-    "recipe=bn_resnet",  # they come with a network
+    "recipe=bn_nfnet",  # they come with a network
+    "recipe=bn_resnet",
     "recipe=nf_resnet",
     "recipe=nfnet",
     "recipe=nf_regnet",

@@ -93,7 +93,7 @@ class RunDirectory:
         """
         try:
             content = json.loads(self.result.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._check_version()
             return None
         except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 from normfree.config import SCHEMA_VERSION, Resolved
 from normfree.config.validate import CLIP_KEYS
 
-_TRAINER_IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
+_IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
 _DATA_IRRELEVANT = "root", "workers", "label"
 
 
@@ -19,7 +19,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     which enter through ``norm_batch`` alone. Lengths and learning rate enter as what they come to.
     """
     content = asdict(resolved.config)
-    for key in _TRAINER_IRRELEVANT:
+    for key in _IRRELEVANT:
         del content[key]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.files import write_json_atomic
@@ -17,7 +18,6 @@ from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepLine
 
 MANIFEST = "sweep.json"
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)

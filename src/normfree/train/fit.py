@@ -1,6 +1,5 @@
 """Training and evaluating one run on one device."""
 
-import logging
 import math
 import signal
 import warnings
@@ -32,8 +31,6 @@ EVALUATED = ("test/", "validation/")
 PROBE_IMAGES = 8
 PROBE_LIMIT_MACS = 200_000_000
 """Networks of more multiply-adds an image are not probed for batch dependence: float64 would take too long."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

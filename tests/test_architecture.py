@@ -20,8 +20,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"config"},
     "probe": {"nets"},
     "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
+    "bench": {"config", "runs", "nets", "clip", "optim", "data"},
     "sweep": {"config", "runs", "train", "cli"},
-    "cli": {"config", "runs", "train"},
+    "cli": {"config", "runs", "nets", "probe", "report", "train"},
 }
 NO_TORCH = ("config", "runs", "study", "report", "sweep", "cli")
 TORCH_ALONE = ("nets", "clip", "optim")

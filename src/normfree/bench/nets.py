@@ -1,0 +1,197 @@
+"""Networks beside timm and torchvision: forward and backward pass of a training step, inference, peak memory.
+
+A ratio is the peer's time (or memory) over ours, so more than 1 is better; low and high are quartiles over the rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
+from normfree.bench.memory import peak_bytes
+from normfree.bench.options import device_of, file_of, key
+from normfree.bench.peers import build_peer, peer_label
+from normfree.bench.rows import Table
+from normfree.nets import create_model, fold, model_info
+
+COLUMNS = (
+    "model", "what", "subject", "form", "precision", "layout", "image_size", "batch",
+    "unit", "value", "low", "high", "ratio", "ratio_low", "ratio_high", "rounds", "clock",
+)  # fmt: skip
+KEYS = ("model", "what", "subject", "form", "precision", "layout", "image_size", "batch", "threads")
+PRECISIONS = ("fp32", "bf16")
+LAYOUTS = ("nchw", "nhwc")
+
+
+@dataclass
+class Options:
+    """What is measured."""
+
+    models: list[str] = key(["nf_resnet50", "nfnet_f0", "resnet50"], "networks of this package")
+    what: list[str] = key(["train", "infer", "memory"], "train, infer, memory", choices=("train", "infer", "memory"))
+    precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", choices=PRECISIONS)
+    layout: list[str] = key(["nchw", "nhwc"], "memory format", choices=LAYOUTS)
+    batch: list[int] = key([4], "images of a training step")
+    infer_batch: list[int] = key([1, 8], "images of an inference")
+    image_size: int | None = key(None, "side in pixels; null: the network's size in training", type=int, optional=True)
+    compile: bool = key(False, "torch.compile, ours and theirs")
+    rounds: int = key(9, "measurements of each")
+    threads: int = key(1, "CPU threads")
+    clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choices=("auto", *CLOCKS))
+    device: str = key("auto", "cpu, cuda or auto", choices=("auto", "cpu", "cuda"))
+    out: str | None = key(None, "CSV file; null: reports/benchmarks/nets-<device>.csv", type=str, optional=True)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One network in one precision and layout on one device."""
+
+    model: str
+    precision: str
+    layout: str
+    image_size: int
+    device: torch.device
+    compiled: bool
+
+    def prepared(self, network: nn.Module) -> nn.Module:
+        network = network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        if self.compiled:
+            network.compile()
+        return network
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.layout == "nhwc" else torch.contiguous_format
+
+    def images(self, batch: int) -> Tensor:
+        images = torch.randn(batch, 3, self.image_size, self.image_size, device=self.device)
+        return images.contiguous(memory_format=self.memory_format)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def step(self, network: nn.Module, batch: int) -> Callable[[], None]:
+        """Forward and backward pass; the optimizer is the same for everyone and left out."""
+        network.train()
+        images, labels = self.images(batch), torch.randint(0, 1000, (batch,), device=self.device)
+
+        def call() -> None:
+            network.zero_grad(set_to_none=True)
+            with self.autocast():
+                logits = network(images)
+            F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+
+        return call
+
+    def inference(self, network: nn.Module, batch: int) -> Callable[[], None]:
+        network.eval()
+        images = self.images(batch)
+
+        def call() -> None:
+            with torch.inference_mode(), self.autocast():
+                network(images)
+
+        return call
+
+    def columns(self, what: str, batch: int) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "what": what,
+            "precision": self.precision,
+            "layout": self.layout,
+            "image_size": self.image_size,
+            "batch": batch,
+        }
+
+
+@dataclass
+class _Suite:
+    options: Options
+    device: torch.device
+    table: Table
+    clock: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        alone = self.device.type == "cpu" and self.options.threads == 1
+        self.clock = self.options.clock if self.options.clock != "auto" else "cpu" if alone else "wall"
+
+    def network(self, case: _Case) -> None:
+        torch.manual_seed(0)
+        ours, theirs = create_model(case.model), build_peer(case.model)
+        options = self.options
+        if "infer" in options.what:
+            forms = {"folded": fold(ours), "plain": ours, "peer": theirs}
+            forms = {form: case.prepared(network) for form, network in forms.items()}
+            for batch in options.infer_batch:
+                calls = {form: case.inference(network, batch) for form, network in forms.items()}
+                self.time(case, "infer", batch, calls)
+            del forms
+        pair = {"plain": case.prepared(ours), "peer": case.prepared(theirs)}
+        for batch in options.batch:
+            steps = {form: case.step(network, batch) for form, network in pair.items()}
+            if "train" in options.what:
+                self.time(case, "train", batch, steps)
+            if "memory" in options.what:
+                peaks = {form: [float(peak_bytes(step, self.device))] for form, step in steps.items()}
+                self.write(case.columns("memory", batch), case, "MiB", 1 / 2**20, peaks)
+        torch._dynamo.reset()
+
+    def time(self, case: _Case, what: str, batch: int, calls: dict[str, Callable[[], None]]) -> None:
+        seconds = interleave(calls, self.options.rounds, self.device, self.clock)
+        self.write(case.columns(what, batch), case, "ms", 1e3, seconds)
+
+    def write(
+        self, place: dict[str, Any], case: _Case, unit: str, scale: float, values: dict[str, list[float]]
+    ) -> None:
+        for form, measured in values.items():
+            spread, ratio = (
+                Spread.of([scale * value for value in measured]),
+                Spread.of(ratios(values["peer"], measured)),
+            )
+            row = {
+                **place,
+                "subject": peer_label(case.model) if form == "peer" else "normfree",
+                "form": ("folded " if form == "folded" else "") + ("compiled" if case.compiled else "eager"),
+                "unit": unit,
+                "value": spread.median,
+                "low": spread.low,
+                "high": spread.high,
+                "ratio": ratio.median,
+                "ratio_low": ratio.low,
+                "ratio_high": ratio.high,
+                "rounds": len(measured),
+                "clock": "" if unit == "MiB" else self.clock,
+            }
+            self.table.write(row)
+            print(
+                f"{case.model:14} {place['what']:6} batch {place['batch']:<4} {case.image_size} px {case.precision} "
+                f"{case.layout} {row['form']:15} {row['subject']:20} {spread.median:10.1f} {unit}  "
+                f"ratio {ratio.median:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]",
+                flush=True,
+            )
+
+
+def run(options: Options) -> None:
+    """Measures and writes; see `Options`.
+
+    Raises:
+        UserError: an unknown network, one without a peer, or no such device.
+    """
+    for model in options.models:
+        peer_label(model)
+    device = device_of(options.device)
+    torch.set_num_threads(options.threads)
+    suite = _Suite(options, device, Table(Path(options.out or file_of("nets", device)), COLUMNS, KEYS, device))
+    for model in options.models:
+        size = options.image_size or model_info(model).train_size
+        for precision in options.precision:
+            for layout in options.layout:
+                suite.network(_Case(model, precision, layout, size, device, options.compile))

@@ -1,0 +1,92 @@
+"""The benchmark command: its options, its file, and one real measurement."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from normfree.bench.command import main
+from normfree.bench.measure import Spread, interleave, ratios
+from normfree.bench.rows import Table
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nts"], "nts: no such suite"),
+        (["nets", "modls=resnet50"], "modls=resnet50: no such key"),
+        (["nets", "rounds=0"], "rounds=0: give a whole number"),
+        (["nets", "compile=maybe"], "compile=maybe: give true or false"),
+        (["nets", "layout=nhcw"], "layout=nhcw: choose from nchw, nhwc"),
+        (["nets", "models=nfnet_nano"], "models=nfnet_nano: has no peer"),
+        (["nets", "models"], "models: give key=value"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_help_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert main(["nets", "--help"]) == 0
+    assert "infer_batch" in capsys.readouterr().out
+
+
+def test_every_round_runs_every_case_and_the_order_rotates() -> None:
+    calls: list[str] = []
+    cases = {name: lambda name=name: calls.append(name) for name in ("a", "b", "c")}  # type: ignore[misc]
+    seconds = interleave(cases, rounds=3, device=CPU, clock="wall", warmup=0)
+    assert calls == ["a", "b", "c", "b", "c", "a", "c", "a", "b"]
+    assert all(len(values) == 3 for values in seconds.values())
+    assert ratios([2.0, 3.0], [1.0, 2.0]) == [2.0, 1.5]
+    assert Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(3.0, 2.0, 4.0)
+
+
+def test_a_row_replaces_the_one_of_the_same_case(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    for value in (1.0, 2.0):
+        table = Table(path, ("case", "value"), ("case",), CPU)
+        table.write({"case": "first", "value": value})
+        table.write({"case": f"of {value}", "value": value})
+    with path.open(newline="") as file:
+        rows = {row["case"]: row for row in csv.DictReader(file)}
+    assert {case: row["value"] for case, row in rows.items()} == {"first": "2", "of 1.0": "1", "of 2.0": "2"}
+    assert all(row["device"].startswith("CPU") and row["torch"] and row["commit"] for row in rows.values())
+
+
+def test_a_file_with_other_columns_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    assert main(["nets", f"out={path}"]) == 2
+    assert "has other columns" in capsys.readouterr().err
+    assert path.read_text() == "a,b\n1,2\n"
+
+
+def test_networks_are_measured_beside_their_peers(tmp_path: Path) -> None:
+    path = tmp_path / "nets.csv"
+    threads = torch.get_num_threads()
+    try:
+        arguments = ["models=nf_resnet50", "image_size=32", "batch=2", "infer_batch=1", "rounds=1", "layout=nchw"]
+        assert main(["nets", *arguments, f"out={path}"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["what"], row["form"], row["subject"]) for row in rows] == [
+        ("infer", "folded eager", "normfree"),
+        ("infer", "eager", "normfree"),
+        ("infer", "eager", "timm nf_resnet50"),
+        ("train", "eager", "normfree"),
+        ("train", "eager", "timm nf_resnet50"),
+        ("memory", "eager", "normfree"),
+        ("memory", "eager", "timm nf_resnet50"),
+    ]
+    assert all(float(row["value"]) > 0 for row in rows)
+    # The gradients of 25.6 million weights are in the peak.
+    assert all(float(row["value"]) > 25.5e6 * 4 / 2**20 for row in rows if row["what"] == "memory")

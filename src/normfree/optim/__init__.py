@@ -1,7 +1,23 @@
-"""Parameter groups, SGD and learning-rate schedules. Needs torch alone."""
+"""Parameter groups, optimizers, learning-rate schedules, moving average and SAM. Needs torch alone."""
 
+from normfree.optim.adaptive import build_adamw, build_lamb, build_lion
+from normfree.optim.ema import ExponentialMovingAverage, ema_decay
 from normfree.optim.parameter_groups import ParameterGroup, parameter_groups
+from normfree.optim.sam import SharpnessAware, ascent_samples
 from normfree.optim.schedule import scaled_lr, warmup_cosine
 from normfree.optim.sgd import build_sgd
 
-__all__ = ["ParameterGroup", "build_sgd", "parameter_groups", "scaled_lr", "warmup_cosine"]
+__all__ = [
+    "ExponentialMovingAverage",
+    "ParameterGroup",
+    "SharpnessAware",
+    "ascent_samples",
+    "build_adamw",
+    "build_lamb",
+    "build_lion",
+    "build_sgd",
+    "ema_decay",
+    "parameter_groups",
+    "scaled_lr",
+    "warmup_cosine",
+]

@@ -10,6 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from normfree.clip import backend
+
+HOST_BACKENDS = [
+    "eager",
+    "bucketed",
+    pytest.param("native", marks=pytest.mark.skipif(backend() != "native", reason="no C compiler")),
+]
+
 # Reversing these dimensions turns (spatial..., in, out) into (out, in, spatial...).
 ORDER = {0: (), 1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (3, 2, 0, 1)}
 

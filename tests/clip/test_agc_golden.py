@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.clip.conftest import HOST_BACKENDS
 from torch import Tensor
 
 from normfree.clip import clip_grad_agc_, clip_grad_norm_
@@ -24,12 +25,13 @@ def largest_error(got: Tensor, expected: Tensor) -> float:
     return float(error / expected.abs().max().clamp(min=1e-30))
 
 
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
 @pytest.mark.parametrize(("clip_factor", "eps"), SETTINGS)
 @pytest.mark.parametrize(("code", "recorded"), [("dm", 23), ("dm_sgd", 19)])
-def test_released_code(vectors, cases, code, recorded, clip_factor, eps, dtype):
+def test_released_code(vectors, cases, code, recorded, clip_factor, eps, dtype, backend):
     tensors = {case: leaf(vectors[f"{case}:param"], vectors[f"{case}:grad"], dtype) for case in cases}
-    clip_grad_agc_(tensors.values(), clip_factor, eps)
+    clip_grad_agc_(tensors.values(), clip_factor, eps, backend=backend)
     compared = 0
     for case, tensor in tensors.items():
         expected = vectors.get(f"{case}:{code}:{clip_factor}:{eps}")
@@ -39,12 +41,13 @@ def test_released_code(vectors, cases, code, recorded, clip_factor, eps, dtype):
     assert compared == recorded
 
 
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize(("clip_factor", "eps"), SETTINGS)
-def test_timm_units(vectors, cases, clip_factor, eps):
+def test_timm_units(vectors, cases, clip_factor, eps, backend):
     for case in cases:
         key = f":{clip_factor}:{eps}"
         tensor = leaf(vectors[f"{case}:param"], vectors[f"{case}:grad"])
-        clip_grad_agc_(tensor, clip_factor, eps, unit="timm")
+        clip_grad_agc_(tensor, clip_factor, eps, unit="timm", backend=backend)
         assert largest_error(tensor.grad, vectors[f"{case}:timm{key}"]) <= 1e-12, case
         differs = largest_error(vectors[f"{case}:timm{key}"], vectors[f"{case}:dm{key}"]) > 1e-9
         assert differs <= (case in PER_UNIT_IN_TIMM or case == "gain4d_8x1x1x1")

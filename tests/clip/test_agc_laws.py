@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.clip.conftest import HOST_BACKENDS
 from torch import Tensor
 
 from normfree.clip import UNITS, clip_grad_agc_, clip_grad_norm_, unit_dims
@@ -24,14 +25,15 @@ def unit_norms(tensor: Tensor, dims) -> Tensor:
     return torch.linalg.vector_norm(tensor, dim=dims).flatten()
 
 
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("unit", list(UNITS))
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**16), scale=st.sampled_from([1e-4, 1e-2, 1.0, 1e4]), factor=st.floats(1e-3, 1.0))
-def test_every_unit_respects_its_limit_and_keeps_its_direction(unit, seed, scale, factor):
+def test_every_unit_respects_its_limit_and_keeps_its_direction(unit, backend, seed, scale, factor):
     torch.manual_seed(seed)
     tensors = [leaf(shape, scale, torch.float64) for shape in SHAPES]
     before = [t.grad.clone() for t in tensors]
-    statistics = clip_grad_agc_(tensors, factor, unit=unit)
+    statistics = clip_grad_agc_(tensors, factor, unit=unit, backend=backend)
     units = clipped = 0
     for tensor, old in zip(tensors, before, strict=True):
         dims = unit_dims(tensor.shape, unit)
@@ -52,12 +54,13 @@ def test_every_unit_respects_its_limit_and_keeps_its_direction(unit, seed, scale
     assert float(statistics.norm_after) == pytest.approx(float(after))
 
 
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_unclipped_units_are_bit_identical(dtype):
-    weight = leaf((6, 4, 3, 3), 1e-6, dtype)
+def test_unclipped_units_are_bit_identical(dtype, backend):
+    weight = leaf((6, 8, 3, 3), 1e-6, dtype)
     weight.grad[2] *= 1e6
     before = weight.grad.clone()
-    assert int(clip_grad_agc_(weight).clipped_units) == 1
+    assert int(clip_grad_agc_(weight, backend=backend).clipped_units) == 1
     others = [0, 1, 3, 4, 5]
     assert torch.equal(weight.grad[others], before[others])
     assert not torch.equal(weight.grad[2], before[2])
@@ -76,12 +79,13 @@ def test_missing_and_zero_gradients():
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("clip", [clip_grad_agc_, lambda tensors: clip_grad_norm_(tensors, 0.1)])
+@pytest.mark.parametrize("clip", [*HOST_BACKENDS, "norm"])
 def test_what_is_not_finite_does_not_spread(clip, value):
-    good, bad = leaf((4, 3), 10.0), leaf((4, 3), 10.0)
+    good, bad = leaf((4, 8), 10.0), leaf((4, 8), 10.0)
     bad.grad[1, 2] = value
     before = bad.grad.clone()
-    statistics = clip([good, bad])
+    tensors = [good, bad]
+    statistics = clip_grad_norm_(tensors, 0.1) if clip == "norm" else clip_grad_agc_(tensors, backend=clip)
     assert statistics.nonfinite
     assert good.grad.isfinite().all()
     torch.testing.assert_close(bad.grad[1], before[1], equal_nan=True)
@@ -95,8 +99,9 @@ def test_zero_parameters_move_by_eps():
     assert float(gain.grad) == pytest.approx(1e-5, rel=1e-6)
 
 
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("unit", list(UNITS))
-def test_memory_layouts_agree(unit):
+def test_memory_layouts_agree(unit, backend):
     plain = leaf((8, 4, 3, 3), 10.0)
     layouts = [
         lambda t: t.contiguous(memory_format=torch.channels_last),
@@ -108,10 +113,10 @@ def test_memory_layouts_agree(unit):
         other = layout(plain.detach()).requires_grad_()
         other.grad = layout(plain.grad)
         others.append(other)
-    clip_grad_agc_(plain, unit=unit)
+    clip_grad_agc_(plain, unit=unit, backend=backend)
     for other in others:
         strides = other.grad.stride()
-        clip_grad_agc_(other, unit=unit)
+        clip_grad_agc_(other, unit=unit, backend=backend)
         assert other.grad.stride() == strides
         torch.testing.assert_close(other.grad, plain.grad, rtol=1e-6, atol=0)
 
@@ -125,10 +130,11 @@ def test_bfloat16_norms_are_taken_in_float32():
     torch.testing.assert_close(half.grad.double(), wide.grad, rtol=2e-2, atol=1e-7)
 
 
-def test_mixed_dtypes_in_one_call():
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
+def test_mixed_dtypes_in_one_call(backend):
     tensors = [leaf((3,), 9.0, dtype) for dtype in (torch.float32, torch.bfloat16, torch.float64)]
     tensors.append(leaf((4, 3), 9.0, torch.bfloat16))
-    statistics = clip_grad_agc_(tensors)
+    statistics = clip_grad_agc_(tensors, backend=backend)
     assert statistics.units == int(statistics.clipped_units) == 7
     assert clip_grad_norm_(tensors, 1e-3).units == 1
 
@@ -138,6 +144,8 @@ def test_mixed_dtypes_in_one_call():
     [
         ({"clip_factor": 0.0}, "clip_factor=0.0"),
         ({"eps": -1.0}, "eps=-1.0"),
+        ({"clip_factor": torch.nan}, "clip_factor=nan: give a positive number"),
+        ({"backend": "fast"}, "unknown clipping backend 'fast'; choose one of eager, native, bucketed, triton"),
         ({"unit": "layer"}, "unknown unit 'layer'; choose one of deepmind, timm, tensor"),
     ],
 )

@@ -1,15 +1,20 @@
 """Gradient clipping as pure functions on ``parameter.grad``. Needs torch alone."""
 
 from normfree.clip.agc import clip_grad_agc_
+from normfree.clip.backends import BACKENDS, backend
 from normfree.clip.global_norm import clip_grad_norm_
 from normfree.clip.scope import SCOPES, clipped_parameters
-from normfree.clip.statistics import ClipStatistics
+from normfree.clip.statistics import ClipStatistics, NormStatistics, UnitStatistics
 from normfree.clip.units import UNITS, unit_dims
 
 __all__ = [
+    "BACKENDS",
     "SCOPES",
     "UNITS",
     "ClipStatistics",
+    "NormStatistics",
+    "UnitStatistics",
+    "backend",
     "clip_grad_agc_",
     "clip_grad_norm_",
     "clipped_parameters",

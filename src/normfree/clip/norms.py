@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Clippable:
+    """A parameter with a gradient.
+
+    Attributes:
+        place: where the parameter stands in the call.
+        dims: the dimensions of a unit, always the last ones; None if the whole tensor is one unit.
+    """
+
+    place: int
+    parameter: Tensor
+    gradient: Tensor
+    dims: tuple[int, ...] | None
+
+    @property
+    def units(self) -> int:
+        """How many units the parameter has."""
+        return 1 if self.dims is None else math.prod(self.gradient.shape[: self.dims[0]])
 
 
 def norm_dtype(tensor: Tensor) -> torch.dtype:
@@ -24,3 +47,18 @@ def unit_norms(tensor: Tensor, dims: tuple[int, ...]) -> Tensor:
     """L2 norms over `dims`, which stay as dimensions of size 1."""
     norms: Tensor = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=norm_dtype(tensor))
     return norms
+
+
+def rows(tensor: Tensor, dims: tuple[int, ...] | None) -> Tensor | None:
+    """The tensor as ``[units, fan-in]`` without a copy, a unit's elements in the order of memory.
+
+    None if a unit is not one dense piece of memory, or empty.
+    """
+    if tensor.numel() == 0:
+        return None
+    units = 1 if dims is None else math.prod(tensor.shape[: dims[0]])
+    if tensor.is_contiguous():
+        return tensor.view(units, -1)
+    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        return tensor.permute(0, 2, 3, 1).view(units, -1)
+    return None

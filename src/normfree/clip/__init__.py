@@ -3,7 +3,7 @@
 from normfree.clip.agc import clip_grad_agc_
 from normfree.clip.backends import BACKENDS, backend
 from normfree.clip.global_norm import clip_grad_norm_
-from normfree.clip.scope import SCOPES, clipped_parameters
+from normfree.clip.scope import SCOPES, clipped_parameters, parts_of
 from normfree.clip.statistics import ClipStatistics, NormStatistics, UnitStatistics
 from normfree.clip.units import UNITS, unit_dims
 
@@ -18,5 +18,6 @@ __all__ = [
     "clip_grad_agc_",
     "clip_grad_norm_",
     "clipped_parameters",
+    "parts_of",
     "unit_dims",
 ]

@@ -1,4 +1,4 @@
-"""Turn the runs of an experiment into a report: python report.py experiment=quickstart"""
+"""Turn runs or a probe into a report: python report.py experiment=quickstart"""
 
 import sys
 
@@ -17,6 +17,10 @@ def main(config: DictConfig) -> None:
 
 if __name__ == "__main__":
     with told_in_one_line():
-        check_arguments(sys.argv[1:])
+        probe_keys = check_arguments(sys.argv[1:])
+        if probe_keys is not None:
+            from normfree.cli.probe import probe
+
+            sys.exit(probe(probe_keys))
     register()
     main()

@@ -1,4 +1,4 @@
-"""The command `python report.py`: its keys and its help."""
+"""The command `python report.py`: its keys, its help, and the report of an experiment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from normfree.config.errors import UserError
+from normfree.report.probe_keys import PROBES, ProbeKeys, keys_of_probe, read_probe
 
 HELP = """\
 Turn the runs of an experiment into figures, tables and a page: reports/<experiment>/report.html
@@ -22,6 +23,10 @@ Keys and their defaults:
 {keys}
 
 Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
+
+Or measure networks as they are: reports/probes/<probe>/<networks>.md with its figure and table
+
+{probes}
 """
 
 
@@ -49,16 +54,19 @@ def help_text() -> str:
     """What `--help` prints."""
     width = max(len(field.name) for field in fields(ReportConfig))
     keys = [f"  {name:{width}}  {value}" for name, value in asdict(ReportConfig()).items()]
-    return HELP.replace("{keys}", "\n".join(keys))
+    probes = "\n\n".join(keys_of_probe(name) for name in PROBES)
+    return HELP.replace("{keys}", "\n".join(keys)).replace("{probes}", probes)
 
 
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Answer `--help` and stop, before Hydra searches for its plugins.
+def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
+    """Answer `--help` and stop, before Hydra searches for its plugins; give the keys of the probe if one is asked for.
 
     Raise `UserError` for what Hydra would answer at length: unknown keys, no value, several experiments."""
     if {"-h", "--help"} & set(arguments):
         sys.stdout.write(help_text())
         raise SystemExit(0)
+    if any(argument.startswith("probe=") for argument in arguments):
+        return read_probe(arguments)
     from normfree.study.experiment import nearest
 
     known = [field.name for field in fields(ReportConfig)]
@@ -71,11 +79,14 @@ def check_arguments(arguments: Sequence[str]) -> None:
         if not equals:
             raise UserError(f"{argument}: give key=value, such as experiment={key}")
         if key not in known:
-            raise UserError(f"{key}={value}: no such key{nearest(key, known)}; there are: {', '.join(known)}")
+            if key in {each.name for probe in PROBES.values() for each in fields(probe)}:
+                raise UserError(f"{key}={value}: is a key of a probe; add probe={next(iter(PROBES))}")
+            raise UserError(f"{key}={value}: no such key{nearest(key, known)}; there are: {', '.join(known)}, probe")
         if key == "check" and value.lower() not in ("true", "false"):
             raise UserError(f"check={value}: give true or false")
         if not value or any(mark in value for mark in ",(){}[]$'\""):
             raise UserError(f"{key}={value}: give one plain {'name' if key == 'experiment' else 'path'}")
+    return None
 
 
 def report(config: Any) -> int:

@@ -1,5 +1,6 @@
 """Every file in conf/ and experiments/ composes, stays short and agrees with the networks."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,21 @@ OPTIONS = sorted(
     if path.parent != CONF and "hydra" not in path.parts and path.parent.name != "experiment"
 )
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
+NAMED = {"model=timm": "model.name=resnet18", "optimizer=lion": "clip=none"}
+"""What an option cannot do without."""
 MODELS = [option.split("=")[1] for option in OPTIONS if option.startswith("model=")]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_and_resolves(option: str) -> None:
-    config = composed(option) if option.startswith(("model", "recipe")) else composed(option, "batch=64", "steps=600")
+    options = [option, *([NAMED[option]] if option in NAMED else [])]
+    config = composed(*options, *(() if option.startswith(("model", "recipe")) else ("batch=64", "steps=600")))
     if option.startswith("recipe=") or option in ("data=imagenet", "augment=crop_flip", "augment=paper"):
         return  # they come with an ImageNet model, and are resolved with it
     assert resolve(config).steps > 0
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "timm"])
 def test_a_model_config_agrees_with_the_network(name: str) -> None:
     assert name in list_models()
     config = resolved(f"model={name}").config.model
@@ -36,6 +40,15 @@ def test_a_model_config_agrees_with_the_network(name: str) -> None:
     assert (config.name, config.family, config.normalizer) == (info.name, info.family, info.normalizer)
     if config.train_size is not None:
         assert (config.train_size, config.test_size) == (info.train_size, info.test_size)
+
+
+def test_the_parameters_that_a_config_tells_are_the_networks() -> None:
+    for name in MODELS:
+        head = (CONF / "model" / f"{name}.yaml").read_text(encoding="utf-8").split("\nmodel:")[0]
+        told = re.search(r"([\d,]+) parameters", head)
+        published = None if name == "timm" else model_info(name).parameters
+        if told and published:
+            assert told[1] == f"{published:,}", name
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

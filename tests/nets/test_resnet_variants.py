@@ -46,6 +46,7 @@ def test_post_activation_resnet50_is_torchvisions():
     [
         # SE-ResNet-50 has 2,530,992 parameters more than ResNet-50; Wide ResNet-28-10 has 36.5 M (its paper, table 1).
         ("se_resnet50", 1000, 25_549_352 + 2_530_992),
+        ("nf_se_resnet50", 1000, 25_557_048 + 2_530_992),
         ("wrn_28_10", 10, 36_479_194),
         ("resnet50_v1", 1000, 25_557_032),
     ],

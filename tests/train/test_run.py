@@ -3,6 +3,7 @@ import errno
 import json
 import math
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from normfree.train.run import run_one
 
 MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 SMALL = [name for name in MODELS if "model_size" not in name and name in ("nf_resnet20", "nfnet_nano", "resnet20")]
+PEERS = ("efficientnet", "timm")
 
 
 def test_what_a_run_leaves_behind(tiny: Callable[..., Resolved]) -> None:
@@ -135,10 +137,11 @@ def test_one_step_of_every_small_model(tiny: Callable[..., Resolved], name: str,
     assert result["model"]["normalizer"] == resolved(f"model={name}").config.model.normalizer
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in SMALL])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SMALL and not name.startswith(PEERS)])
 def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str) -> None:
-    """On the embedded images, narrowed: the block, the recipe and the clipping are the ones of the paper."""
-    narrow = ["model.width=[16,32,64,64]", "model.depth=[1,1,1,1]"]
+    """On the embedded images, narrowed, and with the stages that they are large enough for: the block, the recipe and
+    the clipping are the ones of the paper."""
+    narrow = ["model.width=[16,32,64]", "model.depth=[1,1,1]"]
     narrow += ["model.group_size=8"] if "nfnet" in name else []
     run = tiny(
         f"model={name}",
@@ -151,6 +154,57 @@ def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str)
         "optimizer.warmup_steps=1",
     )
     assert run_one(run, [])["steps_done"] == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("model=efficientnet_b0", "recipe=small", "clip=agc", "data=mnist5k", "augment=shift", "model.ghost_batch=5"),
+        ("model=timm", "model.name=resnet10t", "model.stochastic_depth_rate=0.1"),
+        ("model=timm", "model.name=nf_regnet_b0", "model.normalizer=none"),
+    ],
+    ids=lambda options: options[1],
+)
+def test_one_step_of_a_peer(tiny: Callable[..., Resolved], options: tuple[str, ...]) -> None:
+    """The other EfficientNets are the same code, wider and deeper."""
+    run = tiny(*options, "batch=10", "steps=2", "optimizer.warmup_steps=1")
+    result = run_one(run, [])
+    assert result["steps_done"] == 2
+    assert (run.norm_batch, run.config.model.normalizer) in ((5, "batchnorm"), (10, "batchnorm"), (None, "none"))
+    measured = [value < 1e-12 for value in result["batch_dependence"].values()]
+    assert set(measured) == {run.norm_batch is None}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("model=timm", "model.name=resnet81"),
+            "model=timm model.name=resnet81: unknown timm model 'resnet81'; did you",
+        ),
+        (("model=timm", "model.name=nf_regnet_b0"), "model.normalizer=batchnorm: .* has no BatchNorm; use .*=none"),
+        (
+            ("model=resnet20", "model.normalizer=none"),
+            "model.normalizer=none: model=resnet20 has BatchNorm; use .*=batch",
+        ),
+        (
+            ("model=timm", "model.name=vit_tiny_patch16_224", "model.normalizer=none"),
+            r"data.train_size=7: model=timm model.name=vit_tiny_patch16_224 cannot take .*data.train_size=224",
+        ),
+    ],
+)
+def test_a_peer_that_cannot_be_is_one_line(
+    tiny: Callable[..., Resolved], options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        run_one(tiny(*options), [])
+    assert "\n" not in str(error.value)
+
+
+def test_timm_that_is_not_installed_is_one_line(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UserError, match=r"^model=timm model.name=resnet18: timm is not installed .*pip install"):
+        run_one(tiny("model=timm", "model.name=resnet18"), [])
 
 
 def test_weights_that_are_not_finite_have_diverged(

@@ -183,6 +183,7 @@ register(
         train_size=224,
         test_size=224,
         source="Hu et al. 2018 (gates of 1/16 on every branch) in the released baseline",
+        twin="nf_se_resnet50",
     ),
     BatchNormResNet,
     depth=_DEPTHS[50],

@@ -18,6 +18,7 @@ class ClassifierNetwork(nn.Module):
         classifier: ``nn.Linear``, or ``nn.Identity`` if ``num_classes`` is 0.
         drop_rate: dropout probability before the classifier, in training.
         folded: whether this is `fold`'s copy, which evaluates only.
+        library: which other library builds its layers, or None for a network of this package.
     """
 
     normalizer: str
@@ -25,6 +26,7 @@ class ClassifierNetwork(nn.Module):
     classifier: nn.Linear | nn.Identity
     drop_rate: float
     folded: bool = False
+    library: str | None = None
 
     def train(self, mode: bool = True) -> Self:
         """Sets training mode.

@@ -21,7 +21,8 @@ def count_macs(model: nn.Module, image_size: int) -> int:
     """Multiply-adds of one forward pass of one square image of `image_size` pixels.
 
     Convolutions and linear layers (Squeeze-and-Excitation, classifier); weight standardisation, which a
-    batch shares, is left out. This is the 'FLOPs' of the NFNet paper.
+    batch shares, is left out. This is the 'FLOPs' of the NFNet paper. The products of attention's queries, keys
+    and values, in networks of timm, are no layers and are left out.
     """
     total = 0
 
@@ -29,8 +30,7 @@ def count_macs(model: nn.Module, image_size: int) -> int:
         nonlocal total
         weight = module.weight
         assert isinstance(weight, Tensor)
-        positions = output.shape[2] * output.shape[3] if output.ndim == 4 else 1
-        total += weight.numel() * positions
+        total += weight.numel() * (output.numel() // weight.shape[0])
 
     shadow = _meta_copy(model).eval()
     for module in shadow.modules():

@@ -7,6 +7,7 @@ BatchNorm in evaluation is a constant scale and shift per channel, so both can b
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import torch
 from torch import Tensor, fx, nn
@@ -17,6 +18,9 @@ from normfree.nets.padding import SameConv2d, same_conv2d
 from normfree.nets.residual import scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.weight_standardization import WSConv2d
+
+# Normalisation, dropout and nonlinearity in one layer.
+_TIMM_NORM = "BatchNormAct2d"
 
 
 class FoldedConv2d(nn.Conv2d):
@@ -51,8 +55,9 @@ class FoldedConv2d(nn.Conv2d):
 def fold(model: nn.Module) -> nn.Module:
     """A copy of `model` for evaluation that gives the same outputs with less work.
 
-    Weight-standardised convolutions become plain ones. In networks of this package a BatchNorm that alone
-    reads a convolution's output becomes part of that convolution; elsewhere BatchNorms stay as they are.
+    Weight-standardised convolutions become plain ones. In networks that `create_model` builds, a BatchNorm that
+    alone reads a convolution's output becomes part of that convolution; elsewhere BatchNorms stay as they are, and
+    so do those of another library's network that ``torch.fx`` cannot follow.
     Device, dtype and memory format are kept, `model` is left untouched, and nothing in the copy needs a gradient.
 
     Returns:
@@ -69,7 +74,7 @@ def fold(model: nn.Module) -> nn.Module:
             assert isinstance(conv, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
             _replace(folded, conv_name, _with_norm(conv, norm))
-            _replace(folded, norm_name, nn.Identity().eval())
+            _replace(folded, norm_name, _after(norm).eval())
         folded.folded = True
     return folded.requires_grad_(False)
 
@@ -83,7 +88,7 @@ def _replace(root: nn.Module, name: str, new: nn.Module) -> nn.Module:
     return root
 
 
-def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> FoldedConv2d:
+def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
@@ -91,7 +96,24 @@ def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> FoldedConv2d:
     bias = -mean.double() if conv.bias is None else conv.bias.double() - mean.double()
     weight = (conv.weight.double() * scale.view(-1, 1, 1, 1)).to(conv.weight)
     shift = (bias * scale + norm.bias.double()).to(norm.bias)
-    return FoldedConv2d(weight, shift, conv.stride[0], conv.groups)
+    if isinstance(conv, (SameConv2d, FoldedConv2d)):
+        return FoldedConv2d(weight, shift, conv.stride[0], conv.groups)
+    plain = copy.deepcopy(conv)
+    plain.weight, plain.bias = nn.Parameter(weight), nn.Parameter(shift)
+    return plain
+
+
+def _foldable(conv: nn.Module, norm: nn.Module) -> bool:
+    """Whether both compute what their kinds do: a subclass from elsewhere may compute something else."""
+    known = type(conv) is nn.Conv2d or isinstance(conv, (SameConv2d, FoldedConv2d))
+    plain = type(norm) is nn.BatchNorm2d or isinstance(norm, GhostBatchNorm2d) or type(norm).__name__ == _TIMM_NORM
+    return known and plain and bool(norm.affine) and norm.running_mean is not None
+
+
+def _after(norm: nn.Module) -> nn.Module:
+    """What a layer does with what it has normalised: nothing, but for timm's."""
+    rest = ("drop", "act") if type(norm).__name__ == _TIMM_NORM else ()
+    return nn.Sequential(*(norm.get_submodule(name) for name in rest)) if rest else nn.Identity()
 
 
 class _Tracer(fx.Tracer):
@@ -101,22 +123,29 @@ class _Tracer(fx.Tracer):
         super().__init__(autowrap_functions=(scaled_residual,))
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        units = (SameConv2d, FoldedConv2d, GhostBatchNorm2d, SqueezeExcite)
-        return isinstance(m, units) or super().is_leaf_module(m, module_qualified_name)
+        unit = isinstance(m, (nn.Conv2d, nn.BatchNorm2d, SqueezeExcite))
+        return unit or super().is_leaf_module(m, module_qualified_name)
 
 
-def _foldable_norms(model: nn.Module) -> list[tuple[str, str]]:
+def _foldable_norms(model: ClassifierNetwork) -> list[tuple[str, str]]:
     """Names of (convolution, BatchNorm) where the norm is the only reader of what the convolution gives."""
     if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         return []
-    graph = _Tracer().trace(model)
+    try:
+        graph = _Tracer().trace(model)
+    except Exception:
+        # It runs the network on stand-ins for tensors, and what they make another library's code raise is open.
+        if model.library is None:
+            raise
+        return []
+    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     pairs = []
     for node in graph.nodes:
         if node.op != "call_module" or not isinstance(model.get_submodule(node.target), nn.BatchNorm2d):
             continue
         source = node.args[0]
-        if source.op != "call_module" or len(source.users) != 1:
+        if source.op != "call_module" or len(source.users) != 1 or calls[source.target] + calls[node.target] != 2:
             continue
-        if isinstance(model.get_submodule(source.target), (SameConv2d, FoldedConv2d)):
+        if _foldable(model.get_submodule(source.target), model.get_submodule(node.target)):
             pairs.append((source.target, node.target))
     return pairs

@@ -184,6 +184,21 @@ for _layers, _depth in _DEPTHS.items():
         depth=_depth,
         width=(256, 512, 1024, 2048),
     )
+register(
+    ModelInfo(
+        name="nf_se_resnet50",
+        family="nf_resnet",
+        normalizer="none",
+        train_size=224,
+        test_size=224,
+        source="the normaliser-free form of se_resnet50, after arXiv 2101.08692; released NFNet code, nf_resnet.py",
+        twin="se_resnet50",
+    ),
+    NFResNet,
+    depth=_DEPTHS[50],
+    width=(256, 512, 1024, 2048),
+    se_ratio=1 / 16,
+)
 for _twin, (_depth, _width) in _SMALL.items():
     register(
         ModelInfo(

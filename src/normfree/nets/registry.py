@@ -1,7 +1,7 @@
 """Names of networks, and how a name becomes a module.
 
 A family is a file of this package that calls `register` for each of its variants; nothing else has to
-know of it.
+know of it. Another library's networks are ``LIBRARY/NAME``, and that library is asked when one is wanted.
 """
 
 from __future__ import annotations
@@ -50,7 +50,23 @@ class _Variant:
     defaults: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Library:
+    """Networks that another library defines.
+
+    Attributes:
+        names: what there is; empty, without an error, where the library is not installed.
+        info: of the network with the library's `name`; raises ValueError if there is none.
+        network: builds it; called with the overrides.
+    """
+
+    names: Callable[[], list[str]]
+    info: Callable[[str], ModelInfo]
+    network: Callable[[str], Callable[..., ClassifierNetwork]]
+
+
 _VARIANTS: dict[str, _Variant] = {}
+_LIBRARIES: dict[str, Library] = {}
 
 
 def register(info: ModelInfo, network: Callable[..., ClassifierNetwork], **defaults: Any) -> None:
@@ -62,6 +78,17 @@ def register(info: ModelInfo, network: Callable[..., ClassifierNetwork], **defau
     if info.name in _VARIANTS:
         raise ValueError(f"a model named {info.name!r} is registered already")
     _VARIANTS[info.name] = _Variant(info, network, defaults)
+
+
+def register_library(prefix: str, library: Library) -> None:
+    """Makes the networks of `library` known as ``prefix/NAME``, and as the family `prefix`.
+
+    Raises:
+        ValueError: the prefix is taken.
+    """
+    if prefix in _LIBRARIES:
+        raise ValueError(f"a library named {prefix!r} is registered already")
+    _LIBRARIES[prefix] = library
 
 
 @cache
@@ -76,26 +103,46 @@ def _variant(name: str) -> _Variant:
     return _VARIANTS[one_of(name, sorted(_VARIANTS), "model")]
 
 
+def _of_library(name: str) -> tuple[Library | None, str]:
+    """The library behind a name, and its own name of the network."""
+    _load_families()
+    prefix, _, inner = name.partition("/")
+    return (_LIBRARIES.get(prefix), inner) if inner else (None, name)
+
+
+def _network(name: str) -> tuple[Callable[..., ClassifierNetwork], Mapping[str, Any]]:
+    library, inner = _of_library(name)
+    if library is not None:
+        return library.network(inner), {}
+    variant = _variant(name)
+    return variant.network, variant.defaults
+
+
 def list_models(family: str | None = None) -> list[str]:
     """Names that `create_model` takes, sorted; only those of `family` if one is given.
+
+    Those of a library are listed for that family alone, as ``timm/NAME``; none if it is not installed.
 
     Raises:
         ValueError: no such family.
     """
     _load_families()
-    families = sorted({variant.info.family for variant in _VARIANTS.values()})
+    families = sorted({variant.info.family for variant in _VARIANTS.values()} | set(_LIBRARIES))
     if family is not None:
         one_of(family, families, "model family")
+    if family in _LIBRARIES:
+        return sorted(f"{family}/{name}" for name in _LIBRARIES[family].names())
     return sorted(name for name, v in _VARIANTS.items() if family in (None, v.info.family))
 
 
 def model_info(name: str) -> ModelInfo:
-    """What is known of the network called `name`, without building it.
+    """What is known of the network called `name`, without giving it memory.
 
     Raises:
         ValueError: no such network.
     """
-    return _variant(name).info
+    library, inner = _of_library(name)
+    return _variant(name).info if library is None else library.info(inner)
 
 
 def model_options(name: str) -> dict[str, Any]:
@@ -104,17 +151,17 @@ def model_options(name: str) -> dict[str, Any]:
     Raises:
         ValueError: no such network.
     """
-    variant = _variant(name)
-    parameters = inspect.signature(variant.network).parameters
+    network, given = _network(name)
+    parameters = inspect.signature(network).parameters
     defaults = {key: p.default for key, p in parameters.items() if p.default is not inspect.Parameter.empty}
-    return defaults | dict(variant.defaults)
+    return defaults | dict(given)
 
 
 def create_model(name: str, num_classes: int = 1000, **overrides: Any) -> ClassifierNetwork:
     """Builds a network with fresh initial values.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, or ``timm/NAME`` where timm is installed.
         num_classes: size of the logits; 0 gives pooled features.
         **overrides: see `model_options(name)`; for example ``depth``, ``width``, ``activation``,
             ``drop_rate``, ``in_channels``, ``ghost_batch``.
@@ -122,8 +169,8 @@ def create_model(name: str, num_classes: int = 1000, **overrides: Any) -> Classi
     Raises:
         ValueError: an unknown name or override, or a value that fits no network.
     """
-    variant = _variant(name)
+    network, given = _network(name)
     options = model_options(name)
     for key in overrides:
         one_of(key, options, f"override of {name}")
-    return variant.network(**{**variant.defaults, **overrides, "num_classes": num_classes})
+    return network(**{**given, **overrides, "num_classes": num_classes})

@@ -45,8 +45,9 @@ def batch_dependence(network: nn.Module, images: Tensor, labels: Tensor) -> dict
 def _switch_off_regularisers(network: nn.Module) -> None:
     """No dropout and no stochastic depth; BatchNorm's statistics over the whole of what it is given."""
     for module in network.modules():
-        for name in ("drop_rate", "stochastic_depth_rate"):
-            if hasattr(module, name):
+        # torch and torchvision call the rate p, timm drop_prob; a p that is no number is something else's.
+        for name in ("drop_rate", "stochastic_depth_rate", "p", "drop_prob"):
+            if isinstance(getattr(module, name, None), float | int):
                 setattr(module, name, 0.0)
         if isinstance(module, GhostBatchNorm2d):
             module.ghost_batch = None

@@ -6,11 +6,18 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
 
 from normfree.config import Resolved, UserError
-from normfree.nets import count_macs, count_parameters, create_model, estimate_activation_bytes
+from normfree.nets import (
+    ClassifierNetwork,
+    count_macs,
+    count_parameters,
+    create_model,
+    estimate_activation_bytes,
+    model_info,
+)
 
+_TIMM = "timm"
 _NOT_FOR_THE_NETWORK = ("name", "family", "normalizer", "train_size", "test_size")
 
 
@@ -30,15 +37,23 @@ class Cost:
     activation_bytes: int
 
 
-def build_network(resolved: Resolved) -> nn.Module:
-    """The network that ``model=`` describes, for this data set's channels and classes."""
-    return _build(_description(resolved))
+def build_network(resolved: Resolved) -> ClassifierNetwork:
+    """The network that ``model=`` describes, for this data set's channels and classes.
+
+    Raises:
+        UserError: there is none, or the configuration is wrong about its BatchNorm.
+    """
+    return _build(_description(resolved), resolved.config.model.normalizer)
 
 
 def network_cost(resolved: Resolved) -> Cost:
-    """Worked out once for each kind of network in a process, without memory or arithmetic."""
-    data = resolved.config.data
-    return _cost(json.dumps(_description(resolved)), data.train_size, data.test_size)
+    """Worked out once for each kind of network in a process, without memory or arithmetic.
+
+    Raises:
+        UserError: as :func:`build_network`, or the network takes no images of these sizes.
+    """
+    model, data = resolved.config.model, resolved.config.data
+    return _cost(json.dumps(_description(resolved)), model.normalizer, data.train_size, data.test_size)
 
 
 def _description(resolved: Resolved) -> dict[str, Any]:
@@ -46,24 +61,52 @@ def _description(resolved: Resolved) -> dict[str, Any]:
     overrides = {
         key: value for key, value in asdict(model).items() if key not in _NOT_FOR_THE_NETWORK and value is not None
     }
-    return {"name": model.name, "num_classes": data.classes, "in_channels": data.channels, **overrides}
+    name = f"{_TIMM}/{model.name}" if model.family == _TIMM else model.name
+    return {"name": name, "num_classes": data.classes, "in_channels": data.channels, **overrides}
 
 
-def _build(description: dict[str, Any]) -> nn.Module:
+def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     try:
-        return create_model(**description)
+        network = create_model(**description)
     except ValueError as error:
-        raise UserError(f"model={description['name']}: {error}") from error
+        raise UserError(f"{_subject(description['name'])}: {error}") from error
+    if network.normalizer != normalizer:
+        raise UserError(
+            f"model.normalizer={normalizer}: {_subject(description['name'])} has "
+            f"{'no BatchNorm' if network.normalizer == 'none' else 'BatchNorm'}; "
+            f"use model.normalizer={network.normalizer}"
+        )
+    return network
+
+
+def _subject(name: str) -> str:
+    """How the command line calls a network."""
+    family, _, inner = name.partition("/")
+    return f"model={family} model.name={inner}" if inner else f"model={name}"
 
 
 @cache
-def _cost(description: str, train_size: int, test_size: int) -> Cost:
+def _cost(description: str, normalizer: str, train_size: int, test_size: int) -> Cost:
+    content = json.loads(description)
     with torch.device("meta"):
-        network = _build(json.loads(description))
-    macs = count_macs(network, train_size)
+        network = _build(content, normalizer)
+    macs = _macs(network, content["name"], "train_size", train_size)
     return Cost(
         parameters=count_parameters(network),
         macs_train=macs,
-        macs_test=macs if test_size == train_size else count_macs(network, test_size),
+        macs_test=macs if test_size == train_size else _macs(network, content["name"], "test_size", test_size),
         activation_bytes=estimate_activation_bytes(network, train_size),
     )
+
+
+def _macs(network: ClassifierNetwork, name: str, key: str, size: int) -> int:
+    try:
+        return count_macs(network, size)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        if not name.startswith(_TIMM):
+            raise
+        own = getattr(model_info(name), key)
+        raise UserError(
+            f"data.{key}={size}: {_subject(name)} cannot take such images ({str(error).splitlines()[0]}); "
+            f"timm has it at data.{key}={own}"
+        ) from error

@@ -39,6 +39,13 @@ CASES = [
     ("data=imagenet data.train_size=8 data.test_size=8 augment=crop_flip", "data.root=PATH"),
     ("model.stem_wdth=8", "model.stem_wdth=8: no such key; did you mean model.stem_width?"),
     ("model.width=[8,16]", "model=nf_resnet20: depth=[3, 3, 3] and width=[8, 16] need one number a stage each"),
+    ("model=nfnet_nano model.standardization=tim", "model.standardization=tim: choose one of deepmind, timm"),
+    ("model.standardization=timm", "model.standardization=timm: not an option of nf_resnet20; leave it out or choose"),
+    ("model=nfnet_nano model.group_size=12", "width=32 is no multiple of group_size=12; give it width=24 or 48"),
+    (
+        "model=nfnet_f0 data=mnist5k augment=none batch=64 data.train_size=20",
+        "data.train_size=20: nfnet_f0 reduces its maps 32-fold and needs images of 32 px or more; use",
+    ),
     ("trainer.devices=2", "trainer.devices=2 trainer.nodes=1: this version trains on one device"),
     ("hydra/launcher=slrm", "hydra/launcher=slrm: no such option"),
     ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0"),

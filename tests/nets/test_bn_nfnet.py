@@ -51,7 +51,7 @@ def test_every_layer_is_the_twins(name):
         assert block.activation is other.activation
     options, others = model_options(name), model_options(info.twin)
     assert set(options) - set(others) == {"ghost_batch"}
-    assert set(others) - set(options) == {"alpha"}
+    assert set(others) - set(options) == {"alpha", "standardization", "round_groups"}
     assert all(options[key] == others[key] for key in set(options) & set(others))
 
 
@@ -90,3 +90,5 @@ def test_it_trains_with_every_option_and_knows_its_batch():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     with pytest.raises(ValueError, match="group_size=64 is more than half of a stage's width=32"):
         create_model("bn_nfnet_nano", group_size=64)
+    with pytest.raises(ValueError, match="half of a stage's width=40 is no multiple of group_size=16"):
+        create_model("bn_nfnet_nano", width=[40, 64, 128])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import normfree
 from normfree.nets import create_model, list_models, model_info, model_options
@@ -62,6 +63,11 @@ def test_information_without_building():
         ("nf_resnet20", {"stochastic_depth_rate": -0.1}, r"stochastic_depth_rate=-0.1"),
         ("nf_resnet20", {"depth": [1, 2]}, r"depth=\[1, 2\] and width=\[16, 32, 64\]"),
         ("nf_resnet20", {"depth": [1, 0, 1]}, "need positive numbers"),
+        ("nfnet_f0", {"depth": [1, 2, 6]}, r"depth=\[1, 2, 6\] and width=\[256, 512, 1536, 1536\] need one number"),
+        ("nfnet_nano", {"standardization": "tim"}, "unknown standardization 'tim'; did you mean timm"),
+        ("nfnet_nano", {"activation": "gelu_err"}, "unknown activation 'gelu_err'; did you mean gelu_erf"),
+        ("nfnet_nano", {"width": [40, 64, 128]}, "width=40 is no multiple of group_size=16; give it width=32 or 64"),
+        ("nfnet_nano", {"group_size": 0}, "group_size=0: give 1 or more"),
         ("nfnet_nano", {"group_size": 32}, "group_size=32 is more than half of a stage's width=32"),
         ("resnet20", {"num_classes": -1}, "num_classes=-1"),
     ],
@@ -70,6 +76,14 @@ def test_errors_are_one_line(name, overrides, message):
     with pytest.raises(ValueError, match=message) as error:
         create_model(name, **overrides)
     assert "\n" not in str(error.value)
+
+
+def test_only_the_released_f4_plus_rounds_to_whole_groups():
+    assert model_options("nfnet_f4_plus")["round_groups"]
+    with torch.device("meta"):
+        assert create_model("nfnet_f4_plus").blocks[0].conv1.groups == 1
+        with pytest.raises(ValueError, match="half of a stage's width=384 is no multiple of group_size=128"):
+            create_model("nfnet_f4_plus", round_groups=False)
 
 
 def test_a_name_is_taken_once():

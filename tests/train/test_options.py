@@ -27,6 +27,7 @@ DIGITS = [
     ("data=mnist5k",),
     ("recipe=small",),
     ("experiment=quickstart",),
+    ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
 FOLDERS = [("augment=none",), ("augment=crop_flip",), ("augment=paper",)]
 ELSEWHERE = {

@@ -30,6 +30,7 @@ class ModelConfig:
     group_size: int | None = None  # channels of a group (NFNets)
     se_ratio: float | None = None
     activation: str | None = None
+    standardization: str | None = None  # of the weights (NFNets): deepmind or timm
     alpha: float | None = None  # scale of the residual branch
     drop_rate: float | None = None
     stochastic_depth_rate: float | None = None

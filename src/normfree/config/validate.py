@@ -22,6 +22,9 @@ RANGES: dict[str, Check] = {
     "model.drop_rate": _SHARE,
     "model.stochastic_depth_rate": _SHARE,
     "model.ghost_batch": _COUNT,
+    "model.stem_width": _COUNT,
+    "model.group_size": _COUNT,
+    "model.se_ratio": _NOT_NEGATIVE,
     "clip.clip_factor": _POSITIVE,
     "clip.eps": _POSITIVE,
     "clip.max_norm": _POSITIVE,
@@ -56,6 +59,7 @@ RANGES: dict[str, Check] = {
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
+    "model.standardization": ("deepmind", "timm"),
     "clip.name": ("none", "norm", "agc"),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.scope": ("deepmind", "timm", "all"),
@@ -111,6 +115,11 @@ def _check_relations(config: TrainConfig) -> None:
         raise UserError(
             f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "
             "leave it out or choose a BatchNorm network such as model=resnet20"
+        )
+    if config.model.standardization is not None and config.model.family != "nfnet":
+        raise UserError(
+            f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "
+            "leave it out or choose an NFNet such as model=nfnet_nano"
         )
     for key in CLIP_KEYS[config.clip.name]:
         if getattr(config.clip, key) is None:

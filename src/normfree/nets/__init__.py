@@ -4,6 +4,7 @@ from normfree.nets.batch_norm import GhostBatchNorm2d, norm_batch
 from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.cost import count_macs, count_parameters, estimate_activation_bytes
 from normfree.nets.fold import fold
+from normfree.nets.image_size import minimum_image_size
 from normfree.nets.registry import ModelInfo, create_model, list_models, model_info, model_options
 from normfree.nets.residual import skip_gains
 from normfree.nets.weight_standardization import WSConv2d
@@ -21,6 +22,7 @@ __all__ = [
     "fold",
     "list_models",
     "load_weights",
+    "minimum_image_size",
     "model_info",
     "model_options",
     "norm_batch",

@@ -42,6 +42,8 @@ _TABLE: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "elu": (F.elu, 1.2716004848480225),
     # The tanh approximation, as released: the exact erf form changes the logits of released weights.
     "gelu": (partial(F.gelu, approximate="tanh"), 1.7015043497085571),
+    # What timm's dm_nfnet evaluates, with the gamma of the tanh form.
+    "gelu_erf": (F.gelu, 1.7015043497085571),
     "leaky_relu": (F.leaky_relu, 1.70590341091156),
     "log_sigmoid": (F.logsigmoid, 1.9193484783172607),
     "relu": (F.relu, 1.7139588594436646),

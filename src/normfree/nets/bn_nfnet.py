@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
-from normfree.nets.nfnet import F_DEPTH, F_SERIES, F_WIDTH, NANO
+from normfree.nets.nfnet import F_DEPTH, F_SERIES, F_WIDTH, NANO, inner_groups
 from normfree.nets.padding import SameConv2d, same_avg_pool2d
 from normfree.nets.registry import ModelInfo, register
 from normfree.nets.residual import scaled_residual
@@ -26,7 +26,7 @@ from normfree.nets.stochastic_depth import stochastic_depth_rates
 class BatchNormNFNetBlock(nn.Module):
     """Pre-activation bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
-    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, rounded down to whole groups.
+    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, in whole groups.
     """
 
     def __init__(
@@ -47,9 +47,7 @@ class BatchNormNFNetBlock(nn.Module):
         self.stride = stride
         self.activation = nonlinearity(activation).function
         self.stochastic_depth_rate = stochastic_depth_rate
-        groups = (out_channels // 2) // group_size
-        if groups == 0:
-            raise ValueError(f"group_size={group_size} is more than half of a stage's width={out_channels}")
+        groups = inner_groups(out_channels, group_size)
         mid = groups * group_size
         self.bn0 = GhostBatchNorm2d(in_channels, ghost_batch)
         self.conv0 = SameConv2d(in_channels, mid, 1)

@@ -19,6 +19,8 @@ from normfree.nets.weights.safetensors_file import save_weights
 
 _EXAMPLE = """examples:
   python -m normfree.nets.convert F0_haiku.npz nfnet_f0.safetensors model=nfnet_f0
+  python -m normfree.nets.convert dm_nfnet_f0.safetensors timm_f0.safetensors model=nfnet_f0 \\
+      activation=gelu_erf standardization=timm
   python -m normfree.nets.convert final.ckpt nano.safetensors model=nfnet_nano num_classes=10 in_channels=1
 """
 
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 after one line on standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m normfree.nets.convert",
-        description="Turn released NFNet weights (pickles called .npz), checkpoints or state dicts into safetensors.",
+        description="Turn released NFNet weights (pickles called .npz), timm's dm_nfnet, checkpoints or state dicts "
+        "into safetensors.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

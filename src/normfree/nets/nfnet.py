@@ -9,6 +9,7 @@ stride 1 and it has three stages, so its total stride is 4 (the F series: 32).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,10 +26,29 @@ from normfree.nets.stochastic_depth import stochastic_depth_rates
 from normfree.nets.weight_standardization import WSConv2d
 
 
+def inner_groups(out_channels: int, group_size: int, round_groups: bool = False) -> int:
+    """Groups of a block's 3x3 convolutions, whose width is half of `out_channels`.
+
+    Raises:
+        ValueError: that half is no multiple of `group_size` (unless `round_groups`) or less than it.
+    """
+    if group_size < 1:
+        raise ValueError(f"group_size={group_size}: give 1 or more")
+    groups, rest = divmod(out_channels // 2, group_size)
+    if groups == 0:
+        raise ValueError(f"group_size={group_size} is more than half of a stage's width={out_channels}")
+    if rest and not round_groups:
+        raise ValueError(
+            f"half of a stage's width={out_channels} is no multiple of group_size={group_size}; "
+            f"give it width={2 * group_size * groups} or {2 * group_size * (groups + 1)}, or another group_size"
+        )
+    return groups
+
+
 class NFNetBlock(nn.Module):
     """Normaliser-free bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
-    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, rounded down to whole groups.
+    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, see `inner_groups`.
     ``skip_gain`` (shape ``()``, initially 0) scales the branch, so that a fresh block is its shortcut.
     """
 
@@ -40,7 +60,9 @@ class NFNetBlock(nn.Module):
         *,
         stage: int,
         group_size: int,
+        round_groups: bool,
         activation: str,
+        standardization: str,
         se_ratio: float,
         stochastic_depth_rate: float,
         alpha: float,
@@ -55,16 +77,15 @@ class NFNetBlock(nn.Module):
         self.expected_std = expected_std
         gamma = nonlinearity(activation).gamma
         entry = gamma / expected_std
-        groups = (out_channels // 2) // group_size
-        if groups == 0:
-            raise ValueError(f"group_size={group_size} is more than half of a stage's width={out_channels}")
+        groups = inner_groups(out_channels, group_size, round_groups)
         mid = groups * group_size
-        self.conv0 = WSConv2d(in_channels, mid, 1, input_scale=entry)
-        self.conv1 = WSConv2d(mid, mid, 3, stride, groups, input_scale=gamma)
-        self.conv1b = WSConv2d(mid, mid, 3, 1, groups, input_scale=gamma)
-        self.conv2 = WSConv2d(mid, out_channels, 1, input_scale=gamma)
+        conv = partial(WSConv2d, standardization=standardization)
+        self.conv0 = conv(in_channels, mid, 1, input_scale=entry)
+        self.conv1 = conv(mid, mid, 3, stride, groups, input_scale=gamma)
+        self.conv1b = conv(mid, mid, 3, 1, groups, input_scale=gamma)
+        self.conv2 = conv(mid, out_channels, 1, input_scale=gamma)
         project = stride > 1 or in_channels != out_channels
-        self.conv_shortcut = WSConv2d(in_channels, out_channels, 1, input_scale=entry) if project else None
+        self.conv_shortcut = conv(in_channels, out_channels, 1, input_scale=entry) if project else None
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
         self.skip_gain = nn.Parameter(torch.zeros(()))
 
@@ -92,8 +113,12 @@ class NFNet(ClassifierNetwork):
         stem_hidden: channels of the stem's convolutions before its last.
         stem_strides: strides of all of the stem's convolutions.
         stem_width: channels of the stem's last convolution; None takes half of the first stage's.
-        group_size: channels per group of the 3x3 convolutions.
+        group_size: channels per group of the 3x3 convolutions, whose width is half of the stage's.
+        round_groups: round that half down to whole groups, as the released F4+ has it, instead of refusing it.
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
+        activation: name of a nonlinearity; with ``"gelu_erf"`` and `standardization` ``"timm"`` the network computes
+            what timm's dm_nfnet does.
+        standardization: rule of the weight-standardised convolutions, ``"deepmind"`` or ``"timm"``.
         alpha: weight of every residual branch.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
@@ -110,8 +135,10 @@ class NFNet(ClassifierNetwork):
         stem_strides: Sequence[int] = (2, 1, 1, 2),
         stem_width: int | None = None,
         group_size: int = 128,
+        round_groups: bool = False,
         se_ratio: float = 0.5,
         activation: str = "gelu",
+        standardization: str = "deepmind",
         alpha: float = 0.2,
         drop_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
@@ -123,13 +150,14 @@ class NFNet(ClassifierNetwork):
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
         self.activation = nonlinearity(activation).function
         self.gamma = nonlinearity(activation).gamma
+        conv = partial(WSConv2d, standardization=standardization)
         self.stem_convs = nn.ModuleList()
         channels = in_channels
         for index, (out_channels, stride) in enumerate(
             zip((*stem_hidden, stem_width or width[0] // 2), stem_strides, strict=True)
         ):
             scale = self.gamma if index else 1.0
-            self.stem_convs.append(WSConv2d(channels, out_channels, 3, stride, input_scale=scale))
+            self.stem_convs.append(conv(channels, out_channels, 3, stride, input_scale=scale))
             channels = out_channels
         self.blocks = nn.ModuleList()
         for (stage, out_channels, _, stride), block_drop_rate, std in zip(
@@ -142,7 +170,9 @@ class NFNet(ClassifierNetwork):
                     stride,
                     stage=stage,
                     group_size=group_size,
+                    round_groups=round_groups,
                     activation=activation,
+                    standardization=standardization,
                     se_ratio=se_ratio,
                     stochastic_depth_rate=block_drop_rate,
                     alpha=alpha,
@@ -150,7 +180,7 @@ class NFNet(ClassifierNetwork):
                 )
             )
             channels = out_channels
-        self.final_conv = WSConv2d(channels, 2 * channels, 1)
+        self.final_conv = conv(channels, 2 * channels, 1)
         self.add_classifier(2 * channels, num_classes, drop_rate, weight_std=0.01)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -176,7 +206,7 @@ F_SERIES: tuple[tuple[float, int, int, int], ...] = (
 )
 
 
-def _register_f(name: str, level: int, width: tuple[int, ...], parameters: int) -> None:
+def _register_f(name: str, level: int, width: tuple[int, ...], parameters: int, **defaults: Any) -> None:
     drop_rate, train_size, test_size, _ = F_SERIES[level]
     register(
         ModelInfo(
@@ -194,12 +224,13 @@ def _register_f(name: str, level: int, width: tuple[int, ...], parameters: int) 
         width=width,
         drop_rate=drop_rate,
         stochastic_depth_rate=0.25,
+        **defaults,
     )
 
 
 for _level, _row in enumerate(F_SERIES):
     _register_f(f"nfnet_f{_level}", _level, F_WIDTH, _row[3])
-_register_f("nfnet_f4_plus", 4, (384, 768, 2048, 2048), 524_954_484)
+_register_f("nfnet_f4_plus", 4, (384, 768, 2048, 2048), 524_954_484, round_groups=True)
 NANO: dict[str, Any] = {
     "depth": (1, 2, 1),
     "width": (32, 64, 128),

@@ -6,7 +6,8 @@ learnable gain and the variance floor of the released NFNet code. Per output cha
     w_hat = gain * (w - mean(w)) / sqrt(max(N * var(w), 1e-4))
 
 `var` is the population variance, so ``N * var`` is the squared norm of the centred filter. The floor is
-a maximum, not an addend.
+a maximum, not an addend. That rule is called ``deepmind``. The rule ``timm`` is that of timm's dm_nfnet, which adds
+to the variance instead: the square root there is ``sqrt(N * (var(w) + 1e-5))``.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from normfree.nets.errors import one_of
 from normfree.nets.initializers import lecun_normal_
 from normfree.nets.padding import same_conv2d
 
+STANDARDIZATIONS = ("deepmind", "timm")
 VARIANCE_FLOOR = 1e-4
+TIMM_VARIANCE_ADDEND = 1e-5
 _FILTER = (1, 2, 3)
 
 
@@ -58,13 +62,23 @@ class _Standardize(torch.autograd.Function):
         return d_weight, (along * inverse).view(-1), None
 
 
-def standardize_weight(weight: Tensor, gain: Tensor, input_scale: float = 1.0) -> Tensor:
+def _standardize_as_timm(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor:
+    centred = weight - weight.mean(_FILTER, keepdim=True)
+    addend = TIMM_VARIANCE_ADDEND * weight[0].numel()
+    norm = (centred.square().sum(_FILTER, keepdim=True) + addend).sqrt()
+    return centred * (input_scale * gain.view(-1, 1, 1, 1) / norm)
+
+
+def standardize_weight(
+    weight: Tensor, gain: Tensor, input_scale: float = 1.0, standardization: str = "deepmind"
+) -> Tensor:
     """Standardised convolution weight, times `input_scale`. Differentiable once.
 
     Args:
         weight: ``[Cout, Cin / groups, kh, kw]``, in any memory format.
         gain: ``[Cout]``.
         input_scale: constant by which the convolution's input is to be multiplied.
+        standardization: one of `STANDARDIZATIONS`.
 
     Returns:
         A tensor like `weight`. Half-precision weights are standardised in float32 and cast back.
@@ -73,7 +87,9 @@ def standardize_weight(weight: Tensor, gain: Tensor, input_scale: float = 1.0) -
     if dtype in (torch.bfloat16, torch.float16):
         weight, gain = weight.float(), gain.float()
     standardized: Tensor
-    if torch.compiler.is_compiling():
+    if standardization == "timm":
+        standardized = _standardize_as_timm(weight, gain, input_scale)
+    elif torch.compiler.is_compiling():
         # The compiler fuses the plain formula and its derivative by itself.
         standardized = _standardize(weight, gain, input_scale)[0]
     else:
@@ -90,6 +106,7 @@ class WSConv2d(nn.Module):
     Args:
         input_scale: constant factor on the input (an activation's gamma, a block's 1 / expected_std),
             applied to the small weight instead of the large input.
+        standardization: one of `STANDARDIZATIONS`; raises ValueError otherwise.
     """
 
     def __init__(
@@ -100,6 +117,7 @@ class WSConv2d(nn.Module):
         stride: int = 1,
         groups: int = 1,
         input_scale: float = 1.0,
+        standardization: str = "deepmind",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -108,6 +126,7 @@ class WSConv2d(nn.Module):
         self.stride = stride
         self.groups = groups
         self.input_scale = input_scale
+        self.standardization = one_of(standardization, STANDARDIZATIONS, "standardization")
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size))
         self.gain = nn.Parameter(torch.empty(out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels))
@@ -120,7 +139,7 @@ class WSConv2d(nn.Module):
 
     def standardized_weight(self) -> Tensor:
         """The weight that the convolution uses, `input_scale` included."""
-        return standardize_weight(self.weight, self.gain, self.input_scale)
+        return standardize_weight(self.weight, self.gain, self.input_scale, self.standardization)
 
     def forward(self, x: Tensor) -> Tensor:
         return same_conv2d(x, self.standardized_weight(), self.bias, self.stride, self.groups)
@@ -128,5 +147,5 @@ class WSConv2d(nn.Module):
     def extra_repr(self) -> str:
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"groups={self.groups}, input_scale={self.input_scale:.4f}"
+            f"groups={self.groups}, input_scale={self.input_scale:.4f}, standardization={self.standardization}"
         )

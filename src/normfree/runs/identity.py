@@ -10,6 +10,8 @@ from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
 _DATA_IRRELEVANT = "root", "workers", "label"
+# Options that came later; left out where they are not given, so that earlier runs keep their names.
+_LATER_MODEL_OPTIONS = ("standardization",)
 
 
 def science(resolved: Resolved) -> dict[str, Any]:
@@ -23,6 +25,9 @@ def science(resolved: Resolved) -> dict[str, Any]:
         del content[key]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]
+    for key in _LATER_MODEL_OPTIONS:
+        if content["model"][key] is None:
+            del content["model"][key]
     for key in ("epochs", "steps", "lr"):
         del content[key]
     for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):

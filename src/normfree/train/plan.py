@@ -5,12 +5,14 @@ import torch
 from normfree.config import Resolved, UserError, plan_batch, require_images
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
+from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
 
 
 def describe_plan(resolved: Resolved) -> str:
     """The plan as lines of text; builds the network's shapes, trains nothing."""
     config = resolved.config
+    check_image_size(resolved)
     cost = network_cost(resolved)
     warnings = []
     try:

@@ -14,6 +14,7 @@ from normfree.runs import RunDirectory, result_of
 from normfree.runs.provenance import difference, provenance
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
+from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
 from normfree.train.stopping import StopRequest
 
@@ -43,6 +44,7 @@ def run_one(
     if (done := directory.finished_result()) is not None:
         return done
     device = choose_device(resolved)
+    check_image_size(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
     directory.create()
     with directory.locked():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.nets.haiku_names import from_haiku
+from normfree.nets.timm_names import from_timm, is_timm
 from normfree.nets.weights.haiku_pickle import read_haiku_pickle
 from normfree.nets.weights.safetensors_file import read_safetensors
 from normfree.nets.weights.torch_checkpoint import read_torch_checkpoint
@@ -37,18 +38,32 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{path}: {error}") from None
     if start[:4] == b"PK\x03\x04":
-        return read_torch_checkpoint(path), {"kind": "torch checkpoint"}
+        return _own_names(path, read_torch_checkpoint(path), {"kind": "torch checkpoint"})
     if start[8:] == b"{":
         state, metadata = read_safetensors(path)
-        return state, {**metadata, "kind": "safetensors"}
+        return _own_names(path, state, {**metadata, "kind": "safetensors"})
     raise ValueError(f"{path}: neither safetensors, nor a checkpoint, nor a released file of Haiku weights")
+
+
+def _own_names(path: Path, state: dict[str, Tensor], about: dict[str, str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not is_timm(state):
+        return state, about
+    try:
+        return from_timm(state), {**about, "kind": f"{about['kind']} of timm's dm_nfnet"}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, keep_head: bool = False) -> None:
     """Gives `model` the weights in `path`, all of them or none. Never executes what it reads.
 
-    Reads safetensors of this package, checkpoints of its runs, bare state dicts and the released NFNet files
-    (pickles called ``.npz``). Values are cast to the model's dtype and moved to its device.
+    Reads safetensors of this package, checkpoints of its runs, bare state dicts, the released NFNet files
+    (pickles called ``.npz``) and timm's dm_nfnet (safetensors or torch checkpoints). Values are cast to the model's
+    dtype and moved to its device.
+
+    timm's dm_nfnet weights are the released ones, which timm evaluates by another rule. A network made with
+    ``activation="gelu_erf", standardization="timm"`` computes what timm does with them; without these two it
+    computes what the released code does.
 
     Args:
         keep_head: leave the model's classifier as it is, for another number of classes.

@@ -1,4 +1,4 @@
-"""Weights inside checkpoints that ``torch.save`` wrote: Lightning's of this package, or a bare state dict."""
+"""Weights inside checkpoints that ``torch.save`` wrote: Lightning's of this package, timm's, or a bare state dict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from normfree.nets.timm_names import is_timm
 
 _PREFIX = "network."
 
@@ -29,7 +31,7 @@ def read_torch_checkpoint(path: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
         raise ValueError(f"{path}: holds no state dict of a network")
-    if "state_dict" in content:
+    if "state_dict" in content and not is_timm(state):
         state = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
     if not state:
         raise ValueError(f"{path}: holds no network's weights; their names would start with {_PREFIX!r}")

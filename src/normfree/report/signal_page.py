@@ -99,8 +99,8 @@ def caption(table: pd.DataFrame, conditions: SignalConditions) -> str:
         )
     if (table["avg_var"] < 0.5 * table["expected_var"])[table["block"] > 0].any():
         said.append(
-            "A network falls far below it where shortcuts average 2 x 2 pixels (NFNets, NF-RegNets), between which noise "
-            "has no correlation, and where maps are so small that windows hold mostly padding."
+            "A network falls far below it where shortcuts average 2 x 2 pixels (NFNets, NF-RegNets), between which "
+            "noise has no correlation, and where maps are so small that windows hold mostly padding."
         )
     return " ".join(said)
 

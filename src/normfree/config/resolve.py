@@ -58,6 +58,11 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     _refuse_unknown(node)
     if OmegaConf.get_type(node) is not TrainConfig:
         node = OmegaConf.merge(OmegaConf.structured(TrainConfig), node)
+    if OmegaConf.is_missing(node.model, "name"):
+        raise UserError(
+            f"model.name=???: model={node.model.family} is no network by itself; "
+            "name one, for example model.name=resnet18"
+        )
     if OmegaConf.is_interpolation(node.data, "train_size") and node.model.train_size is None:
         raise UserError(
             f"data.train_size=null: data={node.data.name} takes its image sizes from the network, and "

@@ -15,6 +15,8 @@ DIGITS = [
     ("clip=none",),
     ("clip=norm",),
     ("clip=agc",),
+    ("clip=agc", "clip.stages=[stem,1,head]", "clip.scope=timm"),
+    ("clip=custom", "clip._target_=tests.train.own_clipping.halve"),
     ("augment=none",),
     ("augment=shift",),
     ("augment=shift", "augment.flip=true"),

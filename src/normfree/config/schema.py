@@ -41,12 +41,15 @@ class ModelConfig:
 class ClipConfig:
     """Gradient clipping; keys that the chosen rule does not use stay ``None``."""
 
-    name: str = MISSING  # none, norm or agc
+    name: str = MISSING  # none, norm, agc or custom
     clip_factor: float | None = None  # agc: largest |gradient| / |parameter| of a unit (lambda)
     eps: float | None = None  # agc: floor of |parameter|
     unit: str | None = None  # agc: deepmind, timm or tensor
     scope: str | None = None  # agc: deepmind, timm or all
+    stages: list[str] | None = None  # agc: only in some of stem, 0, 1, ..., head; None: everywhere
     max_norm: float | None = None  # norm: largest global gradient norm
+    _target_: str | None = None  # custom: module.name of a function or class of yours
+    arguments: Any = None  # custom: what it is given beside the parameters, by name
 
 
 @dataclass

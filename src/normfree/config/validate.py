@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
-from normfree.config.schema import PRECISIONS, TrainConfig
+from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
 
 Check = tuple[str, Callable[[float], bool], str]
 
@@ -60,7 +60,7 @@ RANGES: dict[str, Check] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
     "model.standardization": ("deepmind", "timm"),
-    "clip.name": ("none", "norm", "agc"),
+    "clip.name": ("none", "norm", "agc", "custom"),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.scope": ("deepmind", "timm", "all"),
     "optimizer.name": ("sgd",),
@@ -71,7 +71,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
-CLIP_KEYS = {"none": (), "norm": ("max_norm",), "agc": ("clip_factor", "eps", "unit", "scope")}
+CLIP_KEYS = {
+    "none": (),
+    "norm": ("max_norm",),
+    "agc": ("clip_factor", "eps", "unit", "scope"),
+    "custom": ("_target_",),
+}
 """What each kind of clipping uses."""
 
 
@@ -121,9 +126,7 @@ def _check_relations(config: TrainConfig) -> None:
             f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
-    for key in CLIP_KEYS[config.clip.name]:
-        if getattr(config.clip, key) is None:
-            raise UserError(f"clip.{key}=null: clip={config.clip.name} needs a value")
+    _check_clipping(config.clip)
     if config.outcome.window > config.outcome.patience:
         raise UserError(
             f"outcome.window={config.outcome.window}: longer than outcome.patience={config.outcome.patience}; "
@@ -135,6 +138,25 @@ def _check_relations(config: TrainConfig) -> None:
             f"batch={config.batch}: larger than the {config.data.train_samples} training images of "
             f"{config.data.name}; use batch={config.data.train_samples} or less, or more data"
         )
+
+
+def _check_clipping(clip: ClipConfig) -> None:
+    for key in CLIP_KEYS[clip.name]:
+        if getattr(clip, key) is None:
+            example = ", such as clip._target_=my_clipping.halve" if key == "_target_" else ""
+            raise UserError(f"clip.{key}=null: clip={clip.name} needs a value{example}")
+    if clip._target_ is not None and clip.name != "custom":
+        raise UserError(f"clip._target_={clip._target_}: clip={clip.name} has its own code; add clip=custom")
+    if not isinstance(clip.arguments, dict | None):
+        raise UserError(f"clip.arguments={clip.arguments}: give names and values, such as 'clip.arguments={{share: 0.5}}'")
+    if clip.stages is None:
+        return
+    listed = "[" + ",".join(clip.stages) + "]"
+    if clip.name != "agc":
+        raise UserError(f"clip.stages={listed}: for clip=agc alone; leave it out with clip={clip.name}")
+    for stage in clip.stages or ("",):
+        if stage not in ("stem", "head") and not stage.isdigit():
+            raise UserError(f"clip.stages={listed}: choose from stem, head and numbers of stages, from 0")
 
 
 def _check_augmentation(config: TrainConfig) -> None:

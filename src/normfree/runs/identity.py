@@ -36,6 +36,11 @@ def science(resolved: Resolved) -> dict[str, Any]:
         del content["model"]["ghost_batch"]
     used = CLIP_KEYS[resolved.config.clip.name]
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
+    clip = resolved.config.clip
+    if clip.stages is not None:
+        content["clip"]["stages"] = sorted(set(clip.stages))
+    if clip.name == "custom" and clip.arguments:
+        content["clip"]["arguments"] = clip.arguments
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,
@@ -70,8 +75,10 @@ def run_id(resolved: Resolved) -> str:
 
 
 def clip_label(resolved: Resolved) -> str:
-    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``."""
+    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, or a user's function by its name."""
     clip = resolved.config.clip
     if clip.name == "agc":
-        return f"AGC {clip.clip_factor:g}"
+        return f"AGC {clip.clip_factor:g}" + (f" in {'+'.join(clip.stages)}" if clip.stages is not None else "")
+    if clip.name == "custom":
+        return str(clip._target_).rpartition(".")[2]
     return f"norm {clip.max_norm:g}" if clip.name == "norm" else "none"

@@ -3,35 +3,122 @@
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from normfree.clip import ClipStatistics, clip_grad_agc_, clip_grad_norm_, clipped_parameters
+from normfree.clip import (
+    ClipStatistics,
+    NormStatistics,
+    UnitStatistics,
+    clip_grad_agc_,
+    clip_grad_norm_,
+    clipped_parameters,
+)
 from normfree.config import UserError
 from normfree.config.schema import ClipConfig
-from normfree.train.module import Classifier
+from normfree.train.clip_telemetry import ClipTelemetry
+from normfree.train.instantiate import Clipper, clipper_of
+
+SHARDED = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
 
 
 class GradientClipping(pl.Callback):
-    """Applies ``clip=`` and keeps what it did in ``statistics`` (device tensors, ``None`` before the first step)."""
+    """Applies ``clip=`` and keeps what it did in ``statistics`` (device tensors, ``None`` before the first step).
 
-    def __init__(self, clip: ClipConfig) -> None:
+    Clips the parameters of ``module.network`` if there is such a thing, else of the whole module.
+
+    Args:
+        telemetry: records what AGC did, layer by layer, at some steps.
+
+    Raises:
+        UserError: when training starts, for what would clip twice, clip scaled gradients or clip pieces of them.
+    """
+
+    def __init__(self, clip: ClipConfig, telemetry: ClipTelemetry | None = None) -> None:
         self.clip = clip
         self.statistics: ClipStatistics | None = None
+        self._telemetry = telemetry
+        self._custom: Clipper | None = clipper_of(clip) if clip.name == "custom" else None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.clip.name != "none" and trainer.gradient_clip_val is not None:
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if self.clip.name == "none":
+            return
+        if isinstance(trainer.strategy, SHARDED):
+            raise UserError(
+                f"clip={self.clip.name} and strategy={type(trainer.strategy).__name__}: each device has a piece of "
+                "every gradient, and a norm needs all of it; use strategy=ddp, or clip=none"
+            )
+        if trainer.gradient_clip_val is not None:
             raise UserError(
                 f"clip={self.clip.name} and trainer.gradient_clip_val={trainer.gradient_clip_val}: "
                 "gradients would be clipped twice; leave gradient_clip_val unset"
             )
 
-    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: Optimizer) -> None:
-        assert isinstance(pl_module, Classifier)
-        network = pl_module.network
-        if self.clip.name == "agc":
-            scope, unit, factor, eps = self.clip.scope, self.clip.unit, self.clip.clip_factor, self.clip.eps
-            assert None not in (scope, unit, factor, eps), "config.validate sees to it"
-            self.statistics = clip_grad_agc_(clipped_parameters(network, scope), factor, eps, unit)  # type: ignore[arg-type]
-        elif self.clip.name == "norm":
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.clip.name == "none":
+            return
+        fused = any(group.get("fused") for optimizer in trainer.optimizers for group in optimizer.param_groups)
+        if fused and trainer.precision == "16-mixed":
+            raise UserError(
+                f"clip={self.clip.name}, precision=16-mixed and a fused optimizer: it unscales gradients after they "
+                "were clipped; make the optimizer with fused=False, or use precision=bf16-mixed"
+            )
+        self._parameters(pl_module)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._telemetry is not None:
+            self._telemetry.start(trainer.global_step)
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        if self.clip.name == "none":
+            return
+        parameters = self._parameters(pl_module)
+        if self.clip.name == "norm":
             assert self.clip.max_norm
-            self.statistics = clip_grad_norm_(network.parameters(), self.clip.max_norm)
+            self.statistics = clip_grad_norm_(parameters, self.clip.max_norm)
+        elif self._custom is not None:
+            self.statistics = _watched(self._custom, parameters)
+        else:
+            unit, factor, eps = self.clip.unit, self.clip.clip_factor, self.clip.eps
+            assert unit is not None, "config.validate sees to it"
+            assert factor is not None
+            assert eps is not None
+            self.statistics = clip_grad_agc_(parameters, factor, eps, unit)
+            if self._telemetry is not None:
+                self._telemetry.record(trainer.global_step + 1, _network(pl_module), parameters, self.statistics)
+
+    def _parameters(self, pl_module: pl.LightningModule) -> list[Tensor]:
+        network = _network(pl_module)
+        if self.clip.name != "agc":
+            return list(network.parameters())
+        assert self.clip.scope is not None, "config.validate sees to it"
+        try:
+            return list(clipped_parameters(network, self.clip.scope, self.clip.stages))
+        except ValueError as error:
+            raise UserError(f"clip.{error}" if str(error).startswith("stages") else f"clip: {error}") from error
+
+
+def _network(pl_module: pl.LightningModule) -> nn.Module:
+    network = getattr(pl_module, "network", None)
+    return network if isinstance(network, nn.Module) else pl_module
+
+
+def _watched(clipper: Clipper, parameters: list[Tensor]) -> ClipStatistics:
+    """What a user's clipper did: its own statistics, or the norms before and after."""
+    before = _norm(parameters)
+    answer: Any = clipper(parameters)
+    if isinstance(answer, NormStatistics | UnitStatistics):
+        return answer
+    after = _norm(parameters)
+    return NormStatistics(before, after, 1, (after < before).long(), before.isfinite().logical_not())
+
+
+def _norm(parameters: list[Tensor]) -> Tensor:
+    with torch.no_grad():
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        return get_total_norm(gradients) if gradients else torch.zeros(())

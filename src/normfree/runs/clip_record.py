@@ -1,0 +1,127 @@
+"""``clip.csv`` of a run: what adaptive gradient clipping did to each layer, and how that is drawn.
+
+A row is a layer at a step, in the order of depth; the row named `ALL` with depth -1 is all of them together. The
+ratio of a unit is ``|g| / max(|p|, eps)``, which is clipped above the clip factor; its quantiles are over the units
+of the row.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUANTILES = (5, 25, 50, 75, 95)
+COLUMNS = ("step", "depth", "stage", "layer", "units", "clipped", *(f"ratio_q{share:02d}" for share in QUANTILES))
+ALL = "all"
+MAP_COLOURS = "viridis"
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What ``clip.csv`` holds.
+
+    Attributes:
+        steps: the recorded steps, ``[S]``.
+        layers, stages: of each layer, from the input to the output, ``[L]``.
+        units: of each layer, ``[L]``.
+        share: of the units that were clipped, ``[L, S]``; NaN where a layer had no gradient.
+        overall: the same over all layers, ``[S]``.
+        ratios: quantiles of |g| / |p| over all units, ``[S, Q]``.
+    """
+
+    steps: _Floats
+    layers: tuple[str, ...]
+    stages: tuple[str, ...]
+    units: _Floats
+    share: _Floats
+    overall: _Floats
+    ratios: _Floats
+
+    def of_stages(self) -> dict[str, _Floats]:
+        """Share of units clipped in each stage, ``[S]``, in the order of depth."""
+        found = {}
+        for stage in dict.fromkeys(self.stages):
+            here = np.array([one == stage for one in self.stages])
+            share, units = self.share[here], self.units[here, None] * np.isfinite(self.share[here])
+            found[stage] = np.nansum(share * units, axis=0) / np.maximum(units.sum(0), 1)
+        return found
+
+    def most_clipped(self, count: int = 10) -> list[tuple[str, float]]:
+        """The layers with the largest share of units clipped, over all recorded steps."""
+        seen = np.isfinite(self.share).sum(1)
+        mean = np.nansum(self.share, axis=1) / np.maximum(seen, 1)
+        order = sorted(range(len(self.layers)), key=lambda index: (-mean[index], index))
+        return [(self.layers[index], float(mean[index])) for index in order[:count]]
+
+
+def read_clip_record(path: Path) -> ClipRecord | None:
+    """The record, or None where there is none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    except OSError:
+        return None
+    if not rows:
+        return None
+    steps = sorted({int(row["step"]) for row in rows})
+    named = {int(row["depth"]): row for row in rows if row["layer"] != ALL}
+    if not named:
+        return None
+    column = {step: index for index, step in enumerate(steps)}
+    line = {depth: index for index, depth in enumerate(sorted(named))}
+    share = np.full((len(line), len(steps)), np.nan)
+    overall = np.full(len(steps), np.nan)
+    ratios = np.full((len(steps), len(QUANTILES)), np.nan)
+    for row in rows:
+        at, value = column[int(row["step"])], int(row["clipped"]) / max(1, int(row["units"]))
+        if row["layer"] == ALL:
+            overall[at] = value
+            ratios[at] = [float(row[f"ratio_q{quantile:02d}"] or np.nan) for quantile in QUANTILES]
+        else:
+            share[line[int(row["depth"])], at] = value
+    deep = [named[depth] for depth in sorted(named)]
+    return ClipRecord(
+        steps=np.array(steps, dtype=float),
+        layers=tuple(row["layer"] for row in deep),
+        stages=tuple(row["stage"] for row in deep),
+        units=np.array([float(row["units"]) for row in deep]),
+        share=share,
+        overall=overall,
+        ratios=ratios,
+    )
+
+
+def stage_label(stage: str) -> str:
+    """How a figure calls a stage."""
+    return f"stage {stage}" if stage.isdigit() else stage or "network"
+
+
+def draw_heat_map(axes: Any, steps: _Floats, share: _Floats, stages: tuple[str, ...]) -> Any:
+    """Depth over step, coloured by the share of units clipped; returns what a colour bar is made of.
+
+    Args:
+        axes: of matplotlib.
+        steps: ``[S]``, evenly spaced but for the last.
+        share: ``[L, S]``.
+        stages: of each layer; they label the depth.
+    """
+    edges = np.concatenate([[max(0.0, 2 * steps[0] - steps[1]) if len(steps) > 1 else 0.0], steps])
+    image = axes.pcolormesh(edges, np.arange(share.shape[0] + 1), share, cmap=MAP_COLOURS, vmin=0, vmax=1)
+    image.set_rasterized(True)
+    starts = [index for index in range(len(stages)) if index == 0 or stages[index] != stages[index - 1]]
+    ends = [*starts[1:], len(stages)]
+    for start in starts[1:]:
+        axes.axhline(start, color="white", linewidth=0.8)
+    axes.set_yticks([(start + end) / 2 for start, end in zip(starts, ends, strict=True)])
+    axes.set_yticklabels([stage_label(stages[start]) for start in starts])
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("step")
+    return image

@@ -48,6 +48,8 @@ def test_a_run_directorys_config_gives_the_same_run() -> None:
         "lr=1.6",
         "optimizer.warmup_steps=60",
         "clip.max_norm=3",
+        "optimizer.beta1=0.5",
+        "optimizer.sam_share=0.5",
     ],
 )
 def test_what_cannot_change_the_result_is_left_out(override: str) -> None:
@@ -65,10 +67,25 @@ def test_what_cannot_change_the_result_is_left_out(override: str) -> None:
         "model.alpha=0.3",
         "augment=none",
         "steps=599",
+        "optimizer.momentum=0.8",
+        "optimizer.ema_decay=0.999",
+        "optimizer.sam_rho=0.05",
+        "optimizer.final_lr=0.01",
     ],
 )
 def test_what_can_change_the_result_is_in(override: str) -> None:
     assert run_id(resolved(override)) != run_id(resolved())
+
+
+def test_runs_keep_the_names_they_had_before_options_were_added() -> None:
+    """Of the committed quickstart."""
+    assert run_id(resolved("experiment=quickstart", "batch=16", "lr=0.1")).endswith("-4649126b")
+
+
+def test_what_another_optimizer_uses_enters_with_it() -> None:
+    adamw = resolved("optimizer=adamw", "clip=none")
+    assert run_id(resolved("optimizer=adamw", "clip=none", "optimizer.beta1=0.8")) != run_id(adamw)
+    assert run_id(resolved("optimizer=adamw", "clip=none", "optimizer.momentum=0.8")) == run_id(adamw)
 
 
 def test_an_arm_is_the_runs_that_differ_in_the_seed() -> None:

@@ -3,15 +3,19 @@
 from normfree.config.batch_plan import BatchPlan, plan_batch
 from normfree.config.errors import UserError
 from normfree.config.images import require_images
+from normfree.config.optimizer import OPTIMIZER_KEYS, check_sam, optimizer_warnings
 from normfree.config.resolve import Resolved, resolve
 from normfree.config.schema import SCHEMA_VERSION, TrainConfig
 
 __all__ = [
+    "OPTIMIZER_KEYS",
     "SCHEMA_VERSION",
     "BatchPlan",
     "Resolved",
     "TrainConfig",
     "UserError",
+    "check_sam",
+    "optimizer_warnings",
     "plan_batch",
     "require_images",
     "resolve",

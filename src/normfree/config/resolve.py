@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
 from normfree.config.errors import UserError
+from normfree.config.optimizer import check_sam
 from normfree.config.schema import TrainConfig
 from normfree.config.validate import WARMUP_KEYS, validate
 
@@ -76,6 +77,10 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     steps = typed.steps if typed.steps is not None else _steps(typed)
     warmup = _warmup_steps(typed, steps)
     lr = typed.lr if typed.lr is not None else typed.optimizer.base_lr * typed.batch / LR_REFERENCE_BATCH
+    if (final := typed.optimizer.final_lr) is not None and final > lr:
+        raise UserError(
+            f"optimizer.final_lr={final:g}: greater than the learning rate of {lr:g}; set it to that or less"
+        )
     micro_batch, norm_batch = _batches(typed)
     return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch)
 
@@ -146,6 +151,7 @@ def _batches(config: TrainConfig) -> tuple[int | None, int | None]:
     """Micro batch and norm_batch. A BatchNorm network's micro batch is never chosen by what memory there is."""
     trainer = config.trainer
     plan = plan_batch(config.batch, trainer.devices, trainer.nodes, trainer.micro_batch)
+    check_sam(config, plan)
     if config.model.normalizer != "batchnorm":
         return trainer.micro_batch, None
     ghost = config.model.ghost_batch

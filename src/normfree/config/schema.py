@@ -85,17 +85,24 @@ class AugmentConfig:
 
 @dataclass
 class OptimizerConfig:
-    """SGD with Nesterov momentum, linear warm-up and cosine decay to zero."""
+    """The optimizer, linear warm-up and cosine decay; keys that the chosen optimizer does not use change nothing."""
 
-    name: str = "sgd"
+    name: str = "sgd"  # sgd, adamw, lamb or lion
     base_lr: float = 0.1  # learning rate at batch 256
-    momentum: float = 0.9
-    nesterov: bool = True
+    final_lr: float | None = None  # where the cosine ends; None: 0
+    momentum: float = 0.9  # sgd
+    nesterov: bool = True  # sgd
+    beta1: float | None = None  # adamw, lamb, lion: decay of the gradient's average
+    beta2: float | None = None  # adamw, lamb: of its square's; lion: of what is kept of the gradient
+    eps: float | None = None  # adamw, lamb
     weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
     warmup_epochs: float | None = None
     warmup_steps: float | None = None
     warmup_share: float | None = None  # of all steps
     label_smoothing: float = 0.1
+    ema_decay: float | None = None  # moving average of the weights, evaluated beside them; None: none is kept
+    sam_rho: float | None = None  # sharpness-aware minimization: length of the ascent; None: off
+    sam_share: float = 0.2  # of the batch, that the ascent is computed on
 
 
 @dataclass

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
+from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
 
 Check = tuple[str, Callable[[float], bool], str]
@@ -11,6 +12,7 @@ Check = tuple[str, Callable[[float], bool], str]
 _POSITIVE: Check = ("positive", lambda value: value > 0, "must be greater than 0")
 _NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or greater")
 _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
+_PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
 
 RANGES: dict[str, Check] = {
@@ -37,12 +39,19 @@ RANGES: dict[str, Check] = {
     "augment.magnitude": _NOT_NEGATIVE,
     "augment.randaugment_layers": _NOT_NEGATIVE,
     "optimizer.base_lr": _POSITIVE,
+    "optimizer.final_lr": _NOT_NEGATIVE,
     "optimizer.momentum": _SHARE,
+    "optimizer.beta1": _SHARE,
+    "optimizer.beta2": _SHARE,
+    "optimizer.eps": _POSITIVE,
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.warmup_epochs": _NOT_NEGATIVE,
     "optimizer.warmup_steps": _NOT_NEGATIVE,
     "optimizer.warmup_share": _SHARE,
     "optimizer.label_smoothing": _SHARE,
+    "optimizer.ema_decay": _SHARE,
+    "optimizer.sam_rho": _POSITIVE,
+    "optimizer.sam_share": _PART,
     "trainer.devices": _COUNT,
     "trainer.nodes": _COUNT,
     "trainer.micro_batch": _COUNT,
@@ -63,7 +72,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "clip.name": ("none", "norm", "agc", "custom"),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.scope": ("deepmind", "timm", "all"),
-    "optimizer.name": ("sgd",),
+    "optimizer.name": tuple(OPTIMIZER_KEYS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "logger.name": ("csv", "wandb"),
     "logger.mode": ("online", "offline"),
@@ -132,6 +141,7 @@ def _check_relations(config: TrainConfig) -> None:
             f"outcome.window={config.outcome.window}: longer than outcome.patience={config.outcome.patience}; "
             "set it to that or less"
         )
+    check_optimizer(config)
     _check_augmentation(config)
     if config.batch > config.data.train_samples:
         raise UserError(

@@ -5,13 +5,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from normfree.config import SCHEMA_VERSION, Resolved
+from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
 _DATA_IRRELEVANT = "root", "workers", "label"
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
+_LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 
 def science(resolved: Resolved) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
         del content[key]
     for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):
         del content["optimizer"][key]
+    content["optimizer"] = _used_by_the_optimizer(content["optimizer"])
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
     used = CLIP_KEYS[resolved.config.clip.name]
@@ -49,6 +51,15 @@ def science(resolved: Resolved) -> dict[str, Any]:
         "norm_batch": resolved.norm_batch,
         "channels_last": resolved.config.trainer.channels_last,
     }
+
+
+def _used_by_the_optimizer(settings: dict[str, Any]) -> dict[str, Any]:
+    used = OPTIMIZER_KEYS[settings["name"]]
+    unused = {key for keys in OPTIMIZER_KEYS.values() for key in keys if key not in used}
+    unused |= {key for key in _LATER_OPTIMIZER_OPTIONS if settings[key] is None}
+    if settings["sam_rho"] is None:
+        unused.add("sam_share")
+    return {key: value for key, value in settings.items() if key not in unused}
 
 
 def digest(content: dict[str, Any]) -> str:

@@ -11,9 +11,18 @@ EVALUATION_BATCH = 250
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, source: Source, split: str, device: torch.device, channels_last: bool = False
+    network: nn.Module,
+    source: Source,
+    split: str,
+    device: torch.device,
+    channels_last: bool = False,
+    prefix: str = "",
 ) -> dict[str, float]:
-    """Top-1 accuracy in [0, 1] and mean cross entropy in nats, in the precision of the weights and in eval mode."""
+    """Top-1 accuracy in [0, 1] and mean cross entropy in nats, in the precision of the weights and in eval mode.
+
+    Args:
+        prefix: before the names of the numbers: ``ema_`` gives ``test/ema_accuracy``.
+    """
     training = network.training
     network.eval()
     kind = next(network.parameters()).dtype
@@ -29,4 +38,4 @@ def evaluate(
     network.train(training)
     if count != source.size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, which has {source.size(split)}")
-    return {f"{split}/accuracy": correct / count, f"{split}/loss": loss / count}
+    return {f"{split}/{prefix}accuracy": correct / count, f"{split}/{prefix}loss": loss / count}

@@ -11,12 +11,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from normfree.config import BatchPlan, Resolved
+from normfree.config import BatchPlan, Resolved, optimizer_warnings
 from normfree.data import Source, build_source
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
-from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor
+from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor, MovingAverage
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
+from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import evaluate
 from normfree.train.hardware import plan_for
 from normfree.train.loader import RunBatches
@@ -78,20 +79,29 @@ def fit(
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
+    for text in optimizer_warnings(config):
+        warnings.warn(text, stacklevel=2)
 
     def evaluation(split: str) -> dict[str, float]:
         if source.size(split) == 0:
             return {}
-        return evaluate(module.network, source, split, module.device, config.trainer.channels_last)
+        scores = evaluate(module.network, source, split, module.device, config.trainer.channels_last)
+        if module.average is not None:
+            averaged = module.average.module
+            scores |= evaluate(averaged, source, split, module.device, config.trainer.channels_last, "ema_")
+        return scores
 
     with open_tracker(resolved, directory) as tracker:
         checkpoint_path, step = _newest_good(directory.checkpoint_candidates())
         truncate_metrics(directory.metrics, step)
         metrics = MetricsFile(directory.metrics, tracker.write)
-        clipping = GradientClipping(config.clip)
+        telemetry = RunTelemetry(resolved, directory, tracker)
+        clipping = GradientClipping(config.clip, telemetry)
         monitor = Monitor(resolved, clipping, metrics, progress, lambda: evaluation("validation"))
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
-        trainer = _trainer(resolved, plan, device, directory, [clipping, monitor, checkpoint])
+        decay = config.optimizer.ema_decay
+        averaging = [MovingAverage(decay)] if decay is not None else []
+        trainer = _trainer(resolved, plan, device, directory, [clipping, *averaging, monitor, checkpoint])
         batches = RunBatches(source, resolved.steps * plan.accumulation)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor
@@ -111,6 +121,7 @@ def fit(
             metrics.write(place | scores)
             if cost.macs_train <= PROBE_LIMIT_MACS:
                 outcome = replace(outcome, batch_dependence=_probe(module, source))
+        telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
         checkpoint.discard()

@@ -3,12 +3,12 @@
 import psutil
 import torch
 
-from normfree.config import BatchPlan, Resolved, UserError, plan_batch
+from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batch
 from normfree.runs.provenance import processor
 from normfree.train.network import Cost
 
 _SHARE_OF_MEMORY = 0.8
-_COPIES = 3  # of every parameter: itself, its gradient and its momentum
+_COPIES = 3  # of every parameter: itself, its gradient and an average of gradients
 
 
 def choose_device(resolved: Resolved) -> torch.device:
@@ -44,19 +44,31 @@ def free_memory(device: torch.device) -> int:
 
 
 def memory_estimate(resolved: Resolved, cost: Cost, micro_batch: int) -> int:
-    """Bytes of weights, gradients, momentum and what autograd keeps for one micro batch."""
+    """Bytes of weights, their copies (gradients, averages, SAM's) and what autograd keeps for one micro batch."""
     weights = 64 if resolved.config.precision == "64-true" else 32
     activations = 16 if resolved.config.precision in ("bf16-mixed", "16-mixed") else weights
     an_image = cost.activation_bytes * activations // 32
-    return cost.parameters * _COPIES * weights // 8 + an_image * micro_batch
+    return cost.parameters * _copies(resolved) * weights // 8 + an_image * micro_batch
+
+
+def _copies(resolved: Resolved) -> int:
+    optimizer = resolved.config.optimizer
+    squares = optimizer.name in ("adamw", "lamb")
+    return _COPIES + squares + (optimizer.ema_decay is not None) + (optimizer.sam_rho is not None)
 
 
 def plan_for(resolved: Resolved, cost: Cost, device: torch.device) -> BatchPlan:
-    """The batch plan on this device; without BatchNorm the micro batch is the largest that fits."""
+    """The batch plan on this device; without BatchNorm the micro batch is the largest that fits.
+
+    Raises:
+        UserError: SAM does not fit on the device without accumulation.
+    """
     trainer = resolved.config.trainer
     limit = None
     if resolved.micro_batch is None:
         fixed = memory_estimate(resolved, cost, 0)
         an_image = memory_estimate(resolved, cost, 1) - fixed
         limit = max(1, (free_memory(device) - fixed) // max(1, an_image))
-    return plan_batch(resolved.config.batch, trainer.devices, trainer.nodes, resolved.micro_batch, limit)
+    plan = plan_batch(resolved.config.batch, trainer.devices, trainer.nodes, resolved.micro_batch, limit)
+    check_sam(resolved.config, plan)
+    return plan

@@ -1,7 +1,13 @@
-"""``metrics.csv``: the record of a run, whatever other logger is asked for."""
+"""``metrics.csv``: the record of a run, whatever other logger is asked for.
 
+Scores are of the weights as trained; ``ema_`` are those of their moving average, blank where none is kept.
+"""
+
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from normfree.runs.files import write_text_atomic
 
 COLUMNS = (
     "step",
@@ -11,14 +17,20 @@ COLUMNS = (
     "train/accuracy",
     "validation/loss",
     "validation/accuracy",
+    "validation/ema_loss",
+    "validation/ema_accuracy",
     "test/loss",
     "test/accuracy",
+    "test/ema_loss",
+    "test/ema_accuracy",
     "grad/norm_before",
     "grad/norm_after",
     "clip/clipped_share",
     "skip_gain/mean_abs",
     "images_per_second",
 )
+
+_HEADER = ",".join(COLUMNS) + "\n"
 
 Row = Mapping[str, float | None]
 
@@ -34,7 +46,9 @@ class MetricsFile:
         self._path = path
         self._also = also
         if not path.exists() or path.stat().st_size == 0:
-            path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+            path.write_text(_HEADER, encoding="utf-8")
+        else:
+            _with_all_columns(path)
 
     def write(self, row: Row) -> None:
         unknown = set(row) - set(COLUMNS)
@@ -48,3 +62,13 @@ class MetricsFile:
 
 def _cell(value: float | None) -> str:
     return "" if value is None else repr(value)
+
+
+def _with_all_columns(path: Path) -> None:
+    """A run that an earlier version began has fewer columns."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) == COLUMNS:
+            return
+        rows = [",".join(row.get(column) or "" for column in COLUMNS) + "\n" for row in reader]
+    write_text_atomic(path, _HEADER + "".join(rows))

@@ -2,7 +2,8 @@
 
 import torch
 
-from normfree.config import Resolved, UserError, plan_batch, require_images
+from normfree.config import Resolved, UserError, optimizer_warnings, plan_batch, require_images
+from normfree.config.schema import OptimizerConfig
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
 from normfree.train.image_size import check_image_size
@@ -48,26 +49,39 @@ def describe_plan(resolved: Resolved) -> str:
         + (f"; BatchNorm statistics over {resolved.norm_batch}" if resolved.norm_batch else ""),
         "length": f"{resolved.steps:,} steps, {resolved.epochs:,.4g} times the training images; "
         f"a pass is {resolved.steps_per_epoch:,} full batches",
-        "lr": f"{resolved.lr:g} after {resolved.warmup_steps:,.6g} steps of linear warm-up, then cosine to 0",
-        "optimizer": f"{config.optimizer.name}, momentum {config.optimizer.momentum:g}, weight decay "
-        f"{config.optimizer.weight_decay:g}, label smoothing {config.optimizer.label_smoothing:g}",
+        "lr": f"{resolved.lr:g} after {resolved.warmup_steps:,.6g} steps of linear warm-up, then cosine to "
+        f"{config.optimizer.final_lr or 0:g}",
+        "optimizer": _optimizer(config.optimizer),
         "precision": config.precision,
         "compute": f"{_flop(3 * cost.macs_train * 2 * config.batch * resolved.steps)} "
         "(forward and backward, 2 a multiply-add)",
-        "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, momentum, activations)",
+        "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, averages, activations)",
         "run": str(RunDirectory.of(resolved).path),
     }
     lines = [f"{key:<10} {value}" for key, value in rows.items()]
     return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
 
 
+def _optimizer(settings: OptimizerConfig) -> str:
+    momentum = f"momentum {settings.momentum:g}"
+    if settings.name != "sgd":
+        momentum = f"betas {settings.beta1:g} and {settings.beta2:g}"
+    parts = [settings.name, momentum, f"weight decay {settings.weight_decay:g}"]
+    parts.append(f"label smoothing {settings.label_smoothing:g}")
+    if settings.sam_rho is not None:
+        parts.append(f"SAM rho {settings.sam_rho:g} on {settings.sam_share:.0%} of the batch")
+    if settings.ema_decay is not None:
+        parts.append(f"moving average {settings.ema_decay:g}")
+    return ", ".join(parts)
+
+
 def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
     config = resolved.config
-    found = []
+    found = optimizer_warnings(config)
     if config.augment.name == "paper":
         found.append(
             "augment=paper uses torchvision's RandAugment before mixing; the paper's own operations, applied after "
-            "mixing, and its exponential moving average of the weights are not in this version"
+            "mixing, are not in this version"
         )
     if device.type == "cuda" and torch.cuda.device_count() > config.trainer.devices:
         found.append(f"{torch.cuda.device_count()} GPUs here, {config.trainer.devices} used")

@@ -2,6 +2,7 @@
 
 from normfree.train.callbacks.checkpoint import Checkpoint
 from normfree.train.callbacks.clipping import GradientClipping
+from normfree.train.callbacks.ema import MovingAverage
 from normfree.train.callbacks.monitor import Monitor
 
-__all__ = ["Checkpoint", "GradientClipping", "Monitor"]
+__all__ = ["Checkpoint", "GradientClipping", "Monitor", "MovingAverage"]

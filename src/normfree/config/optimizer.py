@@ -1,0 +1,78 @@
+"""What the optimizers use, and which combinations would train something else than was asked for."""
+
+import math
+from importlib.util import find_spec
+
+from normfree.config.batch_plan import BatchPlan
+from normfree.config.errors import UserError
+from normfree.config.schema import TrainConfig
+
+OPTIMIZER_KEYS = {
+    "sgd": ("momentum", "nesterov"),
+    "adamw": ("beta1", "beta2", "eps"),
+    "lamb": ("beta1", "beta2", "eps"),
+    "lion": ("beta1", "beta2"),
+}
+"""What each optimizer uses beside learning rate and weight decay."""
+
+FROM_TIMM = ("lamb", "lion")
+SIGN_BASED = ("lion",)
+
+
+def check_optimizer(config: TrainConfig) -> None:
+    """Relations between the optimizer and the rest.
+
+    Raises:
+        UserError: for the first thing that is wrong.
+    """
+    optimizer = config.optimizer
+    for key in OPTIMIZER_KEYS[optimizer.name]:
+        if getattr(optimizer, key) is None:
+            raise UserError(f"optimizer.{key}=null: optimizer={optimizer.name} needs a value")
+    if optimizer.name in SIGN_BASED and config.clip.name == "agc":
+        raise UserError(
+            f"clip=agc: beside optimizer={optimizer.name}, which steps by the sign of the gradient's average, clipping "
+            "by units is lost; use clip=none or optimizer=sgd"
+        )
+    if optimizer.name in FROM_TIMM and find_spec("timm") is None:
+        raise UserError(
+            f"optimizer={optimizer.name}: comes from the package timm, which is not installed; "
+            "uv pip install timm, or use optimizer=adamw"
+        )
+    if optimizer.sam_rho is not None and config.precision == "16-mixed":
+        raise UserError(
+            f"optimizer.sam_rho={optimizer.sam_rho:g}: not with precision=16-mixed, whose scaled gradients overflow in "
+            "the ascent; use precision=bf16-mixed, or optimizer.sam_rho=null"
+        )
+
+
+def check_sam(config: TrainConfig, plan: BatchPlan) -> None:
+    """SAM sees the whole batch at once, or it would be another rule for every micro batch.
+
+    Raises:
+        UserError: with accumulation, or where ghost batches do not fit into the part that the ascent is computed on.
+    """
+    rho, share, ghost = config.optimizer.sam_rho, config.optimizer.sam_share, config.model.ghost_batch
+    if rho is None:
+        return
+    if ghost is not None and math.ceil(round(share * plan.micro_batch, 6)) % ghost:
+        raise UserError(
+            f"optimizer.sam_share={share:g}: {share:.3g} x {plan.micro_batch} samples are no multiple of "
+            f"model.ghost_batch={ghost}; use optimizer.sam_share=1 or another model.ghost_batch"
+        )
+    if plan.accumulation > 1:
+        raise UserError(
+            f"optimizer.sam_rho={rho:g}: not with gradients accumulated over {plan.accumulation} micro batches, which "
+            f"would each climb by itself; use batch={plan.batch // plan.accumulation}, or optimizer.sam_rho=null"
+        )
+
+
+def optimizer_warnings(config: TrainConfig) -> list[str]:
+    """What is allowed and perhaps not meant."""
+    name = config.optimizer.name
+    if config.clip.name == "agc" and name in ("adamw", "lamb"):
+        return [
+            f"clip=agc beside optimizer={name}: AGC was made for SGD; {name} divides a gradient by its own size, "
+            "so that clipping acts only where that size changes; clip=none or clip=norm is usual"
+        ]
+    return []

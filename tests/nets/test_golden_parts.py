@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from normfree.nets import WSConv2d, create_model
 from normfree.nets.activations import ACTIVATIONS
@@ -38,7 +39,7 @@ def test_weight_standardized_convolution(golden_file, case, layout):
     y.sin().sum().backward()
     expected = {
         "y": (y.permute(0, 2, 3, 1), 1e-12),
-        "w_std": (conv.standardized_weight().permute(2, 3, 1, 0), 1e-12),
+        "w_std": (conv.effective()[0].permute(2, 3, 1, 0), 1e-12),
         "d_x": (x.grad.permute(0, 2, 3, 1), 1e-11),
         "d_w": (conv.weight.grad.permute(2, 3, 1, 0), 1e-9),
         "d_gain": (conv.gain.grad, 1e-11),
@@ -82,3 +83,47 @@ def test_variance_starts_again_after_the_first_block_of_a_stage():
     alpha = 0.5
     assert expected_stds([2, 2], alpha) == pytest.approx([1, 1.25**0.5, 1.5**0.5, 1.25**0.5])
     assert stochastic_depth_rates(0.2, 4) == pytest.approx([0, 0.05, 0.1, 0.15])
+
+
+class OperationNames(TorchDispatchMode):
+    """Notes every operation."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_standardization_copies_no_weight(layout):
+    """Flattening a channels-last weight the usual way would copy it."""
+    conv = WSConv2d(16, 24, 3).to(memory_format=layout)
+    with OperationNames() as operations:
+        weight = conv.effective()[0]
+        weight.backward(torch.randn_like(weight))
+    assert weight.is_contiguous(memory_format=layout)
+    assert not {"aten::clone", "aten::copy_", "aten::contiguous"} & set(operations.names)
+    assert conv.weight.grad.is_contiguous(memory_format=layout)
+
+
+def test_standardization_below_and_above_the_floor_is_one_function():
+    """The quick way on a processor and the formula itself, on filters around the floor and far from it."""
+    torch.manual_seed(0)
+    weight = torch.randn(6, 5, 3, 3, dtype=torch.float64)
+    gain = torch.rand(6, dtype=torch.float64) + 0.5
+    for smallest in (1.0, 2e-3, 1.01e-2 / 45**0.5, 0.99e-2 / 45**0.5, 1e-12, 0.0):
+        scaled = (
+            weight * torch.tensor([1, 3, 1, 1, 1, smallest], dtype=torch.float64).view(-1, 1, 1, 1)
+        ).requires_grad_()
+        gains = gain.clone().requires_grad_()
+        found = torch.autograd.grad(standardize_weight(scaled, gains, 1.7).sin().sum(), (scaled, gains))
+        centred = scaled - scaled.mean((1, 2, 3), keepdim=True)
+        variance = centred.square().sum((1, 2, 3), keepdim=True).clamp(min=1e-4)
+        wanted_weight = centred * gains.view(-1, 1, 1, 1) * 1.7 / variance.sqrt()
+        wanted = torch.autograd.grad(wanted_weight.sin().sum(), (scaled, gains))
+        torch.testing.assert_close(standardize_weight(scaled, gains, 1.7), wanted_weight, rtol=1e-12, atol=1e-14)
+        for ours, theirs in zip(found, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)

@@ -91,7 +91,7 @@ def test_gradients_reach_every_parameter(name):
 
 def test_stochastic_depth_drops_samples_and_does_not_rescale():
     shortcut, branch = torch.zeros(2000, 3, 1, 1), torch.ones(2000, 3, 1, 1)
-    out = scaled_residual(shortcut, branch, torch.tensor(0.5), None, drop_rate=0.25)
+    out = scaled_residual(shortcut, branch, torch.full((2000, 3), 0.5), drop_rate=0.25)
     assert set(out.unique().tolist()) == {0.0, 0.5}
     assert torch.equal(out[:, 0], out[:, 2])
     assert float((out > 0).float().mean()) == pytest.approx(0.75, abs=0.05)

@@ -72,7 +72,7 @@ class BatchNormBlock(nn.Module):
             branch = self.conv2(self.activation(self.bn2(branch)))
         gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, None, gate, drop_rate)
+        return scaled_residual(shortcut, branch, gate, drop_rate)
 
 
 class BatchNormResNet(ClassifierNetwork):

@@ -64,7 +64,7 @@ class PostActivationBlock(nn.Module):
         branch = self.bn2(self.conv2(branch))
         gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return self.activation(scaled_residual(shortcut, branch, None, gate, drop_rate))
+        return self.activation(scaled_residual(shortcut, branch, gate, drop_rate))
 
 
 class PostActivationResNet(ClassifierNetwork):

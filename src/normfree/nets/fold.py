@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.padding import SameConv2d, same_conv2d
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import NFResidualBlock, scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.weight_standardization import WSConv2d
 
@@ -47,7 +47,7 @@ class FoldedConv2d(nn.Conv2d):
             raise ValueError("a folded network is for evaluation; train the network it was made from")
         return super().train(mode)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, output_scale: None = None) -> Tensor:  # the weight has the scale
         return same_conv2d(x, self.weight, self.bias, self.stride[0], self.groups)
 
 
@@ -64,10 +64,11 @@ def fold(model: nn.Module) -> nn.Module:
         A network of the same class in evaluation mode, whose ``train()`` raises ValueError.
     """
     folded = copy.deepcopy(model).eval()
+    scales = _branch_scales(folded)
     for name, module in list(folded.named_modules()):
         if isinstance(module, WSConv2d):
-            plain = FoldedConv2d(module.standardized_weight(), module.bias, module.stride, module.groups)
-            folded = _replace(folded, name, plain)
+            weight, bias = module.effective(scales.get(module))
+            folded = _replace(folded, name, FoldedConv2d(weight, bias, module.stride, module.groups))
     if isinstance(folded, ClassifierNetwork):
         for conv_name, norm_name in _foldable_norms(folded):
             conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
@@ -77,6 +78,16 @@ def fold(model: nn.Module) -> nn.Module:
             _replace(folded, norm_name, _after(norm).eval())
         folded.folded = True
     return folded.requires_grad_(False)
+
+
+def _branch_scales(model: nn.Module) -> dict[nn.Module, Tensor]:
+    """What the last convolution of each residual branch multiplies by; from now on its weight has it."""
+    scales = {}
+    for block in model.modules():
+        if isinstance(block, NFResidualBlock) and (scale := block.conv_scale()) is not None:
+            scales[block.last_conv()] = scale
+            block.scale_in_weights = True
+    return scales
 
 
 def _replace(root: nn.Module, name: str, new: nn.Module) -> nn.Module:

@@ -17,20 +17,22 @@ from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
 from normfree.nets.padding import same_avg_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import NFResidualBlock, scaled_residual
 from normfree.nets.scaling import expected_stds
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 from normfree.nets.weight_standardization import WSConv2d
 
 
-class NFRegNetBlock(nn.Module):
+class NFRegNetBlock(NFResidualBlock):
     """Normaliser-free inverted bottleneck: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     1x1, grouped 3x3 (strided), Squeeze-and-Excitation, 1x1; inner width `expansion` times the input's, rounded
     down to whole groups. ``skip_gain`` (shape ``()``, initially 0) scales the branch, so that a fresh block is
     its shortcut.
     """
+
+    gated = False
 
     def __init__(
         self,
@@ -79,9 +81,12 @@ class NFRegNetBlock(nn.Module):
         if self.squeeze_excite is not None:
             gate = 2 * self.squeeze_excite(branch)
             branch = branch * gate.view(*gate.shape, 1, 1).to(branch.dtype)
-        branch = self.conv2(self.activation(branch))
+        branch = self.conv2(self.activation(branch), self.conv_scale())
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, self.skip_gain * self.alpha, None, drop_rate)
+        return scaled_residual(shortcut, branch, None, drop_rate)
+
+    def last_conv(self) -> nn.Module:
+        return self.conv2
 
 
 class NFRegNet(ClassifierNetwork):

@@ -16,14 +16,14 @@ from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
 from normfree.nets.padding import same_max_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import NFResidualBlock, scaled_residual
 from normfree.nets.scaling import expected_stds
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 from normfree.nets.weight_standardization import WSConv2d
 
 
-class NFBlock(nn.Module):
+class NFBlock(NFResidualBlock):
     """Normaliser-free residual block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     Bottleneck: 1x1, 3x3 (strided), 1x1. Basic: 3x3 (strided), 3x3.
@@ -66,19 +66,24 @@ class NFBlock(nn.Module):
         if project:
             self.conv_shortcut = WSConv2d(in_channels, out_channels, 1, stride, input_scale=entry)
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+        self.gated = self.squeeze_excite is not None
         self.skip_gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.activation(x)
         shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
         branch = self.conv0(activated)
-        branch = self.conv1(self.activation(branch))
-        if self.conv2 is not None:
-            branch = self.conv2(self.activation(branch))
-        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
-        factor = self.skip_gain * (self.alpha if gate is None else 2 * self.alpha)
+        if self.conv2 is None:
+            branch = self.conv1(self.activation(branch), self.conv_scale())
+        else:
+            branch = self.conv1(self.activation(branch))
+            branch = self.conv2(self.activation(branch), self.conv_scale())
+        factor = None if self.squeeze_excite is None else self.squeeze_excite(branch) * self.gate_scale()
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, factor, gate, drop_rate)
+        return scaled_residual(shortcut, branch, factor, drop_rate)
+
+    def last_conv(self) -> nn.Module:
+        return self.conv1 if self.conv2 is None else self.conv2
 
 
 class NFResNet(ClassifierNetwork):

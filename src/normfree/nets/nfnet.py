@@ -19,7 +19,7 @@ from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
 from normfree.nets.padding import same_avg_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import NFResidualBlock, scaled_residual
 from normfree.nets.scaling import expected_stds
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
@@ -45,7 +45,7 @@ def inner_groups(out_channels: int, group_size: int, round_groups: bool = False)
     return groups
 
 
-class NFNetBlock(nn.Module):
+class NFNetBlock(NFResidualBlock):
     """Normaliser-free bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, see `inner_groups`.
@@ -87,6 +87,7 @@ class NFNetBlock(nn.Module):
         project = stride > 1 or in_channels != out_channels
         self.conv_shortcut = conv(in_channels, out_channels, 1, input_scale=entry) if project else None
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+        self.gated = self.squeeze_excite is not None
         self.skip_gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,11 +98,13 @@ class NFNetBlock(nn.Module):
         branch = self.conv0(activated)
         branch = self.conv1(self.activation(branch))
         branch = self.conv1b(self.activation(branch))
-        branch = self.conv2(self.activation(branch))
-        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
-        factor = self.skip_gain * (self.alpha if gate is None else 2 * self.alpha)
+        branch = self.conv2(self.activation(branch), self.conv_scale())
+        factor = None if self.squeeze_excite is None else self.squeeze_excite(branch) * self.gate_scale()
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, factor, gate, drop_rate)
+        return scaled_residual(shortcut, branch, factor, drop_rate)
+
+    def last_conv(self) -> nn.Module:
+        return self.conv2
 
 
 class NFNet(ClassifierNetwork):

@@ -2,38 +2,84 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from normfree.nets.stochastic_depth import stochastic_depth_mask
 
 
-def scaled_residual(
-    shortcut: Tensor,
-    branch: Tensor,
-    factor: Tensor | None,
-    gate: Tensor | None,
-    drop_rate: float,
-) -> Tensor:
-    """``shortcut + mask * gate * factor * branch``.
+class NFResidualBlock(nn.Module):
+    """What normaliser-free blocks share: ``alpha * skip_gain`` on the branch, ``skip_gain`` learnable and first 0.
+
+    A branch that ends in a convolution gives the factor to that convolution, which applies it to its small weight:
+    the same function with no pass over the map. A branch that ends in a gate gives it to the gate.
+
+    Attributes:
+        alpha: weight of the residual branch.
+        gated: whether a gate ends the branch.
+        skip_gain: of shape ``()``.
+        scale_in_weights: whether `fold` has put the factor into the last convolution's weight.
+    """
+
+    alpha: float
+    gated: bool
+    skip_gain: nn.Parameter
+    scale_in_weights: bool = False
+
+    def last_conv(self) -> nn.Module:
+        """The convolution at the branch's end, or before its gate."""
+        raise NotImplementedError
+
+    def conv_scale(self) -> Tensor | None:
+        """What the last convolution is to multiply its output by; None for nothing."""
+        return None if self.gated or self.scale_in_weights else self.skip_gain * self.alpha
+
+    def gate_scale(self) -> Tensor:
+        """What a gate in (0, 1) is to be multiplied by; the factor 2 is the released code's."""
+        return self.skip_gain * (2 * self.alpha)
+
+
+class _ScaledResidual(torch.autograd.Function):
+    """``shortcut + branch * factor`` whose gradient makes one pass less over the map than autograd's."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, shortcut: Tensor, branch: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(branch, factor)
+        return torch.addcmul(shortcut, branch, factor)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        branch, factor = ctx.saved_tensors
+        d_factor = (grad * branch).sum_to_size(factor.shape) if ctx.needs_input_grad[2] else None
+        return grad, grad * factor, d_factor
+
+
+def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, drop_rate: float) -> Tensor:
+    """``shortcut + mask * factor * branch``.
 
     Args:
         shortcut: ``[N, C, H, W]``.
         branch: ``[N, C, H, W]``.
-        factor: a scalar (in an NF block: alpha x skip gain, and twice that with a gate), or None for 1.
-        gate: ``[N, C]`` or None.
+        factor: ``[N, C]``, the branch's gate and whatever else scales it, or None for 1.
         drop_rate: probability that a sample loses its branch; 0 draws no random numbers.
     """
-    if gate is not None:
-        gate = gate if factor is None else gate * factor
-        factor = gate.view(*gate.shape, 1, 1)
+    if factor is not None:
+        factor = factor.view(*factor.shape, 1, 1)
     if drop_rate > 0:
         mask = stochastic_depth_mask(branch, drop_rate)
         factor = mask if factor is None else factor * mask
     if factor is None:
         return shortcut + branch
     # Without the cast a float32 gate would widen a bfloat16 residual stream under autocast.
-    return torch.addcmul(shortcut, branch, factor.to(branch.dtype))
+    factor = factor.to(branch.dtype)
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        return torch.addcmul(shortcut, branch, factor)
+    summed: Tensor = _ScaledResidual.apply(shortcut, branch, factor)  # type: ignore[no-untyped-call]
+    return summed
 
 
 def skip_gains(model: nn.Module) -> list[nn.Parameter]:

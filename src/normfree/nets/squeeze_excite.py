@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.nets.initializers import truncated_lecun_normal_
+from normfree.nets.pooling import spatial_mean
 
 
 class SqueezeExcite(nn.Module):
@@ -28,5 +29,5 @@ class SqueezeExcite(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(self.reduce(x.mean((2, 3))))
+        hidden = torch.relu(self.reduce(spatial_mean(x)))
         return torch.sigmoid(self.expand(hidden))

@@ -26,6 +26,7 @@ STANDARDIZATIONS = ("deepmind", "timm")
 VARIANCE_FLOOR = 1e-4
 TIMM_VARIANCE_ADDEND = 1e-5
 _FILTER = (1, 2, 3)
+_BELOW_ANY_VARIANCE = 1e-30
 
 
 def _standardize(weight: Tensor, gain: Tensor, input_scale: float) -> tuple[Tensor, ...]:
@@ -62,6 +63,25 @@ class _Standardize(torch.autograd.Function):
         return d_weight, (along * inverse).view(-1), None
 
 
+def _standardize_above_floor(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor | None:
+    """w_hat in half the time of the formula; None if a filter is under the floor or is not a number.
+
+    A group of one filter, normalised and scaled per channel, is the formula without the floor; the addend is far
+    below what a filter above the floor could notice. For processors: another device would have to be waited for.
+    """
+    filters = weight.permute(0, 2, 3, 1) if weight.is_contiguous(memory_format=torch.channels_last) else weight
+    out_channels, fan_in = weight.shape[0], weight[0].numel()
+    rows = filters.reshape(1, out_channels, fan_in)
+    scale = gain * (input_scale * fan_in**-0.5)
+    standardized, _, inverse_std = torch.native_group_norm(
+        rows, scale, None, 1, out_channels, fan_in, out_channels, _BELOW_ANY_VARIANCE
+    )
+    if not bool(inverse_std.max() * VARIANCE_FLOOR**0.5 <= fan_in**0.5):
+        return None
+    standardized = standardized.view(filters.shape)
+    return standardized if filters is weight else standardized.permute(0, 3, 1, 2)
+
+
 def _standardize_as_timm(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor:
     centred = weight - weight.mean(_FILTER, keepdim=True)
     addend = TIMM_VARIANCE_ADDEND * weight[0].numel()
@@ -86,13 +106,15 @@ def standardize_weight(
     dtype = weight.dtype
     if dtype in (torch.bfloat16, torch.float16):
         weight, gain = weight.float(), gain.float()
-    standardized: Tensor
+    standardized: Tensor | None = None
     if standardization == "timm":
         standardized = _standardize_as_timm(weight, gain, input_scale)
     elif torch.compiler.is_compiling():
         # The compiler fuses the plain formula and its derivative by itself.
         standardized = _standardize(weight, gain, input_scale)[0]
-    else:
+    elif weight.device.type == "cpu":
+        standardized = _standardize_above_floor(weight, gain, input_scale)
+    if standardized is None:
         standardized = _Standardize.apply(weight, gain, input_scale)  # type: ignore[no-untyped-call]
     return standardized.to(dtype)
 
@@ -137,12 +159,16 @@ class WSConv2d(nn.Module):
         nn.init.ones_(self.gain)
         nn.init.zeros_(self.bias)
 
-    def standardized_weight(self) -> Tensor:
-        """The weight that the convolution uses, `input_scale` included."""
-        return standardize_weight(self.weight, self.gain, self.input_scale, self.standardization)
+    def effective(self, output_scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The weight and the bias that the convolution uses, `input_scale` and `output_scale` included."""
+        gain = self.gain if output_scale is None else self.gain * output_scale
+        bias = self.bias if output_scale is None else self.bias * output_scale
+        return standardize_weight(self.weight, gain, self.input_scale, self.standardization), bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        return same_conv2d(x, self.standardized_weight(), self.bias, self.stride, self.groups)
+    def forward(self, x: Tensor, output_scale: Tensor | None = None) -> Tensor:
+        """``output_scale * (conv(input_scale * x, w_hat) + bias)``; `output_scale` is a scalar, None for 1."""
+        weight, bias = self.effective(output_scale)
+        return same_conv2d(x, weight, bias, self.stride, self.groups)
 
     def extra_repr(self) -> str:
         return (

@@ -79,6 +79,8 @@ def test_networks_are_measured_beside_their_peers(tmp_path: Path) -> None:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["what"], row["form"], row["subject"]) for row in rows] == [
+        ("traffic", "eager", "normfree"),
+        ("traffic", "eager", "timm nf_resnet50"),
         ("infer", "folded eager", "normfree"),
         ("infer", "eager", "normfree"),
         ("infer", "eager", "timm nf_resnet50"),

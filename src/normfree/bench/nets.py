@@ -1,4 +1,6 @@
-"""Networks beside timm and torchvision: forward and backward pass of a training step, inference, peak memory.
+"""Networks beside timm and torchvision: forward and backward pass of a training step, inference, peak memory, traffic.
+
+Traffic is what the operations of a training step in bfloat16 read and write, counted and not measured.
 
 A ratio is the peer's time (or memory) over ours, so more than 1 is better; low and high are quartiles over the rounds.
 """
@@ -21,12 +23,14 @@ from normfree.bench.options import device_of, file_of, key
 from normfree.bench.peers import build_peer, peer_label
 from normfree.bench.rows import Table
 from normfree.nets import create_model, fold, model_info
+from normfree.nets.traffic import bytes_moved
 
 COLUMNS = (
     "model", "what", "subject", "form", "precision", "layout", "image_size", "batch",
     "unit", "value", "low", "high", "ratio", "ratio_low", "ratio_high", "rounds", "clock",
 )  # fmt: skip
 KEYS = ("model", "what", "subject", "form", "precision", "layout", "image_size", "batch", "threads")
+WHAT = ("traffic", "infer", "train", "memory")
 PRECISIONS = ("fp32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
 
@@ -36,7 +40,7 @@ class Options:
     """What is measured."""
 
     models: list[str] = key(["nf_resnet50", "nfnet_f0", "resnet50"], "networks of this package")
-    what: list[str] = key(["train", "infer", "memory"], "train, infer, memory", choices=("train", "infer", "memory"))
+    what: list[str] = key(["traffic", "infer", "train", "memory"], "what to measure", choices=WHAT)
     precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", choices=PRECISIONS)
     layout: list[str] = key(["nchw", "nhwc"], "memory format", choices=LAYOUTS)
     batch: list[int] = key([4], "images of a training step")
@@ -123,6 +127,14 @@ class _Suite:
         alone = self.device.type == "cpu" and self.options.threads == 1
         self.clock = self.options.clock if self.options.clock != "auto" else "cpu" if alone else "wall"
 
+    def traffic(self, model: str, image_size: int) -> None:
+        """Counted on the meta device, so precision and layout are not the case's."""
+        with torch.device("meta"):
+            pair = {"plain": create_model(model), "peer": build_peer(model)}
+        case = _Case(model, "bf16", "", image_size, self.device, compiled=False)
+        counts = {form: [float(bytes_moved(network, image_size))] for form, network in pair.items()}
+        self.write(case.columns("traffic", 1), case, "MB", 1e-6, counts)
+
     def network(self, case: _Case) -> None:
         torch.manual_seed(0)
         ours, theirs = create_model(case.model), build_peer(case.model)
@@ -168,7 +180,7 @@ class _Suite:
                 "ratio_low": ratio.low,
                 "ratio_high": ratio.high,
                 "rounds": len(measured),
-                "clock": "" if unit == "MiB" else self.clock,
+                "clock": self.clock if unit == "ms" else "",
             }
             self.table.write(row)
             print(
@@ -192,6 +204,10 @@ def run(options: Options) -> None:
     suite = _Suite(options, device, Table(Path(options.out or file_of("nets", device)), COLUMNS, KEYS, device))
     for model in options.models:
         size = options.image_size or model_info(model).train_size
+        if "traffic" in options.what:
+            suite.traffic(model, size)
+        if options.what == ["traffic"]:
+            continue
         for precision in options.precision:
             for layout in options.layout:
                 suite.network(_Case(model, precision, layout, size, device, options.compile))

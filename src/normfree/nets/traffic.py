@@ -19,11 +19,11 @@ from torch.utils._pytree import tree_leaves
 _ALLOCATIONS = ("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::detach", "aten::_unsafe_view")
 
 
-class _Traffic(TorchDispatchMode):
+class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sums what every operation but views and allocations reads and writes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.total: int = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -61,4 +61,4 @@ def _step_bytes(model: nn.Module, batch: int, image_size: int, dtype: torch.dtyp
     model.zero_grad(set_to_none=True)
     with _Traffic() as traffic:
         F.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
-    return traffic.total
+    return int(traffic.total)

@@ -10,6 +10,9 @@ import torch
 from tests.train.test_laws import StopAfter, rows, weights, without_time
 
 from normfree.config import Resolved
+from normfree.nets import load_weights
+from normfree.nets.convert import main
+from normfree.nets.weights import read_weights
 from normfree.optim import ema_decay
 from normfree.runs import RunDirectory
 from normfree.train.fit import evaluate
@@ -122,6 +125,33 @@ def test_the_scores_are_those_of_the_averaged_weights(tiny: Callable[..., Resolv
     network.load_state_dict(averages(run))
     scores = evaluate(network, build_source(run, 50), "test", torch.device("cpu"), prefix="ema_")
     assert scores == {key: result["metrics"][key] for key in ("test/ema_accuracy", "test/ema_loss")}
+
+
+def test_load_weights_reads_either(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    run = tiny("optimizer.ema_decay=0.9")
+    run_one(run, [])
+    path = RunDirectory.of(run).checkpoints / "final.ckpt"
+    network = build_network(run)
+    raw = {name.removeprefix("network."): value for name, value in weights(run).items()}
+    for choice, expected in (("raw", raw), ("ema", averages(run))):
+        load_weights(network, path, weights=choice)
+        assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
+        target = tmp_path / f"{choice}.safetensors"
+        shape = ["model=nf_resnet20", "num_classes=10", "in_channels=1"]
+        assert main([str(path), str(target), *shape, f"--weights={choice}"]) == 0
+        converted, about = read_weights(target)
+        assert all(torch.equal(value, expected[name]) for name, value in converted.items())
+        assert ("moving average" in about["provenance"]) == (choice == "ema")
+    load_weights(network, path)
+    assert all(torch.equal(value, raw[name]) for name, value in network.state_dict().items())
+    with pytest.raises(ValueError, match="is for checkpoints of runs; this file has one set of weights"):
+        load_weights(network, target, weights="ema")
+    with pytest.raises(ValueError, match="weights='best': choose one of raw, ema"):
+        load_weights(network, path, weights="best")
+    plain = tiny()
+    run_one(plain, [])
+    with pytest.raises(ValueError, match=r"final\.ckpt: keeps no moving average"):
+        load_weights(network, RunDirectory.of(plain).checkpoints / "final.ckpt", weights="ema")
 
 
 def test_a_record_begun_with_fewer_columns_is_gone_on_with(tmp_path: Path) -> None:

@@ -21,12 +21,16 @@ _EXAMPLE = """examples:
   python -m normfree.nets.convert F0_haiku.npz nfnet_f0.safetensors model=nfnet_f0
   python -m normfree.nets.convert dm_nfnet_f0.safetensors timm_f0.safetensors model=nfnet_f0 \\
       activation=gelu_erf standardization=timm
-  python -m normfree.nets.convert final.ckpt nano.safetensors model=nfnet_nano num_classes=10 in_channels=1
+  python -m normfree.nets.convert final.ckpt nano.safetensors --weights=ema \\
+      model=nfnet_nano num_classes=10 in_channels=1
 """
 
 
-def convert(source: Path, target: Path, name: str, overrides: dict[str, Any]) -> int:
+def convert(source: Path, target: Path, name: str, overrides: dict[str, Any], weights: str = "raw") -> int:
     """Writes the weights in `source` for ``create_model(name, **overrides)`` to `target`.
+
+    Args:
+        weights: ``raw`` or, of a run's checkpoint, ``ema``: see `load_weights`.
 
     Returns:
         How many tensors were written.
@@ -34,13 +38,13 @@ def convert(source: Path, target: Path, name: str, overrides: dict[str, Any]) ->
     Raises:
         OSError, ValueError: see `load_weights` and `create_model`.
     """
-    _, about = read_weights(source)
+    _, about = read_weights(source, weights)
     try:
         model = create_model(name, **overrides)
     except (ValueError, TypeError) as error:
         given = " ".join(f"{key}={value}" for key, value in {"model": name, **overrides}.items())
         raise ValueError(f"{given}: {error}") from None
-    load_weights(model, source)
+    load_weights(model, source, weights=weights)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     provenance = {"file": source.name, "sha256": digest, "kind": about["kind"]}
@@ -65,13 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="+",
         help="model=NAME, and what else create_model takes: num_classes=10 depth=[1,2,6,3]",
     )
+    parser.add_argument(
+        "--weights", choices=["raw", "ema"], default="raw", help="of a run's checkpoint: as trained, or the average"
+    )
     given = parser.parse_args(arguments)
     try:
         settings = dict(_setting(text) for text in given.settings)
         name = settings.pop("model", None)
         if not isinstance(name, str):
             raise ValueError("which network are the weights for? give model=NAME")
-        count = convert(given.source, given.target, name, settings)
+        count = convert(given.source, given.target, name, settings, given.weights)
     except (OSError, ValueError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return 2

@@ -17,20 +17,28 @@ from normfree.nets.weights.torch_checkpoint import read_torch_checkpoint
 
 _HEAD = "classifier."
 _NAMED = 3
+_CHOICES = {"raw": "torch checkpoint", "ema": "moving average in a torch checkpoint"}
 
 
-def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(path: str | os.PathLike[str], weights: str = "raw") -> tuple[dict[str, Tensor], dict[str, str]]:
     """State dict with this package's names, and what the file says of itself.
 
     The second has the key ``kind``, and ``architecture``, ``overrides`` and ``provenance`` if the file is ours.
+
+    Args:
+        weights: ``raw`` or, of a run's checkpoint, ``ema``: see `load_weights`.
 
     Raises:
         OSError: no such file.
         ValueError: the file is of no known kind, damaged, or asks for more than weights.
     """
     path = Path(path)
+    if weights not in _CHOICES:
+        raise ValueError(f"weights={weights!r}: choose one of {', '.join(_CHOICES)}")
     with path.open("rb") as file:
         start = file.read(9)
+    if weights != "raw" and start[:4] != b"PK\x03\x04":
+        raise ValueError(f"{path}: weights={weights!r} is for checkpoints of runs; this file has one set of weights")
     if start[:1] == b"\x80":
         arrays = read_haiku_pickle(path)
         try:
@@ -38,7 +46,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{path}: {error}") from None
     if start[:4] == b"PK\x03\x04":
-        return _own_names(path, read_torch_checkpoint(path), {"kind": "torch checkpoint"})
+        return _own_names(path, read_torch_checkpoint(path, weights), {"kind": _CHOICES[weights]})
     if start[8:] == b"{":
         state, metadata = read_safetensors(path)
         return _own_names(path, state, {**metadata, "kind": "safetensors"})
@@ -54,7 +62,9 @@ def _own_names(path: Path, state: dict[str, Tensor], about: dict[str, str]) -> t
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_weights(model: nn.Module, path: str | os.PathLike[str], *, keep_head: bool = False) -> None:
+def load_weights(
+    model: nn.Module, path: str | os.PathLike[str], *, keep_head: bool = False, weights: str = "raw"
+) -> None:
     """Gives `model` the weights in `path`, all of them or none. Never executes what it reads.
 
     Reads safetensors of this package, checkpoints of its runs, bare state dicts, the released NFNet files
@@ -67,13 +77,15 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, keep_head: b
 
     Args:
         keep_head: leave the model's classifier as it is, for another number of classes.
+        weights: of a run's checkpoint, ``raw`` for the weights as trained, or ``ema`` for their moving average, which
+            runs with ``optimizer.ema_decay`` keep.
 
     Raises:
         OSError: no such file.
         ValueError: the file is not of these kinds or does not fit the model; names that are missing or left
             over are in the message.
     """
-    state, about = read_weights(path)
+    state, about = read_weights(path, weights)
     wanted = model.state_dict()
     if keep_head:
         state = {name: value for name, value in state.items() if not name.startswith(_HEAD)}

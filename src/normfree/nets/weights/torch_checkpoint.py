@@ -12,13 +12,17 @@ from torch import Tensor
 from normfree.nets.timm_names import is_timm
 
 _PREFIX = "network."
+_AVERAGE = "ema"
 
 
-def read_torch_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_torch_checkpoint(path: Path, weights: str = "raw") -> dict[str, Tensor]:
     """The network's state dict. Only tensors and plain containers are admitted; nothing else is built.
 
+    Args:
+        weights: ``raw``, as trained, or ``ema``, their moving average, which runs with ``optimizer.ema_decay`` keep.
+
     Raises:
-        ValueError: the file is damaged, is another kind of archive, or holds anything else.
+        ValueError: the file is damaged, is another kind of archive, or holds anything else; or no moving average.
     """
     _check_archive(path)
     try:
@@ -26,6 +30,8 @@ def read_torch_checkpoint(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged or hostile file can raise anything
         reason = str(error).strip().partition("\n")[0][:200]
         raise ValueError(f"{path}: not a checkpoint of weights alone, nothing was run: {reason}") from None
+    if weights == "ema":
+        content = _average(path, content)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
@@ -36,6 +42,16 @@ def read_torch_checkpoint(path: Path) -> dict[str, Tensor]:
     if not state:
         raise ValueError(f"{path}: holds no network's weights; their names would start with {_PREFIX!r}")
     return state
+
+
+def _average(path: Path, content: Any) -> Any:
+    """The moving average in a checkpoint of a run, as a bare state dict."""
+    average = content.get(_AVERAGE) if isinstance(content, dict) else None
+    if not isinstance(average, dict) or "weights" not in average:
+        raise ValueError(
+            f"{path}: keeps no moving average; load weights='raw', or train with optimizer.ema_decay=0.99999"
+        )
+    return average["weights"]
 
 
 def _check_archive(path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Networks beside timm and torchvision: forward and backward pass of a training step, inference, peak memory, traffic.
+"""Networks beside timm, torchvision or their twins: forward and backward pass, inference, peak memory, traffic.
 
 Traffic is what the operations of a training step in bfloat16 read and write, counted and not measured.
 
-A ratio is the peer's time (or memory) over ours, so more than 1 is better; low and high are quartiles over the rounds.
+A ratio is the other's time (memory, traffic) over ours, so more than 1 is better; low and high are quartiles over the
+rounds. With against=twin the other is the same network with the other normaliser: what BatchNorm costs.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from torch import Tensor, nn
 from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.memory import peak_bytes
 from normfree.bench.options import device_of, file_of, key
-from normfree.bench.peers import build_peer, peer_label
+from normfree.bench.peers import build_other, other_label
 from normfree.bench.rows import Table
 from normfree.nets import create_model, fold, model_info
 from normfree.nets.traffic import bytes_moved
 
 COLUMNS = (
-    "model", "what", "subject", "form", "precision", "layout", "image_size", "batch",
+    "model", "against", "what", "subject", "form", "precision", "layout", "image_size", "batch",
     "unit", "value", "low", "high", "ratio", "ratio_low", "ratio_high", "rounds", "clock",
 )  # fmt: skip
-KEYS = ("model", "what", "subject", "form", "precision", "layout", "image_size", "batch", "threads")
+KEYS = ("model", "against", "what", "subject", "form", "precision", "layout", "image_size", "batch", "threads")
 WHAT = ("traffic", "infer", "train", "memory")
 PRECISIONS = ("fp32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
@@ -40,6 +41,7 @@ class Options:
     """What is measured."""
 
     models: list[str] = key(["nf_resnet50", "nfnet_f0", "resnet50"], "networks of this package")
+    against: str = key("peer", "peer (timm, torchvision) or twin (the other normaliser)", choices=("peer", "twin"))
     what: list[str] = key(["traffic", "infer", "train", "memory"], "what to measure", choices=WHAT)
     precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", choices=PRECISIONS)
     layout: list[str] = key(["nchw", "nhwc"], "memory format", choices=LAYOUTS)
@@ -130,14 +132,14 @@ class _Suite:
     def traffic(self, model: str, image_size: int) -> None:
         """Counted on the meta device, so precision and layout are not the case's."""
         with torch.device("meta"):
-            pair = {"plain": create_model(model), "peer": build_peer(model)}
+            pair = {"plain": create_model(model), "peer": build_other(model, self.options.against)}
         case = _Case(model, "bf16", "", image_size, self.device, compiled=False)
         counts = {form: [float(bytes_moved(network, image_size))] for form, network in pair.items()}
         self.write(case.columns("traffic", 1), case, "MB", 1e-6, counts)
 
     def network(self, case: _Case) -> None:
         torch.manual_seed(0)
-        ours, theirs = create_model(case.model), build_peer(case.model)
+        ours, theirs = create_model(case.model), build_other(case.model, self.options.against)
         options = self.options
         if "infer" in options.what:
             forms = {"folded": fold(ours), "plain": ours, "peer": theirs}
@@ -170,7 +172,8 @@ class _Suite:
             )
             row = {
                 **place,
-                "subject": peer_label(case.model) if form == "peer" else "normfree",
+                "against": self.options.against,
+                "subject": other_label(case.model, self.options.against) if form == "peer" else "normfree",
                 "form": ("folded " if form == "folded" else "") + ("compiled" if case.compiled else "eager"),
                 "unit": unit,
                 "value": spread.median,
@@ -198,7 +201,7 @@ def run(options: Options) -> None:
         UserError: an unknown network, one without a peer, or no such device.
     """
     for model in options.models:
-        peer_label(model)
+        other_label(model, options.against)
     device = device_of(options.device)
     torch.set_num_threads(options.threads)
     suite = _Suite(options, device, Table(Path(options.out or file_of("nets", device)), COLUMNS, KEYS, device))

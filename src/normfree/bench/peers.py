@@ -1,4 +1,4 @@
-"""Which network of timm or torchvision a network of this package is measured against."""
+"""What a network of this package is measured against: one of timm or torchvision, or its twin."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.util
 from torch import nn
 
 from normfree.config import UserError
+from normfree.nets import create_model, model_info
 
 PEERS: dict[str, tuple[str, str]] = {
     **{f"nfnet_f{level}": ("timm", f"dm_nfnet_f{level}") for level in range(7)},
@@ -19,30 +20,46 @@ PEERS: dict[str, tuple[str, str]] = {
 """Same name and use, not always the same function: timm's nf_resnet50 has other shortcuts and no skip gain."""
 
 
-def peer_label(name: str) -> str:
-    """``timm dm_nfnet_f0``.
+def other_label(name: str, against: str) -> str:
+    """What the network called `name` is measured against: ``timm dm_nfnet_f0``, or ``normfree bn_nfnet_f0``.
+
+    Args:
+        against: ``peer`` or ``twin``.
 
     Raises:
-        UserError: nothing is known to measure the network against.
+        UserError: there is nothing.
     """
+    if against == "twin":
+        try:
+            twin = model_info(name).twin
+        except ValueError as error:
+            raise UserError(f"models={name}: {error}") from error
+        if twin is None:
+            raise UserError(f"models={name}: has no twin with the other normaliser; use against=peer")
+        return f"normfree {twin}"
     if name not in PEERS:
         raise UserError(f"models={name}: has no peer to be measured against; there are: {', '.join(PEERS)}")
     return " ".join(PEERS[name])
 
 
-def build_peer(name: str) -> nn.Module:
-    """The peer of the network called `name`, with fresh weights and 1000 classes."""
-    peer_label(name)
-    library, peer = PEERS[name]
+def build_other(name: str, against: str) -> nn.Module:
+    """That network, with fresh weights and 1000 classes.
+
+    Raises:
+        UserError: there is none, or its library is not installed.
+    """
+    library, other = other_label(name, against).split()
+    if library == "normfree":
+        return create_model(other)
     if importlib.util.find_spec(library) is None:
         raise UserError(f"models={name}: its peer is in {library}, which is not installed; pip install {library}")
     network: nn.Module
     if library == "timm":
         import timm
 
-        network = timm.create_model(peer)
+        network = timm.create_model(other)
     else:
         import torchvision
 
-        network = torchvision.models.get_model(peer)
+        network = torchvision.models.get_model(other)
     return network

@@ -24,10 +24,13 @@ def _git(*arguments: str) -> str | None:
 
 @cache
 def commit() -> tuple[str | None, bool]:
-    """The checked-out commit of normfree's own repository, and whether tracked files differ from it."""
+    """The checked-out commit of normfree's own repository, and whether tracked files differ from it.
+
+    In a copy without its repository the environment variable NORMFREE_COMMIT may tell.
+    """
     head = _git("rev-parse", "HEAD")
     if head is None:
-        return None, False
+        return os.environ.get("NORMFREE_COMMIT"), False
     # What experiments write into reports/ does not change what a run computes.
     return head.strip(), bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/reports"))
 

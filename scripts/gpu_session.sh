@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What a machine with a GPU can tell: bash scripts/gpu_session.sh [PART ...]
+#
+#   tests     the tests marked gpu
+#   clip      AGC beside timm, global norm and the memory bound, and its share of a training step
+#   nets      training step and inference beside timm and torchvision, eager, both memory formats
+#   compiled  the same under torch.compile
+#   latency   what BatchNorm costs: networks beside their twins, 32 images as in the NFNet paper's table 3
+#   sweep     the quickstart experiment on the GPU, and its report
+#
+# Without a PART all of them. Each takes less than ten minutes on one H200 (the limits below) and needs no other;
+# a part that fails does not stop the next. Rows are written as they are measured, to $OUT (reports/benchmarks).
+# Nothing is fetched from a network. In a copy without .git, set NORMFREE_COMMIT to the commit.
+set -u
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
+OUT=${OUT:-reports/benchmarks}
+export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 WANDB_MODE=offline
+
+NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
+bench() { timeout 590 "$PYTHON" bench.py "$@"; }
+
+part_tests() { timeout 590 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests; }
+part_clip() { bench clip device=cuda out="$OUT/clip-gpu.csv"; }
+part_nets() {
+  bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128,256 infer_batch=1,128 out="$OUT/nets-gpu.csv"
+}
+part_compiled() {
+  bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128 what=train compile=true out="$OUT/nets-gpu.csv"
+}
+part_latency() {
+  bench nets models=nf_resnet50,nfnet_f0,nfnet_f1,nfnet_f2,nfnet_f3 against=twin device=cuda precision=bf16 \
+    layout=nchw,nhwc batch=32 what=train,memory out="$OUT/nets-gpu.csv"
+}
+part_sweep() {
+  timeout 590 "$PYTHON" train.py -m experiment=quickstart trainer=gpu runs_dir="$OUT/runs" &&
+    "$PYTHON" report.py experiment=quickstart runs_dir="$OUT/runs" reports_dir="$OUT/reports"
+}
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency sweep)
+failed=()
+for part in "${parts[@]}"; do
+  if ! declare -F "part_$part" >/dev/null; then
+    echo "$part: no such part; there are: tests clip nets compiled latency sweep" >&2
+    exit 2
+  fi
+done
+"$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ||
+  { echo "PYTHON=$PYTHON: it has no torch, or torch sees no GPU here; nothing was measured" >&2; exit 2; }
+mkdir -p "$OUT"
+for part in "${parts[@]}"; do
+  echo "== $part"
+  "part_$part" || failed+=("$part")
+done
+[ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tests.train.test_laws import StopAfter, rows, weights, without_time
 
+from normfree.cli.train import summary
 from normfree.config import Resolved
 from normfree.nets import load_weights
 from normfree.nets.convert import main
@@ -114,6 +115,7 @@ def test_rows_name_both(tiny: Callable[..., Resolved]) -> None:
     assert [row["step"] for row in table if row["validation/ema_accuracy"]] == ["4", "8"]
     assert [row["step"] for row in table if row["test/ema_loss"]] == ["8"]
     assert float(table[-1]["test/ema_loss"]) == result["metrics"]["test/ema_loss"]
+    assert f"(moving average of the weights {result['metrics']['test/ema_accuracy']:.1%})" in summary(result)
 
 
 def test_the_scores_are_those_of_the_averaged_weights(tiny: Callable[..., Resolved]) -> None:

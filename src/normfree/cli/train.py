@@ -85,7 +85,9 @@ def summary(result: dict[str, Any]) -> str:
     accuracy = metrics.get("test/accuracy")
     parts = [result["status"] + (f" ({result['reason']})" if result["reason"] else "")]
     if accuracy is not None:
-        parts.append(f"test accuracy {accuracy:.1%} on {result['data']['test']:,} images")
+        averaged = metrics.get("test/ema_accuracy")
+        both = f" (moving average of the weights {averaged:.1%})" if averaged is not None else ""
+        parts.append(f"test accuracy {accuracy:.1%}{both} on {result['data']['test']:,} images")
     if result["time"].get("seconds") is not None:
         parts.append(f"{result['time']['seconds']:.0f} s")
     return ", ".join(parts)

@@ -41,8 +41,8 @@ def check_optimizer(config: TrainConfig) -> None:
         )
     if optimizer.sam_rho is not None and config.precision == "16-mixed":
         raise UserError(
-            f"optimizer.sam_rho={optimizer.sam_rho:g}: not with precision=16-mixed, whose scaled gradients overflow in "
-            "the ascent; use precision=bf16-mixed, or optimizer.sam_rho=null"
+            f"optimizer.sam_rho={optimizer.sam_rho:g}: not with precision=16-mixed, as the ascent has no loss scale; "
+            "use precision=bf16-mixed, or optimizer.sam_rho=null"
         )
 
 

@@ -158,7 +158,9 @@ def _check_clipping(clip: ClipConfig) -> None:
     if clip._target_ is not None and clip.name != "custom":
         raise UserError(f"clip._target_={clip._target_}: clip={clip.name} has its own code; add clip=custom")
     if not isinstance(clip.arguments, dict | None):
-        raise UserError(f"clip.arguments={clip.arguments}: give names and values, such as 'clip.arguments={{share: 0.5}}'")
+        raise UserError(
+            f"clip.arguments={clip.arguments}: give names and values, such as 'clip.arguments={{share: 0.5}}'"
+        )
     if clip.stages is None:
         return
     listed = "[" + ",".join(clip.stages) + "]"

@@ -1,6 +1,7 @@
 """clip.csv, against the clipped gradients themselves, and the figure."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from normfree.clip import clip_grad_agc_, clipped_parameters, unit_dims
+from normfree.config import Resolved
 from normfree.nets import create_model
+from normfree.runs import RunDirectory
 from normfree.runs.clip_record import ALL, COLUMNS, read_clip_record
-from normfree.train.clip_telemetry import MOST_RECORDS, ClipTelemetry, layers_of
+from normfree.train.clip_telemetry import MOST_RECORDS, ClipTelemetry, RunTelemetry, layers_of
+from normfree.train.run import run_one
+from normfree.train.tracking import Tracker
 
 
 def network_with_gradients(seed: int = 0) -> nn.Module:
@@ -123,6 +128,27 @@ def test_what_a_record_says(tmp_path: Path) -> None:
     assert record.ratios[0].tolist() == [1, 2, 3, 4, 5]
 
 
+def test_skip_gains_are_one_group(tmp_path: Path) -> None:
+    path = tmp_path / "clip.csv"
+    rows = [("stem_conv", "stem", 4, 1), ("blocks.0.skip_gain", "0", 1, 1), ("blocks.0.conv0", "0", 8, 4)]
+    rows += [("blocks.1.skip_gain", "1", 1, 0), ("blocks.1.conv0", "1", 8, 8)]
+    lines = [
+        f"5,{depth},{stage},{name},{units},{count},1,2,3,4,5" for depth, (name, stage, units, count) in enumerate(rows)
+    ]
+    path.write_text("\n".join([",".join(COLUMNS), *lines]) + "\n", encoding="utf-8")
+    record = read_clip_record(path)
+    assert record is not None
+    assert record.most_clipped() == [
+        ("blocks.1.conv0", 1.0),
+        ("skip_gain (2)", 0.5),
+        ("blocks.0.conv0", 0.5),
+        ("stem_conv", 0.25),
+    ]
+    shares, groups = record.map()
+    assert groups == ["stem", "stage 0", "stage 1", "skip_gain", "skip_gain"]
+    assert shares[:, 0].tolist() == [0.25, 0.5, 1.0, 1.0, 0.0]
+
+
 def test_the_figure(tmp_path: Path) -> None:
     telemetry = ClipTelemetry(tmp_path / "clip.csv", 10, 1)
     assert not telemetry.draw(tmp_path / "clipping.png", 0.01)
@@ -144,3 +170,53 @@ def test_other_loggers_are_told_the_shares(tmp_path: Path) -> None:
     assert [row["step"] for row in told] == [5, 10]
     stages = {"stem", "stage0", "stage1", "stage2", "head"}
     assert {f"clip/clipped_share_{stage}" for stage in stages} | {"step", "clip/ratio_q50"} <= set(told[0])
+
+
+class Album(Tracker):
+    """A tracker that remembers."""
+
+    def __init__(self) -> None:
+        self.images: list[tuple[str, Path]] = []
+
+    def image(self, key: str, path: Path) -> None:
+        self.images.append((key, path))
+
+
+def test_a_single_run_has_its_figure_and_an_experiments_run_has_not(tiny: Callable[..., Resolved]) -> None:
+    run = tiny()
+    assert run_one(run, [])["steps_done"] == run.steps
+    path = RunDirectory.of(run).path
+    record = read_clip_record(path / "clip.csv")
+    assert record is not None
+    assert record.steps.tolist() == [2, 4, 6, 8]
+    assert (path / "clipping.png").exists()
+
+    one_of_many = tiny("experiment.name=many")
+    run_one(one_of_many, [])
+    assert (RunDirectory.of(one_of_many).path / "clip.csv").exists()
+    assert not (RunDirectory.of(one_of_many).path / "clipping.png").exists()
+
+    without = tiny("clip=none")
+    run_one(without, [])
+    assert not (RunDirectory.of(without).path / "clip.csv").exists()
+
+
+def test_trackers_get_the_figure_and_a_failure_is_a_warning(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, album = tiny(), Album()
+    directory = RunDirectory.of(run)
+    directory.create()
+    telemetry = RunTelemetry(run, directory, album)
+    telemetry.finish()
+    assert album.images == []
+    recorded(directory.path / "clip.csv", 1, 2)
+    telemetry.finish()
+    assert album.images == [("clip/layers", directory.path / "clipping.png")]
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("normfree.train.clip_figure.draw_clipping", fail)
+    with pytest.warns(UserWarning, match=r"clipping.png cannot be drawn \(no fonts\); the numbers are in clip.csv"):
+        telemetry.finish()

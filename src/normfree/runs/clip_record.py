@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 QUANTILES = (5, 25, 50, 75, 95)
 COLUMNS = ("step", "depth", "stage", "layer", "units", "clipped", *(f"ratio_q{share:02d}" for share in QUANTILES))
 ALL = "all"
-MAP_COLOURS = "viridis"
 
 _Floats = NDArray[np.float64]
 
@@ -54,11 +53,28 @@ class ClipRecord:
         return found
 
     def most_clipped(self, count: int = 10) -> list[tuple[str, float]]:
-        """The layers with the largest share of units clipped, over all recorded steps."""
-        seen = np.isfinite(self.share).sum(1)
-        mean = np.nansum(self.share, axis=1) / np.maximum(seen, 1)
-        order = sorted(range(len(self.layers)), key=lambda index: (-mean[index], index))
-        return [(self.layers[index], float(mean[index])) for index in order[:count]]
+        """The layers with the largest share of units clipped, over all recorded steps.
+
+        Scalars of the same name, such as the skip gains of all blocks, count as one.
+        """
+        shares: dict[str, list[_Floats]] = {}
+        for layer, units, share in zip(self.layers, self.units, self.share, strict=True):
+            shares.setdefault(layer.rpartition(".")[2] if units == 1 else layer, []).append(share)
+        found = []
+        for name, lines in shares.items():
+            seen = np.concatenate(lines)
+            mean = float(np.nansum(seen) / max(1, np.isfinite(seen).sum()))
+            found.append((f"{name} ({len(lines)})" if len(lines) > 1 else name, mean))
+        return sorted(found, key=lambda one: -one[1])[:count]
+
+    def map(self) -> tuple[_Floats, list[str]]:
+        """Lines of the heat map ``[L, S]`` and the group of each: the stages in depth, then the scalars by name."""
+        groups = [
+            layer.rpartition(".")[2] if units == 1 else stage_label(stage)
+            for layer, stage, units in zip(self.layers, self.stages, self.units, strict=True)
+        ]
+        order = sorted(range(len(groups)), key=lambda index: (self.units[index] == 1, index))
+        return self.share[order], [groups[index] for index in order]
 
 
 def read_clip_record(path: Path) -> ClipRecord | None:
@@ -103,24 +119,24 @@ def stage_label(stage: str) -> str:
     return f"stage {stage}" if stage.isdigit() else stage or "network"
 
 
-def draw_heat_map(axes: Any, steps: _Floats, share: _Floats, stages: tuple[str, ...]) -> Any:
+def draw_heat_map(axes: Any, steps: _Floats, lines: _Floats, groups: list[str]) -> Any:
     """Depth over step, coloured by the share of units clipped; returns what a colour bar is made of.
 
     Args:
         axes: of matplotlib.
         steps: ``[S]``, evenly spaced but for the last.
-        share: ``[L, S]``.
-        stages: of each layer; they label the depth.
+        lines, groups: as `ClipRecord.map` gives them.
     """
-    edges = np.concatenate([[max(0.0, 2 * steps[0] - steps[1]) if len(steps) > 1 else 0.0], steps])
-    image = axes.pcolormesh(edges, np.arange(share.shape[0] + 1), share, cmap=MAP_COLOURS, vmin=0, vmax=1)
+    first = 2 * steps[0] - steps[1] if len(steps) > 1 else steps[0] - 1
+    edges = np.concatenate([[max(0.0, first)], steps])
+    image = axes.pcolormesh(edges, np.arange(len(lines) + 1), lines, cmap="viridis", vmin=0, vmax=1)
     image.set_rasterized(True)
-    starts = [index for index in range(len(stages)) if index == 0 or stages[index] != stages[index - 1]]
-    ends = [*starts[1:], len(stages)]
+    starts = [index for index in range(len(groups)) if index == 0 or groups[index] != groups[index - 1]]
+    ends = [*starts[1:], len(groups)]
     for start in starts[1:]:
-        axes.axhline(start, color="white", linewidth=0.8)
+        axes.axhline(start, color="white", linewidth=1.2)
     axes.set_yticks([(start + end) / 2 for start, end in zip(starts, ends, strict=True)])
-    axes.set_yticklabels([stage_label(stages[start]) for start in starts])
+    axes.set_yticklabels([groups[start].replace("_", " ") for start in starts])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.set_xlabel("step")

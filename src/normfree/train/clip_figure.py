@@ -31,12 +31,13 @@ def draw_clipping(record: ClipRecord, clip_factor: float, path: Path) -> None:
         FigureCanvasAgg(figure)
         grid = figure.subplots(2, 2, width_ratios=(1.15, 1.0))
         heat: Axes = grid[0, 0]
-        image = draw_heat_map(heat, record.steps, record.share, record.stages)
+        image = draw_heat_map(heat, record.steps, *record.map())
         heat.set_title("Share of units clipped, by depth")
         figure.colorbar(image, ax=heat, pad=0.02, fraction=0.06)
         _draw_stages(grid[0, 1], record)
         _draw_ratios(grid[1, 0], record, clip_factor)
         _draw_most_clipped(grid[1, 1], record)
+        figure.suptitle(path.parent.name, fontsize=7, color="#6f6f6f", x=0.995, ha="right")
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         figure.savefig(beside, format="png", dpi=130)
         beside.replace(path)
@@ -79,4 +80,4 @@ def _draw_most_clipped(axes: Axes, record: ClipRecord) -> None:
     for place, share in zip(places, shares, strict=True):
         axes.text(share + 0.01, place, f"{share:.0%}", va="center", fontsize=7)
     axes.set_xlabel("share of units clipped, mean over the run")
-    axes.set_title(f"The {len(names)} most clipped layers")
+    axes.set_title("The most clipped layers")

@@ -1,6 +1,7 @@
 """What AGC did to each layer, in ``clip.csv``, and the figure made of it at the end of a run."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from normfree.clip import UnitStatistics, parts_of
-from normfree.runs import truncate_metrics
+from normfree.config import Resolved
+from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record
+from normfree.train.tracking import Tracker
 
 MOST_RECORDS = 200
 """Steps of a run that are recorded at most, so that the file stays small however long the run."""
@@ -100,6 +103,33 @@ class ClipTelemetry:
 
         draw_clipping(record, clip_factor, path)
         return True
+
+
+class RunTelemetry(ClipTelemetry):
+    """That of one run: ``clip.csv`` and ``clipping.png`` in its directory, and the tracker is told.
+
+    The figure is drawn for single runs and where W&B takes it; of an experiment's runs the report draws it.
+    """
+
+    def __init__(self, resolved: Resolved, directory: RunDirectory, tracker: Tracker) -> None:
+        config = resolved.config
+        super().__init__(directory.path / "clip.csv", resolved.steps, config.trainer.log_every, tracker.write)
+        self._figure = directory.path / "clipping.png"
+        self._wanted = config.experiment.name == "single" or config.logger.name == "wandb"
+        self._clip_factor = config.clip.clip_factor
+        self._tracker = tracker
+
+    def finish(self) -> None:
+        """Draw the figure, if there is something to draw; a figure that cannot be drawn is no failure of a run."""
+        if not self._wanted or self._clip_factor is None:
+            return
+        try:
+            drawn = self.draw(self._figure, self._clip_factor)
+        except Exception as error:
+            warnings.warn(f"{self._figure} cannot be drawn ({error}); the numbers are in clip.csv", stacklevel=2)
+            return
+        if drawn:
+            self._tracker.image("clip/layers", self._figure)
 
 
 def layers_of(network: nn.Module) -> Layers:

@@ -17,6 +17,7 @@ from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor, MovingAverage
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
+from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import evaluate
 from normfree.train.hardware import plan_for
 from normfree.train.loader import RunBatches
@@ -94,7 +95,8 @@ def fit(
         checkpoint_path, step = _newest_good(directory.checkpoint_candidates())
         truncate_metrics(directory.metrics, step)
         metrics = MetricsFile(directory.metrics, tracker.write)
-        clipping = GradientClipping(config.clip)
+        telemetry = RunTelemetry(resolved, directory, tracker)
+        clipping = GradientClipping(config.clip, telemetry)
         monitor = Monitor(resolved, clipping, metrics, progress, lambda: evaluation("validation"))
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
         decay = config.optimizer.ema_decay
@@ -119,6 +121,7 @@ def fit(
             metrics.write(place | scores)
             if cost.macs_train <= PROBE_LIMIT_MACS:
                 outcome = replace(outcome, batch_dependence=_probe(module, source))
+        telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
         checkpoint.discard()

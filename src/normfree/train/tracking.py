@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from normfree.config import Resolved, UserError
@@ -19,6 +20,9 @@ class Tracker:
 
     def write(self, row: Row) -> None:
         """Record one row."""
+
+    def image(self, key: str, path: Path) -> None:
+        """Record a figure."""
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Record the final numbers."""
@@ -45,6 +49,15 @@ class WandbTracker(Tracker):
                     {key: value for key, value in row.items() if value is not None},
                     step=int(row["step"] or 0),
                 )
+            except Exception as error:
+                self._give_up(error)
+
+    def image(self, key: str, path: Path) -> None:
+        if self._run is not None:
+            try:
+                import wandb
+
+                self._run.log({key: wandb.Image(str(path))})
             except Exception as error:
                 self._give_up(error)
 

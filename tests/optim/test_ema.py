@@ -65,7 +65,7 @@ def test_five_steps_of_the_released_code():
     moved = parameters(arrays, "opt_step4:")
     for name, value in averages.items():
         np.testing.assert_allclose(value.numpy(), by_definition[name], rtol=1e-12, atol=1e-14)
-        torch.testing.assert_close(value, released[name], rtol=3e-7, atol=3e-8)
+        torch.testing.assert_close(value, released[name], rtol=2**-24, atol=1e-12)
     assert max(float((averages[name] - moved[name]).abs().max()) for name in moved) > 1e-3
 
 

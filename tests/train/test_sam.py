@@ -110,4 +110,7 @@ def test_the_plan_and_the_run_warn_of_agc_beside_adamw(tiny: Callable[..., Resol
     assert "adamw, betas 0.9 and 0.999, weight decay 0.05" in plan
     assert "moving average 0.99" in plan
     assert "AGC was made for SGD" in plan
-    assert "SAM rho 0.05 on 20% of the batch" in describe_plan(tiny("optimizer.sam_rho=0.05"))
+    sam = describe_plan(tiny("optimizer.sam_rho=0.05", "optimizer.sam_share=1"))
+    assert "SAM rho 0.05 on 100% of the batch" in sam
+    flops = [float(text.split("compute")[1].split()[0]) for text in (sam, describe_plan(tiny()))]
+    assert flops[0] == pytest.approx(2 * flops[1], rel=0.01)

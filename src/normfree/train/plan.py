@@ -53,13 +53,18 @@ def describe_plan(resolved: Resolved) -> str:
         f"{config.optimizer.final_lr or 0:g}",
         "optimizer": _optimizer(config.optimizer),
         "precision": config.precision,
-        "compute": f"{_flop(3 * cost.macs_train * 2 * config.batch * resolved.steps)} "
+        "compute": f"{_flop(_passes(config.optimizer) * cost.macs_train * 2 * config.batch * resolved.steps)} "
         "(forward and backward, 2 a multiply-add)",
         "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, averages, activations)",
         "run": str(RunDirectory.of(resolved).path),
     }
     lines = [f"{key:<10} {value}" for key, value in rows.items()]
     return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
+
+
+def _passes(settings: OptimizerConfig) -> float:
+    """Forward passes that a step costs as much as: a backward pass is two."""
+    return 3 * (1 if settings.sam_rho is None else 1 + settings.sam_share)
 
 
 def _optimizer(settings: OptimizerConfig) -> str:

@@ -131,7 +131,7 @@ def test_what_a_record_says(tmp_path: Path) -> None:
 def test_skip_gains_are_one_group(tmp_path: Path) -> None:
     path = tmp_path / "clip.csv"
     rows = [("stem_conv", "stem", 4, 1), ("blocks.0.skip_gain", "0", 1, 1), ("blocks.0.conv0", "0", 8, 4)]
-    rows += [("blocks.1.skip_gain", "1", 1, 0), ("blocks.1.conv0", "1", 8, 8)]
+    rows += [("blocks.1.skip_gain", "1", 1, 0), ("blocks.1.conv0", "1", 8, 8), ("classifier", "head", 1, 0)]
     lines = [
         f"5,{depth},{stage},{name},{units},{count},1,2,3,4,5" for depth, (name, stage, units, count) in enumerate(rows)
     ]
@@ -143,10 +143,11 @@ def test_skip_gains_are_one_group(tmp_path: Path) -> None:
         ("skip_gain (2)", 0.5),
         ("blocks.0.conv0", 0.5),
         ("stem_conv", 0.25),
+        ("classifier", 0.0),
     ]
     shares, groups = record.map()
-    assert groups == ["stem", "stage 0", "stage 1", "skip_gain", "skip_gain"]
-    assert shares[:, 0].tolist() == [0.25, 0.5, 1.0, 1.0, 0.0]
+    assert groups == ["stem", "stage 0", "stage 1", "head", "skip_gain", "skip_gain"]
+    assert shares[:, 0].tolist() == [0.25, 0.5, 1.0, 0.0, 1.0, 0.0]
 
 
 def test_the_figure(tmp_path: Path) -> None:

@@ -58,8 +58,9 @@ class ClipRecord:
         Scalars of the same name, such as the skip gains of all blocks, count as one.
         """
         shares: dict[str, list[_Floats]] = {}
-        for layer, units, share in zip(self.layers, self.units, self.share, strict=True):
-            shares.setdefault(layer.rpartition(".")[2] if units == 1 else layer, []).append(share)
+        scalars = self._scalars()
+        for layer, share in zip(self.layers, self.share, strict=True):
+            shares.setdefault(scalars.get(layer, layer), []).append(share)
         found = []
         for name, lines in shares.items():
             seen = np.concatenate(lines)
@@ -69,12 +70,19 @@ class ClipRecord:
 
     def map(self) -> tuple[_Floats, list[str]]:
         """Lines of the heat map ``[L, S]`` and the group of each: the stages in depth, then the scalars by name."""
-        groups = [
-            layer.rpartition(".")[2] if units == 1 else stage_label(stage)
-            for layer, stage, units in zip(self.layers, self.stages, self.units, strict=True)
-        ]
-        order = sorted(range(len(groups)), key=lambda index: (self.units[index] == 1, index))
+        scalars = self._scalars()
+        groups = [scalars.get(layer, stage_label(stage)) for layer, stage in zip(self.layers, self.stages, strict=True)]
+        order = sorted(range(len(groups)), key=lambda index: (self.layers[index] in scalars, index))
         return self.share[order], [groups[index] for index in order]
+
+    def _scalars(self) -> dict[str, str]:
+        """Layers of one unit that share their last name, such as ``skip_gain``, and that name."""
+        last = [layer.rpartition(".")[2] for layer, units in zip(self.layers, self.units, strict=True) if units == 1]
+        return {
+            layer: name
+            for layer, units in zip(self.layers, self.units, strict=True)
+            if units == 1 and last.count(name := layer.rpartition(".")[2]) > 1
+        }
 
 
 def read_clip_record(path: Path) -> ClipRecord | None:

@@ -15,7 +15,7 @@ from normfree.config import BatchPlan, Resolved, optimizer_warnings
 from normfree.data import Source, build_source
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
-from normfree.train.callbacks import Checkpoint, GradientClipping, Monitor, MovingAverage
+from normfree.train.callbacks import Checkpoint, FiniteGuard, GradientClipping, Monitor, MovingAverage
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
 from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import evaluate
@@ -101,7 +101,8 @@ def fit(
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
-        trainer = _trainer(resolved, plan, device, directory, [clipping, *averaging, monitor, checkpoint])
+        guard = FiniteGuard(clipping, monitor)
+        trainer = _trainer(resolved, plan, device, directory, [clipping, guard, *averaging, monitor, checkpoint])
         batches = RunBatches(source, resolved.steps * plan.accumulation)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor

@@ -3,6 +3,7 @@
 from normfree.train.callbacks.checkpoint import Checkpoint
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.callbacks.ema import MovingAverage
+from normfree.train.callbacks.guard import FiniteGuard
 from normfree.train.callbacks.monitor import Monitor
 
-__all__ = ["Checkpoint", "GradientClipping", "Monitor", "MovingAverage"]
+__all__ = ["Checkpoint", "FiniteGuard", "GradientClipping", "Monitor", "MovingAverage"]

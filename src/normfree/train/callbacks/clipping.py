@@ -28,7 +28,8 @@ SHARDED = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
 class GradientClipping(pl.Callback):
     """Applies ``clip=`` and keeps what it did in ``statistics`` (device tensors, ``None`` before the first step).
 
-    Clips the parameters of ``module.network`` if there is such a thing, else of the whole module.
+    With ``clip=none`` it measures the gradient's norm alone. Clips the parameters of ``module.network`` if there is
+    such a thing, else of the whole module.
 
     Args:
         telemetry: records what AGC did, layer by layer, at some steps.
@@ -75,10 +76,12 @@ class GradientClipping(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        if self.clip.name == "none":
-            return
         parameters = self._parameters(pl_module)
-        if self.clip.name == "norm":
+        if self.clip.name == "none":
+            norm = _norm(parameters)
+            nothing = torch.zeros((), dtype=torch.int64, device=norm.device)
+            self.statistics = NormStatistics(norm, norm, 1, nothing, norm.isfinite().logical_not())
+        elif self.clip.name == "norm":
             assert self.clip.max_norm
             self.statistics = clip_grad_norm_(parameters, self.clip.max_norm)
         elif self._custom is not None:

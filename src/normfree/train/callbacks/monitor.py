@@ -7,7 +7,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
 from normfree.config import Resolved
 from normfree.nets import skip_gains
@@ -50,7 +49,7 @@ class Monitor(pl.Callback):
         self.last_loss: float | None = None
         self._losses: list[Tensor] = []
         self._correct: list[Tensor] = []
-        self._gradient_norm: Tensor | None = None
+        self._last_row = False
         self._lr = 0.0
         self._rng: Tensor | None = None
         self._cuda_rng: list[Tensor] = []
@@ -85,10 +84,11 @@ class Monitor(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         self._lr = float(optimizer.param_groups[0]["lr"])
-        self._gradient_norm = None
-        if self._clipping.clip.name == "none" and self._row_due(trainer.global_step + 1):
-            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-            self._gradient_norm = get_total_norm(gradients)
+
+    def diverged(self, reason: str) -> None:
+        """This step is the last; its row is written whether one is due or not."""
+        self.rule.reason = self.rule.reason or reason
+        self._last_row = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
@@ -100,7 +100,8 @@ class Monitor(pl.Callback):
     def _row_due(self, step: int) -> bool:
         trainer = self._resolved.config.trainer
         every = trainer.evaluate_every
-        return step % trainer.log_every == 0 or step == self._resolved.steps or bool(every and step % every == 0)
+        due = step % trainer.log_every == 0 or step == self._resolved.steps or bool(every and step % every == 0)
+        return due or self._last_row
 
     def _write_row(self, trainer: pl.Trainer, module: Classifier) -> None:
         accumulation = trainer.accumulate_grad_batches
@@ -139,13 +140,12 @@ class Monitor(pl.Callback):
 
     def _gradient_columns(self) -> dict[str, float | None]:
         statistics = self._clipping.statistics
-        if statistics is None:
-            norm = None if self._gradient_norm is None else float(self._gradient_norm)
-            return {"grad/norm_before": norm, "grad/norm_after": norm, "clip/clipped_share": None}
+        assert statistics is not None
+        share = float(statistics.clipped_units) / max(1, int(statistics.units))
         return {
             "grad/norm_before": float(statistics.norm_before),
             "grad/norm_after": float(statistics.norm_after),
-            "clip/clipped_share": float(statistics.clipped_units) / max(1, int(statistics.units)),
+            "clip/clipped_share": None if self._clipping.clip.name == "none" else share,
         }
 
 

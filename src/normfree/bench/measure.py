@@ -35,6 +35,7 @@ def interleave(
     clock: str,
     repeats: int = 1,
     warmup: int = 2,
+    prepare: Callable[[], object] | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of one call of each case, `rounds` times; every round runs every case, in an order that rotates.
 
@@ -43,6 +44,7 @@ def interleave(
             ``wall`` is time on the clock. On a GPU only ``wall`` means something; the device is waited for.
         repeats: calls in one measurement, for cases of less than some milliseconds.
         warmup: calls of each case that are not measured.
+        prepare: called before each measurement and not measured.
     """
     read = time.process_time if clock == "cpu" else time.perf_counter
     for call in cases.values():
@@ -54,6 +56,8 @@ def interleave(
         start = turn % len(names)
         for name in names[start:] + names[:start]:
             call = cases[name]
+            if prepare is not None:
+                prepare()
             _wait(device)
             begin = read()
             for _ in range(repeats):

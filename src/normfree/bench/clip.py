@@ -27,8 +27,8 @@ from normfree.config import UserError
 from normfree.nets import create_model, model_info
 
 COLUMNS = (
-    "model", "clipped", "method", "value", "low", "high", "unit", "over_timm", "over_timm_low", "over_timm_high", "of_norm",
-    "operations", "share_of_step", "batch", "rounds", "clock",
+    "model", "clipped", "method", "value", "low", "high", "unit",
+    "over_timm", "over_timm_low", "over_timm_high", "of_norm", "operations", "share_of_step", "batch", "rounds", "clock",
 )  # fmt: skip
 KEYS = ("model", "clipped", "method", "batch", "threads")
 _VIEWS = {"view", "split_with_sizes", "split", "unsqueeze", "select", "slice", "permute", "unbind", "detach", "alias"}

@@ -28,7 +28,8 @@ from normfree.nets import create_model, model_info
 
 COLUMNS = (
     "model", "clipped", "method", "value", "low", "high", "unit",
-    "over_timm", "over_timm_low", "over_timm_high", "of_norm", "operations", "share_of_step", "batch", "rounds", "clock",
+    "over_timm", "over_timm_low", "over_timm_high", "of_norm", "operations", "share_of_step",
+    "batch", "rounds", "clock",
 )  # fmt: skip
 KEYS = ("model", "clipped", "method", "batch", "threads")
 _VIEWS = {"view", "split_with_sizes", "split", "unsqueeze", "select", "slice", "permute", "unbind", "detach", "alias"}

@@ -11,7 +11,8 @@ from normfree.clip.norms import Clippable, tensor_norms, unit_norms
 from normfree.clip.statistics import UnitNorms
 
 _SPARSE = 0.5
-"""Where fewer of a tensor's units than this share are clipped, they are gathered and put back."""
+_LARGE = 2**16
+"""Where fewer units than this share of a tensor of at least so many elements are clipped, they alone are written."""
 
 
 def clip_eager(work: list[Clippable], clip_factor: float, eps: float) -> UnitNorms:
@@ -34,22 +35,24 @@ def _scale(work: list[Clippable], units: UnitNorms) -> None:
     places = units.clipped.nonzero().view(-1)
     if places.numel() == 0:
         return
-    scale = units.scale
-    ends = torch.tensor(list(accumulate(count for _, count in units.owners)))
+    sizes = [count for _, count in units.owners]
+    starts = list(accumulate(sizes, initial=0))
     # The clipped units before the end of each tensor, so that differences are the clipped units of each.
-    known = [0, *torch.searchsorted(places, ends).tolist()]
-    for index, (one, end) in enumerate(zip(work, ends.tolist(), strict=True)):
+    known = torch.searchsorted(places, torch.tensor(starts)).tolist()
+    targets: list[Tensor] = []
+    factors: list[Tensor] = []
+    for index, (one, factor) in enumerate(zip(work, units.scale.split_with_sizes(sizes), strict=True)):
         clipped = known[index + 1] - known[index]
         if clipped == 0:
             continue
-        gradient, start = one.gradient, end - one.units
-        factor = scale[start:end]
-        if one.dims is None:
-            gradient.mul_(factor[0])
-            continue
-        factor = factor.view(gradient.shape[: one.dims[0]] + (1,) * len(one.dims))
-        if one.dims[0] > 1 or clipped > _SPARSE * one.units:
-            gradient.mul_(factor)
+        dims = () if one.dims is None else one.dims
+        factor = factor.view(one.gradient.shape[: dims[0]] + (1,) * len(dims) if dims else ())
+        if one.gradient.numel() < _LARGE or dims[:1] != (1,) or clipped > _SPARSE * one.units:
+            targets.append(one.gradient)
+            factors.append(factor)
         else:
-            chosen = places[known[index] : known[index + 1]] - start
-            gradient.index_copy_(0, chosen, gradient.index_select(0, chosen).mul_(factor.index_select(0, chosen)))
+            chosen = places[known[index] : known[index + 1]] - starts[index]
+            scaled = one.gradient.index_select(0, chosen).mul_(factor.index_select(0, chosen))
+            one.gradient.index_copy_(0, chosen, scaled)
+    if targets:
+        torch._foreach_mul_(targets, factors)

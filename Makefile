@@ -46,6 +46,10 @@ format: setup ## put every file into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: models
+models: setup ## write docs/models.md from the registry
+	$(BIN)/python -m normfree.nets.catalogue
+
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,11 +25,13 @@ class Nonlinearity:
     Attributes:
         function: maps a tensor of any shape to one of the same shape, without gamma.
         gamma: ``1 / std(function(z))``, ``z ~ N(0, 1)``.
+        overwriting: the same function, which may put its result in the place of its argument.
     """
 
     name: str
     function: Callable[[Tensor], Tensor]
     gamma: float
+    overwriting: Callable[[Tensor], Tensor]
 
 
 def _identity(x: Tensor) -> Tensor:
@@ -57,7 +59,8 @@ _TABLE: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
 }
 
 ACTIVATIONS: dict[str, Nonlinearity] = {
-    name: Nonlinearity(name, function, gamma) for name, (function, gamma) in _TABLE.items()
+    name: Nonlinearity(name, function, gamma, torch.relu_ if name == "relu" else function)
+    for name, (function, gamma) in _TABLE.items()
 }
 
 

@@ -45,6 +45,7 @@ class BatchNormBlock(nn.Module):
         super().__init__()
         self.stage = stage
         self.activation = nonlinearity(activation).function
+        self.overwriting_activation = nonlinearity(activation).overwriting
         self.bn2: GhostBatchNorm2d | None = None
         self.conv2: SameConv2d | None = None
         self.stochastic_depth_rate = stochastic_depth_rate
@@ -64,12 +65,12 @@ class BatchNormBlock(nn.Module):
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        activated = self.activation(self.bn0(x))
+        activated = self.overwriting_activation(self.bn0(x))
         shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
         branch = self.conv0(activated)
-        branch = self.conv1(self.activation(self.bn1(branch)))
+        branch = self.conv1(self.overwriting_activation(self.bn1(branch)))
         if self.bn2 is not None and self.conv2 is not None:
-            branch = self.conv2(self.activation(self.bn2(branch)))
+            branch = self.conv2(self.overwriting_activation(self.bn2(branch)))
         gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
         return scaled_residual(shortcut, branch, gate, drop_rate)

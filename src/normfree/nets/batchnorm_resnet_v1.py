@@ -43,6 +43,7 @@ class PostActivationBlock(nn.Module):
         super().__init__()
         self.stage = stage
         self.activation = nonlinearity(activation).function
+        self.overwriting_activation = nonlinearity(activation).overwriting
         self.stochastic_depth_rate = stochastic_depth_rate
         mid = out_channels // 4
         self.conv0 = SameConv2d(in_channels, mid, 1)
@@ -59,8 +60,8 @@ class PostActivationBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
-        branch = self.activation(self.bn0(self.conv0(x)))
-        branch = self.activation(self.bn1(self.conv1(branch)))
+        branch = self.overwriting_activation(self.bn0(self.conv0(x)))
+        branch = self.overwriting_activation(self.bn1(self.conv1(branch)))
         branch = self.bn2(self.conv2(branch))
         gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
         drop_rate = self.stochastic_depth_rate if self.training else 0.0

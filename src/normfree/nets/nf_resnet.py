@@ -49,6 +49,7 @@ class NFBlock(NFResidualBlock):
         self.stage = stage
         self.conv2: WSConv2d | None = None
         self.activation = nonlinearity(activation).function
+        self.overwriting_activation = nonlinearity(activation).overwriting
         self.stochastic_depth_rate = stochastic_depth_rate
         self.alpha = alpha
         self.expected_std = expected_std
@@ -74,10 +75,10 @@ class NFBlock(NFResidualBlock):
         shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
         branch = self.conv0(activated)
         if self.conv2 is None:
-            branch = self.conv1(self.activation(branch), self.conv_scale())
+            branch = self.conv1(self.overwriting_activation(branch), self.conv_scale())
         else:
-            branch = self.conv1(self.activation(branch))
-            branch = self.conv2(self.activation(branch), self.conv_scale())
+            branch = self.conv1(self.overwriting_activation(branch))
+            branch = self.conv2(self.overwriting_activation(branch), self.conv_scale())
         factor = None if self.squeeze_excite is None else self.squeeze_excite(branch) * self.gate_scale()
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
         return scaled_residual(shortcut, branch, factor, drop_rate)

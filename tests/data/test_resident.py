@@ -1,9 +1,11 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional
 
 from normfree.config.schema import AugmentConfig
-from normfree.data.resident import ResidentSource, random_shift
+from normfree.data.resident import ResidentSource, erase, shift_and_flip
 
 TRAIN, PER_EPOCH, MICRO = 60, 5, 11
 IMAGES = torch.randint(0, 256, (TRAIN, 3, 6, 6), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -54,16 +56,65 @@ def test_without_augmentation_the_images_are_the_evaluated_ones() -> None:
 
 
 def test_a_shift_moves_whole_pixels_and_fills_the_border() -> None:
-    image = torch.arange(1.0, 10.0).view(1, 1, 3, 3)
-    down_right = random_shift(image, 1, torch.tensor([[0.0, 0.0]]), fill=torch.tensor(-1.0))
-    assert down_right[0, 0].tolist() == [[-1, -1, -1], [-1, 1, 2], [-1, 4, 5]]
-    unmoved = random_shift(image, 1, torch.tensor([[0.5, 0.5]]), fill=torch.tensor(-1.0))
-    assert torch.equal(unmoved, image)
+    image = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3)
+    still = torch.tensor([False])
+    down_right = shift_and_flip(image, 1, torch.tensor([[0.0, 0.0]]), still)
+    assert down_right[0, 0].tolist() == [[0, 0, 0], [0, 1, 2], [0, 4, 5]]
+    assert torch.equal(shift_and_flip(image, 1, torch.tensor([[0.5, 0.5]]), still), image)
+    mirrored = shift_and_flip(image, 1, torch.tensor([[0.0, 0.0]]), ~still)
+    assert mirrored[0, 0].tolist() == [[0, 0, 0], [0, 3, 2], [0, 6, 5]]
 
 
-def test_shifts_of_grey_and_colour_images_agree() -> None:
-    images = torch.rand(5, 3, 6, 6)
-    draws = torch.rand(5, 2)
-    colour = random_shift(images, 2, draws, fill=torch.tensor(0.0))
-    grey = torch.cat([random_shift(images[:, c : c + 1], 2, draws, fill=torch.tensor(0.0)) for c in range(3)], 1)
-    assert torch.equal(colour, grey)
+def test_shift_and_flip_are_torchvisions_crop_of_the_padded_image() -> None:
+    draws = torch.rand(TRAIN, 3, generator=torch.Generator().manual_seed(1))
+    moved = shift_and_flip(IMAGES, 2, draws[:, :2], draws[:, 2] < 0.5)
+    for image, draw, found in zip(IMAGES, draws, moved, strict=True):
+        turned = functional.horizontal_flip(image) if draw[2] < 0.5 else image
+        top, left = (draw[:2] * 5).int().tolist()
+        assert torch.equal(found, functional.crop(functional.pad(turned, [2]), top, left, 6, 6))
+
+
+def test_every_shift_comes_about_as_often() -> None:
+    draws = torch.rand(9000, 2, generator=torch.Generator().manual_seed(1))
+    image = torch.zeros(9000, 1, 5, 5, dtype=torch.uint8)
+    image[:, 0, 2, 2] = 255
+    moved = shift_and_flip(image, 1, draws, torch.zeros(9000, dtype=torch.bool))
+    counts = (moved[:, 0, 1:4, 1:4] > 0).sum(0)
+    assert int(counts.sum()) == 9000
+    assert int(counts.min()) > 850
+
+
+def test_erasing_takes_a_rectangle_of_some_images() -> None:
+    count = 4000
+    images = torch.ones(count, 3, 32, 32)
+    erase(images, 0.4, torch.rand(count, 5, generator=torch.Generator().manual_seed(2)))
+    gone = images[:, 0] == 0
+    assert torch.equal(gone, images[:, 2] == 0)
+    hit = gone.flatten(1).any(1)
+    assert abs(float(hit.float().mean()) - 0.4) < 0.03
+    rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(rows * columns, gone.sum((1, 2)))
+    area = gone[hit].float().mean((1, 2))
+    assert float(area.min()) > 0.01
+    assert float(area.max()) < 0.36
+    assert abs(float(area.mean()) - 0.175) < 0.02
+
+
+def test_given_statistics_are_used() -> None:
+    plain = AugmentConfig(name="none")
+    given = ResidentSource(ARRAYS, TRAIN, plain, 0, MICRO, PER_EPOCH, mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4])
+    images = next(iter(given.evaluation_batches("test", TRAIN))).images
+    expected = functional.normalize(IMAGES.float() / 255, [0.5, 0.4, 0.3], [0.2, 0.3, 0.4])
+    torch.testing.assert_close(images, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_same_images() -> None:
+    augment = AugmentConfig(name="x", shift=1, flip=True, erasing=0.5, mixup=0.2, cutmix=1.0)
+    on_processor = ResidentSource(ARRAYS, TRAIN, augment, 0, MICRO, PER_EPOCH)
+    on_gpu = ResidentSource(ARRAYS, TRAIN, augment, 0, MICRO, PER_EPOCH, device=torch.device("cuda"))
+    for one, other in zip(on_processor.training_batches(0, 7), on_gpu.training_batches(0, 7), strict=True):
+        assert other.images.is_cuda
+        torch.testing.assert_close(one.images, other.images.cpu())
+        torch.testing.assert_close(one.labels, other.labels)

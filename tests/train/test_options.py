@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT
+from tests.data.images import digits_as_parquet
 from torchvision.io import write_jpeg
 
 from normfree.config import Resolved
@@ -36,6 +37,14 @@ DIGITS = [
     ("experiment=quickstart",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
+PARQUET = [
+    ("data=parquet", "augment=crop_flip"),
+    ("data=parquet", "augment=none", "augment.erasing=0.5"),
+    *(
+        (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")
+        for name in ("cifar10", "cifar100", "imagenette")
+    ),
+]
 FOLDERS = [("augment=none",), ("augment=crop_flip",), ("augment=paper",)]
 ELSEWHERE = {
     "trainer=gpu",  # needs a GPU
@@ -49,7 +58,7 @@ ELSEWHERE = {
 
 
 def test_no_option_is_forgotten() -> None:
-    tried = {word for options in (*DIGITS, *FOLDERS) for word in options} | ELSEWHERE | {"data=imagenet"}
+    tried = {word for options in (*DIGITS, *PARQUET, *FOLDERS) for word in options} | ELSEWHERE | {"data=imagenet"}
     files = [path for path in (ROOT / "conf").glob("*/*.yaml") if path.parent.name not in ("hydra", "model")]
     assert {f"{path.parent.name}={path.stem}" for path in files} <= tried
 
@@ -58,6 +67,15 @@ def test_no_option_is_forgotten() -> None:
 def test_one_step_on_digits(tiny: Callable[..., Resolved], options: tuple[str, ...]) -> None:
     few = ("data.train_size=7", "data.test_size=7", "steps=2", "optimizer.warmup_steps=1")
     assert run_one(tiny(*options, *few), [])["steps_done"] == 2
+
+
+@pytest.mark.parametrize("options", PARQUET, ids=lambda options: " ".join(options[:2]))
+def test_one_step_on_parquet(tiny: Callable[..., Resolved], tmp_path: Path, options: tuple[str, ...]) -> None:
+    root = digits_as_parquet(tmp_path / "digits")
+    few = ("data.test_samples=6", "data.train_size=14", "data.cache=off", "batch=10", "steps=2")
+    result = run_one(tiny(*options, f"data.root={root}", *few, "optimizer.warmup_steps=1"), [])
+    assert result["steps_done"] == 2
+    assert set(result["metrics"]) >= {"test/accuracy", "validation/accuracy"}
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,39 @@
 from pathlib import Path
 
 from normfree.config.errors import UserError
+from normfree.config.parquet import TRAIN, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
 
 TRAIN_FOLDER, TEST_FOLDER = "train", "val"
+TORCHVISION_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+"""Where torchvision keeps what it downloads, inside its root."""
+
+PARQUET = ("parquet", "cifar10", "cifar100", "imagenette")
+"""Sources that are read from parquet."""
+
+RESIDENT = ("mnist5k", *PARQUET)
+"""Sources that are held in memory."""
+
 _WORKS = "data=mnist5k is embedded and works now"
+_HUB = {
+    "cifar10": "the dataset uoft-cs/cifar10 of huggingface.co",
+    "cifar100": "the dataset uoft-cs/cifar100 of huggingface.co",
+    "imagenette": "imagenette_{size}_train.parquet and imagenette_{size}_val.parquet",
+}
 
 
 def require_images(data: DataConfig) -> None:
-    """Look for a data set without reading it.
+    """Look for a data set without reading its images.
 
     Raises:
         UserError: says where it looked, how to give the place and what works without it.
     """
     if data.name == "imagenet":
         image_folders(data)
+    elif data.name in PARQUET and torchvision_root(data) is None:
+        for files in parquet_files(data).values():
+            for path in files:
+                open_parquet(path)
 
 
 def image_folders(data: DataConfig) -> Path:
@@ -35,3 +54,37 @@ def image_folders(data: DataConfig) -> Path:
                 f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {_WORKS}"
             )
     return root
+
+
+def torchvision_root(data: DataConfig) -> Path | None:
+    """Where torchvision's files of CIFAR are, or are to be downloaded to; ``None`` for parquet."""
+    folder = TORCHVISION_FOLDERS.get(data.name)
+    if folder is None or data.root is None:
+        return None
+    root = Path(data.root).expanduser()
+    if (root / folder).is_dir():
+        return root
+    return root if data.download and not find_parquet(root, data.train_size)[TRAIN] else None
+
+
+def parquet_files(data: DataConfig) -> dict[str, list[Path]]:
+    """The files of ``train`` and ``test`` under ``data.root``.
+
+    Raises:
+        UserError: as :func:`require_images`.
+    """
+    known = _HUB.get(data.name, "").format(size=data.train_size)
+    what = "a parquet file or the folder of train-*.parquet and test-*.parquet" + (f" ({known})" if known else "")
+    give = f"give {what} with data.root=PATH"
+    if data.name in TORCHVISION_FOLDERS:
+        give += ", or add data.download=true to fetch torchvision's files there"
+    if data.root is None:
+        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {_WORKS}")
+    root = Path(data.root).expanduser()
+    files = find_parquet(root, data.train_size)
+    if not files[TRAIN]:
+        raise UserError(
+            f"data.root={data.root}: no train-*.parquet or *_train.parquet in {root.absolute()}; "
+            f"{give}, or note that {_WORKS}"
+        )
+    return files

@@ -67,6 +67,12 @@ class DataConfig:
     train_size: int = MISSING
     test_size: int = MISSING
     workers: int = 0
+    mean: list[float] | None = None  # of each channel, in [0, 1]; None: the training images' own
+    std: list[float] | None = None
+    crop_padding: int = 0  # what augment=crop_flip does here: a crop after padding by so many pixels,
+    resized_crop: bool = True  # or one of random size and aspect
+    cache: str | None = None  # folder of decoded images; off; None: normfree in the user's cache directory
+    download: bool = False  # CIFAR: fetch torchvision's files to root where they are missing
 
 
 @dataclass
@@ -74,9 +80,10 @@ class AugmentConfig:
     """What happens to a training image; zero switches a part off."""
 
     name: str = MISSING
-    shift: int = 0  # random translation by up to this many pixels, zero padded
+    shift: int = 0  # random translation by up to this many pixels: a random crop after padding with black
     random_resized_crop: bool = False  # area 0.08 to 1, aspect 3/4 to 4/3, bicubic
     flip: bool = False
+    erasing: float = 0.0  # share of images from which a rectangle is erased (area 0.02 to 0.33)
     mixup: float = 0.0  # alpha of MixUp, on half the batches where CutMix is on too
     cutmix: float = 0.0
     randaugment_layers: int = 0

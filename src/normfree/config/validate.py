@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
+from normfree.config.images import RESIDENT
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
 
@@ -13,6 +14,7 @@ _POSITIVE: Check = ("positive", lambda value: value > 0, "must be greater than 0
 _NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or greater")
 _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
 _PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
+_PROBABILITY: Check = ("probability", lambda value: 0 <= value <= 1, "must be from 0 to 1")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
 
 RANGES: dict[str, Check] = {
@@ -33,7 +35,9 @@ RANGES: dict[str, Check] = {
     "data.workers": _NOT_NEGATIVE,
     "data.train_size": _COUNT,
     "data.test_size": _COUNT,
+    "data.crop_padding": _NOT_NEGATIVE,
     "augment.shift": _NOT_NEGATIVE,
+    "augment.erasing": _PROBABILITY,
     "augment.mixup": _NOT_NEGATIVE,
     "augment.cutmix": _NOT_NEGATIVE,
     "augment.magnitude": _NOT_NEGATIVE,
@@ -174,18 +178,29 @@ def _check_clipping(clip: ClipConfig) -> None:
 def _check_augmentation(config: TrainConfig) -> None:
     """What a source cannot do is refused, not left out."""
     augment, data = config.augment, config.data
-    if data.name == "mnist5k":
+    if data.name in RESIDENT:
         if augment.random_resized_crop or augment.randaugment_layers:
+            instead = "shift" if data.name == "mnist5k" else "crop_flip"
             raise UserError(
-                f"augment={augment.name}: mnist5k has no random resized crop and no RandAugment; "
-                "use augment=shift or augment=none"
+                f"augment={augment.name}: {data.name} has no random resized crop and no RandAugment; "
+                f"use augment={instead} or augment=none"
             )
         if data.test_size != data.train_size:
             raise UserError(
-                f"data.test_size={data.test_size}: mnist5k is tested at the size of training; "
+                f"data.test_size={data.test_size}: {data.name} is tested at the size of training; "
                 f"leave it out or set data.train_size={data.test_size}"
             )
-    elif augment.shift:
+    elif augment.shift or augment.erasing:
+        key = "shift" if augment.shift else "erasing"
         raise UserError(
-            f"augment.shift={augment.shift}: for mnist5k alone; use augment=crop_flip or augment=none with {data.name}"
+            f"augment.{key}={getattr(augment, key):g}: for data that is held in memory, such as mnist5k and cifar10; "
+            f"use augment=crop_flip or augment=none with {data.name}"
         )
+    if data.channels not in (1, 3):
+        raise UserError(f"data.channels={data.channels}: choose 1 (grey) or 3 (colour)")
+    for key in ("mean", "std"):
+        given = getattr(data, key)
+        if given is not None and len(given) != data.channels:
+            raise UserError(f"data.{key}={given}: data.channels={data.channels} needs as many values")
+    if (data.mean is None) != (data.std is None):
+        raise UserError(f"data.mean={data.mean} data.std={data.std}: give both or neither")

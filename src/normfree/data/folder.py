@@ -13,11 +13,10 @@ from normfree.config import UserError
 from normfree.config.images import TEST_FOLDER, TRAIN_FOLDER, image_folders
 from normfree.config.schema import AugmentConfig, DataConfig
 from normfree.data.mixing import mix
-from normfree.data.order import epoch_order, generator, mixing_stream
+from normfree.data.order import SAMPLE, SPLIT, epoch_order, generator, mixing_stream
 from normfree.data.source import Batch
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SAMPLE, _SPLIT = 3, 4
 
 
 class _Samples(Dataset[tuple[Tensor, int]]):
@@ -34,7 +33,7 @@ class _Samples(Dataset[tuple[Tensor, int]]):
         path, label = self.folder.samples[index]
         number = epoch * len(self.folder) + index
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(self.seed, _SAMPLE, number).initial_seed())
+            torch.manual_seed(generator(self.seed, SAMPLE, number).initial_seed())
             try:
                 return self.transform(self.folder.loader(path)), label
             except (OSError, SyntaxError) as error:
@@ -58,7 +57,7 @@ class FolderSource:
                     f"data.classes={data.classes}: {root / place} has {len(folder.classes)} class folders; "
                     f"set data.classes={len(folder.classes)}"
                 )
-        held_out = torch.randperm(len(self._train), generator=generator(0, _SPLIT, 0))
+        held_out = torch.randperm(len(self._train), generator=generator(0, SPLIT, 0))
         self._validation_index = held_out[: data.validation_samples].sort().values
         self._train_index = held_out[data.validation_samples :].sort().values
         self._data, self._augment, self._seed = data, augment, seed

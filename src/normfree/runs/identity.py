@@ -9,9 +9,11 @@ from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
-_DATA_IRRELEVANT = "root", "workers", "label"
+_DATA_IRRELEVANT = "root", "workers", "label", "cache", "download", "crop_padding", "resized_crop"
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
+_LATER_DATA_OPTIONS = "mean", "std"
+_LATER_AUGMENT_OPTIONS = ("erasing",)
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 
@@ -26,9 +28,11 @@ def science(resolved: Resolved) -> dict[str, Any]:
         del content[key]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]
-    for key in _LATER_MODEL_OPTIONS:
-        if content["model"][key] is None:
-            del content["model"][key]
+    later = {"model": _LATER_MODEL_OPTIONS, "data": _LATER_DATA_OPTIONS, "augment": _LATER_AUGMENT_OPTIONS}
+    for group, keys in later.items():
+        for key in keys:
+            if not content[group][key]:
+                del content[group][key]
     for key in ("epochs", "steps", "lr"):
         del content[key]
     for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):

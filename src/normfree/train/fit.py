@@ -73,7 +73,7 @@ def fit(
     network = build_network(resolved)
     cost = network_cost(resolved)
     plan = plan_for(resolved, cost, device)
-    source = build_source(resolved, plan.micro_batch)
+    source = build_source(resolved, plan.micro_batch, device)
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.

@@ -1,0 +1,59 @@
+"""Small image files for tests: real digits, encoded by Pillow."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from normfree.data.mnist5k import mnist5k
+
+NAMES = ("zero", "one")
+
+
+def encoded(
+    split: str = "train", count: int = 24, form: str = "JPEG", mode: str = "RGB"
+) -> tuple[list[bytes], list[int]]:
+    """Zeros and ones in turn, 28 x 28 px."""
+    images, labels = mnist5k(28)[split]
+    contents, classes = [], []
+    for position in range(count):
+        label = position % 2
+        pixels = images[labels == label][position // 2, 0].numpy()
+        stream = io.BytesIO()
+        Image.fromarray(pixels).convert(mode).save(stream, form)
+        contents.append(stream.getvalue())
+        classes.append(label)
+    return contents, classes
+
+
+def write_parquet(
+    path: Path,
+    contents: Sequence[bytes | None],
+    labels: Sequence[int | None],
+    column: str = "image",
+    names: Sequence[str] | None = NAMES,
+) -> Path:
+    """As Hugging Face's datasets writes it; ``names`` go into the schema's metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"bytes": content, "path": None} for content in contents]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({column: pa.array(rows, kind), "label": pa.array(labels, pa.int64())})
+    if names is not None:
+        features = {"label": {"names": list(names), "_type": "ClassLabel"}, column: {"_type": "Image"}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path)
+    return path
+
+
+def digits_as_parquet(folder: Path, train: int = 24, test: int = 6) -> Path:
+    """A folder with train-*.parquet in two files and test-*.parquet."""
+    contents, labels = encoded("train", train)
+    half = train // 2
+    for number, part in enumerate((slice(half), slice(half, None))):
+        write_parquet(folder / f"train-0000{number}-of-00002.parquet", contents[part], labels[part])
+    write_parquet(folder / "test-00000-of-00001.parquet", *encoded("test", test))
+    return folder

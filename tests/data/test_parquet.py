@@ -1,0 +1,229 @@
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.conftest import resolved
+from tests.data.images import NAMES, digits_as_parquet, encoded, write_parquet
+from torchvision.io import ImageReadMode, decode_image
+
+from normfree.config import UserError, require_images
+from normfree.config.parquet import class_names, find_parquet, open_parquet
+from normfree.config.schema import DataConfig
+from normfree.data import build_source
+from normfree.data.parquet import parquet_arrays
+
+GIVEN = "NORMFREE_TEST_DATA"
+"""Environment variable: a folder with cifar10/ and imagenette/ as parquet, for the tests on whole data sets."""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "normfree"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return digits_as_parquet(tmp_path / "digits")
+
+
+def config(root: Path | None, **keys: object) -> DataConfig:
+    usual: dict[str, object] = {
+        "classes": 2,
+        "channels": 3,
+        "train_samples": 20,
+        "validation_samples": 4,
+        "test_samples": 6,
+        "train_size": 28,
+        "test_size": 28,
+    }
+    name = str(keys.pop("name", "parquet"))
+    return DataConfig(name=name, label="x", root=None if root is None else str(root), **{**usual, **keys})  # type: ignore[arg-type]
+
+
+def test_every_image_is_in_one_split_with_its_label(root: Path) -> None:
+    arrays = parquet_arrays(config(root))
+    contents, labels = encoded("train", 24)
+    # Two decoders on the same bytes: torchvision's and Pillow's.
+    expected = {decode(content).numpy().tobytes(): label for content, label in zip(contents, labels, strict=True)}
+    held_out = {image.numpy().tobytes(): int(label) for image, label in zip(*arrays["validation"], strict=True)}
+    trained = {image.numpy().tobytes(): int(label) for image, label in zip(*arrays["train"], strict=True)}
+    assert held_out | trained == expected
+    assert (len(held_out), len(trained)) == (4, 20)
+    test_contents, test_labels = encoded("test", 6)
+    tested = {image.numpy().tobytes(): int(label) for image, label in zip(*arrays["test"], strict=True)}
+    assert tested == {decode(c).numpy().tobytes(): label for c, label in zip(test_contents, test_labels, strict=True)}
+
+
+def decode(content: bytes) -> torch.Tensor:
+    return decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB)
+
+
+def test_the_held_out_images_are_the_same_for_every_seed_and_grow_by_addition(root: Path) -> None:
+    few, more = (parquet_arrays(config(root, validation_samples=n)) for n in (4, 8))
+    assert torch.equal(few["validation"][0], more["validation"][0][:4])
+    assert torch.equal(
+        torch.cat([few["validation"][1], few["train"][1]]), torch.cat([more["validation"][1], more["train"][1]])
+    )
+
+
+def test_one_file_gives_all_three_splits(tmp_path: Path) -> None:
+    file = write_parquet(tmp_path / "all.parquet", *encoded(count=20), column="img")
+    arrays = parquet_arrays(config(file, validation_samples=3, test_samples=5))
+    assert {split: len(labels) for split, (_, labels) in arrays.items()} == {"train": 12, "validation": 3, "test": 5}
+    rows = torch.cat([images.flatten(1) for images, _ in arrays.values()])
+    assert len(rows.unique(dim=0)) == 20
+
+
+def test_what_is_not_given_is_read_from_the_files(root: Path) -> None:
+    run = resolved("data=parquet", f"data.root={root}", "data.train_size=28", "batch=10", "augment=crop_flip")
+    data = run.config.data
+    assert (data.classes, data.train_samples, data.validation_samples, data.test_samples) == (2, 22, 2, 6)
+    assert run.config.augment.shift == 4
+    batch = next(iter(build_source(run, 10).training_batches(0, 1)))
+    assert batch.images.shape == (10, 3, 28, 28)
+
+
+def test_classes_without_names_are_counted(tmp_path: Path) -> None:
+    contents, _ = encoded(count=20)
+    file = write_parquet(tmp_path / "all.parquet", contents, [row % 5 for row in range(20)], names=None)
+    assert resolved("data=parquet", f"data.root={file}", "data.train_size=28", "batch=10").config.data.classes == 5
+
+
+def test_class_names_of_both_kinds_of_metadata(root: Path, tmp_path: Path) -> None:
+    assert class_names(open_parquet(root / "test-00000-of-00001.parquet")) == list(NAMES)
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(root / "test-00000-of-00001.parquet").replace_schema_metadata({"class_names": "a b|c"})
+    pq.write_table(table, tmp_path / "joined.parquet")
+    assert class_names(open_parquet(tmp_path / "joined.parquet")) == ["a b", "c"]
+
+
+def test_files_of_the_right_size_and_split_are_taken(tmp_path: Path) -> None:
+    for name in ("x_64_train", "x_64_val", "x_128_train", "x_128_val"):
+        (tmp_path / f"{name}.parquet").touch()
+    found = find_parquet(tmp_path, 64)
+    assert {split: [path.name for path in paths] for split, paths in found.items()} == {
+        "train": ["x_64_train.parquet"],
+        "test": ["x_64_val.parquet"],
+    }
+    below = tmp_path / "hub" / "plain_text"
+    below.mkdir(parents=True)
+    for name in ("train-00000-of-00001", "test-00000-of-00001", "validation-00000-of-00001"):
+        (below / f"{name}.parquet").touch()
+    assert [path.name for path in find_parquet(tmp_path / "hub", 32)["test"]] == ["test-00000-of-00001.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"), [("PNG", "L"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "CMYK")]
+)
+def test_grey_transparent_and_palette_images_are_converted(tmp_path: Path, form: str, mode: str) -> None:
+    contents, labels = encoded(count=10, form=form, mode=mode)
+    file = write_parquet(tmp_path / "all.parquet", contents, labels)
+    data = config(file, validation_samples=0, test_samples=0)
+    images, _ = parquet_arrays(data)["train"]
+    # Grey digits stay grey in every mode.
+    assert int((images[:, 0].int() - images[:, 1].int()).abs().max()) <= 2
+    grey, _ = parquet_arrays(config(file, validation_samples=0, test_samples=0, channels=1))["train"]
+    assert grey.shape == (10, 1, 28, 28)
+    assert float(images.float().mean()) > 5
+
+
+def test_other_sizes_are_cropped_to_a_centred_square_and_resized(tmp_path: Path) -> None:
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 200
+    stream = io.BytesIO()
+    Image.fromarray(wide).save(stream, "PNG")
+    file = write_parquet(tmp_path / "all.parquet", [stream.getvalue()] * 2, [0, 1])
+    images, _ = parquet_arrays(config(file, validation_samples=0, test_samples=0, train_size=10))["train"]
+    assert images.shape == (2, 3, 10, 10)
+    # The black sides are gone; a wide filter sees them at the border.
+    assert int(images[..., 1:-1].min()) == 200
+    assert int(images.min()) > 180
+
+
+def test_the_second_reading_is_the_first_from_the_cache(root: Path, cache: Path) -> None:
+    first = parquet_arrays(config(root))
+    entries = sorted(path for path in (cache / "images").iterdir() if path.is_dir())
+    assert len(entries) == 2
+    # Told apart from a decoding by what is in the file.
+    marked = np.load(entries[0] / "labels.npy")
+    np.save(entries[0] / "labels.npy", 1 - marked)
+    second = parquet_arrays(config(root))
+    assert sum(not torch.equal(first[split][1], second[split][1]) for split in first) >= 1
+    assert all(torch.equal(first[split][0], second[split][0]) for split in first)
+
+
+def test_a_changed_file_is_decoded_anew(root: Path) -> None:
+    before = parquet_arrays(config(root))["test"][0]
+    contents, labels = encoded("validation", 6)
+    write_parquet(root / "test-00000-of-00001.parquet", contents, labels)
+    assert not torch.equal(parquet_arrays(config(root))["test"][0], before)
+
+
+@pytest.mark.parametrize("size", [0, 50])
+def test_a_damaged_cache_is_made_again(root: Path, cache: Path, size: int) -> None:
+    before = {split: (images.clone(), labels) for split, (images, labels) in parquet_arrays(config(root)).items()}
+    for path in (cache / "images").glob("*/images.npy"):
+        os.truncate(path, size)
+    after = parquet_arrays(config(root))
+    assert all(torch.equal(before[split][0], after[split][0]) for split in before)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.warns(UserWarning, match=r"data\.cache=.*file.*cannot be kept.*data\.cache=off"):
+        arrays = parquet_arrays(config(root, cache=str(tmp_path / "file")))
+    assert len(arrays["train"][1]) == 20
+
+
+def test_no_cache_is_written_where_it_is_off(root: Path, cache: Path) -> None:
+    parquet_arrays(config(root, cache="off"))
+    assert not cache.exists()
+
+
+def test_a_missing_root_says_where_it_looked_and_what_works(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data=imagenette: .*data\.root is not set.*data\.root=PATH.*mnist5k"):
+        require_images(config(None, name="imagenette"))
+    with pytest.raises(UserError, match=rf"no train-\*\.parquet.* in {tmp_path}.*uoft-cs/cifar10.*data\.download=true"):
+        require_images(config(tmp_path, name="cifar10"))
+
+
+def test_a_file_that_is_no_parquet_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train-0.parquet").write_bytes(b"PAR1 but no more")
+    with pytest.raises(UserError, match=r"train-0\.parquet: not a readable parquet file"):
+        require_images(config(tmp_path))
+
+
+def test_a_folder_that_is_not_torchvisions_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    run = resolved("data=cifar10", f"data.root={tmp_path}", "batch=10")
+    with pytest.raises(UserError, match=r"torchvision cannot use .*cifar-10-batches-py.*data\.download=true"):
+        build_source(run, 10)
+
+
+@pytest.mark.skipif(GIVEN not in os.environ, reason=f"{GIVEN} names no folder with cifar10/")
+def test_all_of_cifar10() -> None:
+    run = resolved("data=cifar10", f"data.root={os.environ.get(GIVEN)}/cifar10", "batch=500", "augment=none")
+    source = build_source(run, 500)
+    assert [source.size(split) for split in ("train", "validation", "test")] == [45000, 5000, 10000]
+    counts = sum(torch.bincount(batch.labels, minlength=10) for batch in source.evaluation_batches("test", 500))
+    assert isinstance(counts, torch.Tensor)
+    assert counts.tolist() == [1000] * 10
+    images = torch.cat([batch.images for batch in source.evaluation_batches("train", 500)])
+    assert images.mean((0, 2, 3)).abs().max() < 0.02
+    assert (images.std((0, 2, 3)) - 1).abs().max() < 0.03
+
+
+@pytest.mark.skipif(GIVEN not in os.environ, reason=f"{GIVEN} names no folder with imagenette/")
+def test_all_of_imagenette() -> None:
+    root = f"data.root={os.environ.get(GIVEN)}/imagenette"
+    source = build_source(
+        resolved("data=imagenette", root, "data.train_size=64", "batch=100", "augment=crop_flip"), 100
+    )
+    assert [source.size(split) for split in ("train", "validation", "test")] == [8469, 1000, 3925]
+    assert next(iter(source.training_batches(0, 1))).images.shape == (100, 3, 64, 64)

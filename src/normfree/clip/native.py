@@ -109,9 +109,23 @@ def _clip(compiled: Any, work: list[Clippable], clip_factor: float, eps: float) 
         _call(compiled, mine, clip_factor, eps, norms, limits)
     if rest:
         done = clip_eager([one for one, _ in rest], clip_factor, eps)
-        places = torch.cat([torch.arange(slot, slot + one.units) for one, slot in rest])
-        norms[places], limits[places] = done.gradient, done.limit
+        start = 0
+        for first, units in _runs(rest):
+            norms[first : first + units] = done.gradient[start : start + units]
+            limits[first : first + units] = done.limit[start : start + units]
+            start += units
     return UnitNorms(norms, limits, order, "native" if mine else "eager")
+
+
+def _runs(work: list[tuple[Clippable, int]]) -> list[tuple[int, int]]:
+    """(first slot, units) of stretches without a gap."""
+    runs: list[tuple[int, int]] = []
+    for one, slot in work:
+        if runs and sum(runs[-1]) == slot:
+            runs[-1] = (runs[-1][0], runs[-1][1] + one.units)
+        else:
+            runs.append((slot, one.units))
+    return runs
 
 
 def _fits(one: Clippable) -> bool:

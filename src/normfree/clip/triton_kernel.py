@@ -124,7 +124,8 @@ def _launch(
         on_host = on_host.pin_memory()
     table = on_host.to(norms.device, non_blocking=True)
     owners = _owners(units, norms.device)
-    with torch.cuda.device_of(norms):  # Triton launches on the current device
+    # Triton launches on the current device.
+    with torch.cuda.device_of(norms):  # type: ignore[no-untyped-call]
         agc_kernel[(first,)](table, owners, norms, limits, clip_factor, eps, parameter, gradient, BLOCK)
 
 

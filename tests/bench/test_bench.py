@@ -92,3 +92,17 @@ def test_networks_are_measured_beside_their_peers(tmp_path: Path) -> None:
     assert all(float(row["value"]) > 0 for row in rows)
     # The gradients of 25.6 million weights are in the peak.
     assert all(float(row["value"]) > 25.5e6 * 4 / 2**20 for row in rows if row["what"] == "memory")
+
+
+def test_the_page_shows_what_was_measured_and_what_was_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", f"folder={tmp_path}"]) == 2
+    assert "has no CSV file" in capsys.readouterr().err
+    assert (
+        main(["nets", "models=nf_resnet50", "what=traffic", "image_size=64", f"out={tmp_path / 'nets-cpu.csv'}"]) == 0
+    )
+    assert main(["summary", f"folder={tmp_path}"]) == 0
+    text = (tmp_path / "README.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| nf_resnet50")]
+    assert row.startswith("| nf_resnet50 | traffic | eager | bf16 |")
+    assert "timm nf_resnet50" in row
+    assert "Not measured: no GPU was at hand." in text

@@ -1,0 +1,153 @@
+"""The benchmark tables of a folder as one page: reports/benchmarks/README.md from the CSV files beside it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from normfree.bench.options import key
+from normfree.config import UserError
+
+PAGE = "README.md"
+_HEAD = """\
+# Benchmarks
+
+Measured side by side and interleaved in one process; medians, with the quartiles of the rounds in brackets. A ratio is
+the other's time (memory, bytes) over ours: more than 1 is better. Clock *cpu* is the processor time of the process.
+Every row of the CSV files has its commit, hardware and versions. Made by `python bench.py summary`.
+"""
+_NO_GPU = """\
+## GPU
+
+Not measured: no GPU was at hand. `bash scripts/gpu_session.sh` on a machine with one writes the rows, and this page shows
+them; nothing here is an estimate.
+"""
+Row = dict[str, str]
+
+
+@dataclass
+class Options:
+    """What is summed up."""
+
+    folder: str = key("reports/benchmarks", "folder of the CSV files; the page goes there too")
+
+
+def run(options: Options) -> None:
+    """Writes the page.
+
+    Raises:
+        UserError: the folder has no CSV file.
+    """
+    folder = Path(options.folder)
+    text = page(folder)
+    (folder / PAGE).write_text(text, encoding="utf-8")
+    print(folder / PAGE)
+
+
+def page(folder: Path) -> str:
+    """The page as text, from the CSV files in `folder`; unknown files are left out."""
+    tables = {path.name: _rows(path) for path in sorted(folder.glob("*.csv"))}
+    if not tables:
+        raise UserError(f"folder={folder}: has no CSV file; run a suite such as `python bench.py nets` first")
+    parts = [_HEAD]
+    for name, rows in tables.items():
+        suite = name.partition("-")[0]
+        if suite in _SECTIONS and rows:
+            title, section = _SECTIONS[suite]
+            parts.append(f"## {title}, {rows[0]['device']}\n\n[{name}]({name}); {_origin(rows)}.\n\n{section(rows)}")
+    if all(row["device"].startswith("CPU") for rows in tables.values() for row in rows):
+        parts.append(_NO_GPU)
+    return "\n".join(parts)
+
+
+def _rows(path: Path) -> list[Row]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _origin(rows: list[Row]) -> str:
+    def all_of(column: str) -> str:
+        return ", ".join(dict.fromkeys(row[column] for row in rows if row[column]))
+
+    commits = ", ".join(dict.fromkeys(row["commit"][:10] for row in rows))
+    changed = " (with uncommitted changes)" if any(row["dirty"] == "true" for row in rows) else ""
+    timm = f", timm {all_of('timm')}" if all_of("timm") else ""
+    return f"commit {commits}{changed}, torch {all_of('torch')}{timm}, threads {all_of('threads')}"
+
+
+def _markdown(head: list[str], body: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _with_quartiles(row: Row, value: str) -> str:
+    low, high = row[f"{value}_low"], row[f"{value}_high"]
+    text = f"{float(row[value]):.2f}"
+    return text if low == high else f"{text} [{float(low):.2f}, {float(high):.2f}]"
+
+
+def _nets(rows: list[Row]) -> str:
+    head = [
+        "network",
+        "what",
+        "form",
+        "precision",
+        "layout",
+        "px",
+        "batch",
+        "ours",
+        "other",
+        "ratio",
+        "beside",
+        "clock",
+    ]
+    others = {_case(row): row for row in rows if _is_other(row)}
+    body = []
+    for row in rows:
+        other = others.get(_case(row))
+        if other is None or _is_other(row):
+            continue
+        body.append(
+            [row["model"], row["what"], row["form"], row["precision"], row["layout"], row["image_size"], row["batch"]]
+            + [
+                f"{float(row['value']):.4g} {row['unit']}",
+                f"{float(other['value']):.4g}",
+                _with_quartiles(row, "ratio"),
+            ]
+            + [other["subject"], row["clock"]]
+        )
+    return _markdown(head, body)
+
+
+def _case(row: Row) -> tuple[str, ...]:
+    """What ours and the other have in common; `form` ends in eager or compiled."""
+    place = ("model", "against", "what", "precision", "layout", "image_size", "batch")
+    return (*(row[key] for key in place), row["form"].split()[-1])
+
+
+def _is_other(row: Row) -> bool:
+    return row["subject"] != "normfree"
+
+
+def _clip(rows: list[Row]) -> str:
+    head = [
+        "network",
+        "units clipped",
+        "method",
+        "time",
+        "over timm",
+        "of global norm",
+        "operations",
+        "share of a step",
+    ]
+    body = [
+        [row["model"], row["clipped"], row["method"], f"{float(row['value']):.4g} {row['unit']}"]
+        + [_with_quartiles(row, "over_timm") if row["over_timm"] else "", row["of_norm"], row["operations"]]
+        + [f"{float(row['share_of_step']):.1%}" if row["share_of_step"] else ""]
+        for row in rows
+    ]
+    return _markdown(head, body)
+
+
+_SECTIONS = {"nets": ("Networks", _nets), "clip": ("Gradient clipping", _clip)}

@@ -20,8 +20,8 @@ Every row of the CSV files has its commit, hardware and versions. Made by `pytho
 _NO_GPU = """\
 ## GPU
 
-Not measured: no GPU was at hand. `bash scripts/gpu_session.sh` on a machine with one writes the rows, and this page shows
-them; nothing here is an estimate.
+Not measured: no GPU was at hand. `bash scripts/gpu_session.sh` on a machine with one writes the rows, and this page
+shows them; nothing here is an estimate.
 """
 Row = dict[str, str]
 
@@ -108,15 +108,9 @@ def _nets(rows: list[Row]) -> str:
         other = others.get(_case(row))
         if other is None or _is_other(row):
             continue
-        body.append(
-            [row["model"], row["what"], row["form"], row["precision"], row["layout"], row["image_size"], row["batch"]]
-            + [
-                f"{float(row['value']):.4g} {row['unit']}",
-                f"{float(other['value']):.4g}",
-                _with_quartiles(row, "ratio"),
-            ]
-            + [other["subject"], row["clock"]]
-        )
+        place = (row[key] for key in ("model", "what", "form", "precision", "layout", "image_size", "batch"))
+        times = f"{float(row['value']):.4g} {row['unit']}", f"{float(other['value']):.4g}"
+        body.append([*place, *times, _with_quartiles(row, "ratio"), other["subject"], row["clock"]])
     return _markdown(head, body)
 
 
@@ -141,12 +135,13 @@ def _clip(rows: list[Row]) -> str:
         "operations",
         "share of a step",
     ]
-    body = [
-        [row["model"], row["clipped"], row["method"], f"{float(row['value']):.4g} {row['unit']}"]
-        + [_with_quartiles(row, "over_timm") if row["over_timm"] else "", row["of_norm"], row["operations"]]
-        + [f"{float(row['share_of_step']):.1%}" if row["share_of_step"] else ""]
-        for row in rows
-    ]
+    body = []
+    for row in rows:
+        time = f"{float(row['value']):.4g} {row['unit']}"
+        over_timm = _with_quartiles(row, "over_timm") if row["over_timm"] else ""
+        share = f"{float(row['share_of_step']):.1%}" if row["share_of_step"] else ""
+        place = (row["model"], row["clipped"], row["method"])
+        body.append([*place, time, over_timm, row["of_norm"], row["operations"], share])
     return _markdown(head, body)
 
 

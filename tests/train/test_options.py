@@ -34,6 +34,7 @@ DIGITS = [
     ("logger=csv",),
     ("data=mnist5k",),
     ("recipe=small",),
+    ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "epochs=null", "optimizer.warmup_epochs=null"),
     ("experiment=quickstart",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]

@@ -1,8 +1,12 @@
+import contextlib
 import io
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -14,10 +18,18 @@ from normfree.config import UserError, require_images
 from normfree.config.parquet import class_names, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
 from normfree.data import build_source
-from normfree.data.parquet import parquet_arrays
+from normfree.data.build import _parts
+from normfree.data.decode import open_image, square
+from normfree.data.held import held_arrays
+from normfree.data.resident import Arrays
+from normfree.data.source import SPLITS
 
 GIVEN = "NORMFREE_TEST_DATA"
 """Environment variable: a folder with cifar10/ and imagenette/ as parquet, for the tests on whole data sets."""
+
+
+def parquet_arrays(data: DataConfig) -> Arrays:
+    return held_arrays(_parts(data), data)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +108,6 @@ def test_classes_without_names_are_counted(tmp_path: Path) -> None:
 
 def test_class_names_of_both_kinds_of_metadata(root: Path, tmp_path: Path) -> None:
     assert class_names(open_parquet(root / "test-00000-of-00001.parquet")) == list(NAMES)
-    import pyarrow.parquet as pq
-
     table = pq.read_table(root / "test-00000-of-00001.parquet").replace_schema_metadata({"class_names": "a b|c"})
     pq.write_table(table, tmp_path / "joined.parquet")
     assert class_names(open_parquet(tmp_path / "joined.parquet")) == ["a b", "c"]
@@ -227,3 +237,103 @@ def test_all_of_imagenette() -> None:
     )
     assert [source.size(split) for split in ("train", "validation", "test")] == [8469, 1000, 3925]
     assert next(iter(source.training_batches(0, 1))).images.shape == (100, 3, 64, 64)
+
+
+def test_every_loader_cuts_the_same_splits_and_tests_the_same_images(root: Path) -> None:
+    few = ("data=parquet", f"data.root={root}", "data.train_size=28", "batch=10", "augment=none")
+    resident, workers = (build_source(resolved(*few, f"data.loader={name}"), 10) for name in ("resident", "workers"))
+    for split in ("train", "validation", "test"):
+        one, other = (
+            {
+                image.numpy().round(3).tobytes(): int(label)
+                for batch in made.evaluation_batches(split, 7)
+                for image, label in zip(*batch, strict=True)
+            }
+            for made in (resident, workers)
+        )
+        assert one == other
+    for made in (resident, workers):
+        batch = next(iter(made.training_batches(0, 1)))
+        assert batch.images.shape == (10, 3, 28, 28)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """24 training rows of which 2 are damaged and 1 has no bytes, and 6 test rows of which 1 is damaged."""
+    contents, labels = encoded("train", 24)
+    held: list[bytes | None] = [*contents]
+    held[3], held[7], held[20] = contents[3][:300], b"no image", None
+    write_parquet(tmp_path / "bad" / "train-0.parquet", held, labels)
+    contents, labels = encoded("test", 6)
+    write_parquet(tmp_path / "bad" / "test-0.parquet", [contents[0][:100], *contents[1:]], labels)
+    return tmp_path / "bad"
+
+
+@pytest.mark.parametrize("loader", ["resident", "workers"])
+def test_a_damaged_row_is_named_or_left_out(damaged: Path, loader: str) -> None:
+    options = ("data=parquet", f"data.root={damaged}", "data.train_size=28", "batch=10", f"data.loader={loader}")
+    run = resolved(*options, "augment=none")
+    with pytest.raises(UserError, match=r"(train|test)-0\.parquet, row (3|7|20|0): unreadable image .*on_error=skip"):
+        list(build_source(run, 10).training_batches(0, 6))
+    run = resolved(*options, "augment=none", "data.on_error=skip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = build_source(run, 10)
+        batches = list(made.training_batches(0, 6))
+        tested = sum(len(batch.labels) for split in SPLITS for batch in made.evaluation_batches(split, 4))
+    assert [len(batch.images) for batch in batches] == [10] * 6
+    assert tested == sum(made.size(split) for split in SPLITS) == 30 - 4
+    assert sum(made.skipped().values()) == 4
+
+
+def test_a_parquet_without_the_columns_is_one_line(tmp_path: Path) -> None:
+    file = write_parquet(tmp_path / "train-0.parquet", *encoded(count=4), column="picture")
+    with pytest.raises(UserError, match=r"no column of images; it must be called image or img, and .* picture, label"):
+        require_images(config(tmp_path))
+    table = pq.read_table(write_parquet(file, *encoded(count=4))).drop_columns("label")
+    pq.write_table(table, file)
+    with pytest.raises(UserError, match=r"no column of labels; it must be called label"):
+        require_images(config(tmp_path))
+    pq.write_table(pa.table({"image": ["a", "b"], "label": [0, 1]}), file)
+    with pytest.raises(UserError, match=r"column image holds string, not encoded images"):
+        require_images(config(tmp_path))
+    pq.write_table(pa.table({"image": [b"a", b"b"], "label": ["x", "y"]}), file)
+    with pytest.raises(UserError, match=r"column label holds string; labels must be whole numbers"):
+        require_images(config(tmp_path))
+
+
+def test_wrong_labels_are_one_line(tmp_path: Path) -> None:
+    contents, _ = encoded(count=6)
+    for labels, line in (
+        ([0, 1, 2, 0, 1, 2], r"data\.classes=2: parquet has a training image of class 2; set data\.classes=3"),
+        ([0, 1, -1, 0, 1, 0], r"a training image of class -1; labels count from 0"),
+        ([0, 1, None, 0, 1, 0], r"1 of 6 labels are missing"),
+    ):
+        file = write_parquet(tmp_path / "all.parquet", contents, labels)
+        with pytest.raises(UserError, match=line):
+            parquet_arrays(config(file, validation_samples=0, test_samples=0))
+    file = write_parquet(tmp_path / "all.parquet", contents, [0, 2, 0, 2, 0, 2])
+    with pytest.warns(UserWarning, match=r"data\.classes=4: parquet has no training image of 2 of them \(1, 3\)"):
+        parquet_arrays(config(file, validation_samples=0, test_samples=0, classes=4))
+
+
+def test_a_thousand_corruptions_neither_crash_nor_hang() -> None:
+    chance = np.random.default_rng(0)
+    whole, _ = encoded(count=20)
+    opened = 0
+    for number in range(1000):
+        content = bytearray(whole[number % 20])
+        kind = number % 3
+        if kind == 0:
+            for place in chance.integers(0, len(content), chance.integers(1, 20)):
+                content[place] ^= 1 << int(chance.integers(8))
+        elif kind == 1:
+            del content[int(chance.integers(0, len(content))) :]
+        else:
+            content[: int(chance.integers(1, 40))] = chance.bytes(int(chance.integers(1, 40)))
+        with warnings.catch_warnings(), contextlib.suppress(ValueError):
+            warnings.simplefilter("ignore")
+            assert square(open_image(bytes(content)), 28).shape == (3, 28, 28)
+            opened += 1
+    # A flipped bit may leave an image that can be read; a missing header never does.
+    assert 20 < opened < 500

@@ -41,12 +41,18 @@ DIGITS = [
 PARQUET = [
     ("data=parquet", "augment=crop_flip"),
     ("data=parquet", "augment=none", "augment.erasing=0.5"),
+    ("data=parquet", "augment=crop_flip", "data.loader=workers"),
     *(
         (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")
         for name in ("cifar10", "cifar100", "imagenette")
     ),
 ]
-FOLDERS = [("augment=none",), ("augment=crop_flip",), ("augment=paper",)]
+FOLDERS = [
+    ("data=imagenet", "augment=none"),
+    ("data=imagenet", "augment=crop_flip"),
+    ("data=imagenet", "augment=paper"),
+    ("data=folder", "augment=crop_flip", "data.keep_aspect=true"),
+]
 ELSEWHERE = {
     "trainer=gpu",  # needs a GPU
     "logger=wandb",  # tests/cli/test_commands.py
@@ -59,7 +65,7 @@ ELSEWHERE = {
 
 
 def test_no_option_is_forgotten() -> None:
-    tried = {word for options in (*DIGITS, *PARQUET, *FOLDERS) for word in options} | ELSEWHERE | {"data=imagenet"}
+    tried = {word for options in (*DIGITS, *PARQUET, *FOLDERS) for word in options} | ELSEWHERE
     files = [path for path in (ROOT / "conf").glob("*/*.yaml") if path.parent.name not in ("hydra", "model")]
     assert {f"{path.parent.name}={path.stem}" for path in files} <= tried
 
@@ -95,10 +101,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("options", FOLDERS, ids=" ".join)
 def test_one_step_on_class_folders(tiny: Callable[..., Resolved], folders: Path, options: tuple[str, ...]) -> None:
     run = tiny(
-        "data=imagenet",
         f"data.root={folders}",
         "data.classes=2",
         "data.train_samples=12",
+        "data.validation_samples=0",
         "data.test_samples=6",
         "data.train_size=24",
         "data.test_size=24",

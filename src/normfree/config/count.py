@@ -1,20 +1,33 @@
 """The numbers of images and classes that a configuration leaves to the files of a data set."""
 
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.errors import UserError
-from normfree.config.images import parquet_files
+from normfree.config.images import image_folders, parquet_files
 from normfree.config.parquet import TEST, TRAIN, count_classes, count_rows
 from normfree.config.schema import DataConfig
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Of image files, as torchvision reads them."""
 
 HELD_OUT = 10
 """One in so many training images is held out for selection, and as many again where there are no test files."""
 
 
+class _There(NamedTuple):
+    """What the files have; ``test`` is ``None`` where no files are for the test."""
+
+    classes: int
+    train: int
+    test: int | None
+
+
 def counted(data: DictConfig) -> dict[str, Any]:
-    """``classes`` and the samples of each split, as given or else as the parquet files have them.
+    """``classes`` and the samples of each split, as given or else as the files have them.
 
     Raises:
         UserError: the files are missing or broken, or have too few images for the splits.
@@ -24,15 +37,37 @@ def counted(data: DictConfig) -> dict[str, Any]:
         for key in ("classes", "train_samples", "validation_samples", "test_samples")
         if not OmegaConf.is_missing(data, key)
     }
-    files = parquet_files(DataConfig(name=data.name, root=data.root, train_size=data.train_size))
-    total = count_rows(files[TRAIN])
+    typed = DataConfig(name=data.name, root=data.root, train_size=0 if data.name == "folder" else data.train_size)
+    there = _in_folders(typed) if data.name == "folder" else _in_parquet(typed)
+    total = there.train
     validation = given.get("validation_samples", total // HELD_OUT)
-    test = given.get("test_samples", count_rows(files[TEST]) if files[TEST] else total // HELD_OUT)
-    train = given.get("train_samples", total - validation - (0 if files[TEST] else test))
+    test = given.get("test_samples", total // HELD_OUT if there.test is None else there.test)
+    train = given.get("train_samples", total - validation - (test if there.test is None else 0))
     if train < 1:
         raise UserError(
             f"data.root={data.root}: {total} images leave none for training beside {validation} for validation "
             f"and {test} for the test; give files with more, or smaller data.validation_samples and data.test_samples"
         )
-    classes = given["classes"] if "classes" in given else count_classes(files[TRAIN])
-    return {"classes": classes, "train_samples": train, "validation_samples": validation, "test_samples": test}
+    return {
+        "classes": given.get("classes", there.classes),
+        "train_samples": train,
+        "validation_samples": validation,
+        "test_samples": test,
+    }
+
+
+def _in_parquet(data: DataConfig) -> _There:
+    files = parquet_files(data)
+    test = count_rows(files[TEST]) if files[TEST] else None
+    return _There(count_classes(files[TRAIN]), count_rows(files[TRAIN]), test)
+
+
+def _in_folders(data: DataConfig) -> _There:
+    folders = image_folders(data)
+    counts = {split: _count_images(folder) for split, folder in folders.items()}
+    classes = sum(entry.is_dir() for entry in folders[TRAIN].iterdir())
+    return _There(classes, counts[TRAIN], counts.get(TEST))
+
+
+def _count_images(folder: Path) -> int:
+    return sum(name.lower().endswith(EXTENSIONS) for _, _, names in os.walk(folder, followlinks=True) for name in names)

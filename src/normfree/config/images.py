@@ -3,18 +3,26 @@
 from pathlib import Path
 
 from normfree.config.errors import UserError
-from normfree.config.parquet import TRAIN, find_parquet, open_parquet
+from normfree.config.parquet import TEST, TRAIN, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
 
-TRAIN_FOLDER, TEST_FOLDER = "train", "val"
+TRAIN_FOLDER, TEST_FOLDERS = "train", ("val", "test", "validation", "valid")
 TORCHVISION_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 """Where torchvision keeps what it downloads, inside its root."""
 
 PARQUET = ("parquet", "cifar10", "cifar100", "imagenette")
 """Sources that are read from parquet."""
 
-RESIDENT = ("mnist5k", *PARQUET)
-"""Sources that are held in memory."""
+FOLDERS = ("imagenet", "folder")
+"""Sources of image files in class folders."""
+
+LOADERS = ("auto", "resident", "workers")
+
+
+def is_resident(data: DataConfig) -> bool:
+    """Whether the images are held in memory: as ``data.loader`` says, or else all but image files in folders."""
+    return data.loader == "resident" or (data.loader == "auto" and data.name not in FOLDERS)
+
 
 _WORKS = "data=mnist5k is embedded and works now"
 _HUB = {
@@ -30,7 +38,7 @@ def require_images(data: DataConfig) -> None:
     Raises:
         UserError: says where it looked, how to give the place and what works without it.
     """
-    if data.name == "imagenet":
+    if data.name in FOLDERS:
         image_folders(data)
     elif data.name in PARQUET and torchvision_root(data) is None:
         for files in parquet_files(data).values():
@@ -38,8 +46,10 @@ def require_images(data: DataConfig) -> None:
                 open_parquet(path)
 
 
-def image_folders(data: DataConfig) -> Path:
-    """``data.root``, if it holds class folders under ``train/`` and ``val/``.
+def image_folders(data: DataConfig) -> dict[str, Path]:
+    """The folders of ``train`` and ``test``: ``train/`` and ``val/`` (or ``test/``) in ``data.root``.
+
+    With ``data=folder``, ``data.root`` may also hold the class folders itself; then there is no ``test``.
 
     Raises:
         UserError: as :func:`require_images`.
@@ -48,12 +58,27 @@ def image_folders(data: DataConfig) -> Path:
     if data.root is None:
         raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {_WORKS}")
     root = Path(data.root).expanduser()
-    for place in (root / TRAIN_FOLDER, root / TEST_FOLDER):
-        if not place.is_dir() or not any(entry.is_dir() for entry in place.iterdir()):
+    train = root / TRAIN_FOLDER
+    test = next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), root / TEST_FOLDERS[0])
+    if data.name == "folder" and _classes(root) and not train.is_dir():
+        return {TRAIN: root}
+    for place in (train, test):
+        if not _classes(place):
             raise UserError(
                 f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {_WORKS}"
             )
-    return root
+    names = _classes(train)
+    if (other := _classes(test)) != names:
+        odd = sorted(names ^ other)[0]
+        raise UserError(
+            f"data.root={data.root}: class {odd} is in one of {train.name}/ and {test.name}/ alone; "
+            "both must have the same class folders"
+        )
+    return {TRAIN: train, TEST: test}
+
+
+def _classes(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
 
 
 def torchvision_root(data: DataConfig) -> Path | None:

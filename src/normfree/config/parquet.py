@@ -63,7 +63,7 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: not a readable parquet file ({_first_line(error)}); fetch it again") from error
     image_column(file, path)
-    _column(file, path, LABEL_COLUMNS, "labels")
+    label_column(file, path)
     return file
 
 

@@ -70,7 +70,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
             f"data.train_size=null: data={node.data.name} takes its image sizes from the network, and "
             f"{node.model.name} has none; give data.train_size=224 data.test_size=224, or another size"
         )
-    if node.data.name == "parquet" and OmegaConf.missing_keys(node.data):
+    if node.data.name in ("parquet", "folder") and OmegaConf.missing_keys(node.data):
         node = OmegaConf.merge(node, {"data": counted(node.data)})
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)

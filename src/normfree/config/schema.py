@@ -66,7 +66,11 @@ class DataConfig:
     test_samples: int = MISSING
     train_size: int = MISSING
     test_size: int = MISSING
-    workers: int = 0
+    loader: str = "auto"  # resident (in memory), workers (read again each time) or auto, by the data set
+    workers: int = 0  # processes of data.loader=workers
+    on_error: str = "raise"  # an unreadable image stops the run, or skip: is left out and counted
+    keep_aspect: bool = False  # in testing: resize the shorter side, not both, before the central crop
+    mirror: bool = True  # mirrored images keep their class
     mean: list[float] | None = None  # of each channel, in [0, 1]; None: the training images' own
     std: list[float] | None = None
     crop_padding: int = 0  # what augment=crop_flip does here: a crop after padding by so many pixels,

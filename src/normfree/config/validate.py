@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
-from normfree.config.images import RESIDENT
+from normfree.config.images import LOADERS, is_resident
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
 
@@ -76,6 +76,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "clip.name": ("none", "norm", "agc", "custom"),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.scope": ("deepmind", "timm", "all"),
+    "data.loader": LOADERS,
+    "data.on_error": ("raise", "skip"),
     "optimizer.name": tuple(OPTIMIZER_KEYS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "logger.name": ("csv", "wandb"),
@@ -178,24 +180,24 @@ def _check_clipping(clip: ClipConfig) -> None:
 def _check_augmentation(config: TrainConfig) -> None:
     """What a source cannot do is refused, not left out."""
     augment, data = config.augment, config.data
-    if data.name in RESIDENT:
+    if data.name == "mnist5k" and (augment.random_resized_crop or augment.randaugment_layers):
+        raise UserError(
+            f"augment={augment.name}: mnist5k has no random resized crop and no RandAugment; "
+            "use augment=shift or augment=none"
+        )
+    if is_resident(data):
         if augment.random_resized_crop or augment.randaugment_layers:
-            instead = "shift" if data.name == "mnist5k" else "crop_flip"
             raise UserError(
-                f"augment={augment.name}: {data.name} has no random resized crop and no RandAugment; "
-                f"use augment={instead} or augment=none"
+                f"augment={augment.name}: {data.name} in memory has no random resized crop and no RandAugment; "
+                "use augment=crop_flip or augment=none, or data.loader=workers"
             )
         if data.test_size != data.train_size:
             raise UserError(
-                f"data.test_size={data.test_size}: {data.name} is tested at the size of training; "
-                f"leave it out or set data.train_size={data.test_size}"
+                f"data.test_size={data.test_size}: {data.name} in memory is tested at the size of training; "
+                f"leave it out or set data.train_size={data.test_size}, or data.loader=workers"
             )
-    elif augment.shift or augment.erasing:
-        key = "shift" if augment.shift else "erasing"
-        raise UserError(
-            f"augment.{key}={getattr(augment, key):g}: for data that is held in memory, such as mnist5k and cifar10; "
-            f"use augment=crop_flip or augment=none with {data.name}"
-        )
+    if data.name == "mnist5k" and data.loader == "workers":
+        raise UserError("data.loader=workers: mnist5k is one file that is held in memory; leave it out")
     if data.channels not in (1, 3):
         raise UserError(f"data.channels={data.channels}: choose 1 (grey) or 3 (colour)")
     for key in ("mean", "std"):

@@ -1,18 +1,21 @@
 """From a configuration to a source of images."""
 
+from functools import partial
+
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.config.images import PARQUET, torchvision_root
+from normfree.config.images import FOLDERS, PARQUET, image_folders, is_resident, parquet_files, torchvision_root
 from normfree.config.schema import DataConfig
-from normfree.data.folder import FolderSource
+from normfree.data.held import Part, held_arrays
 from normfree.data.mnist5k import mnist5k
-from normfree.data.parquet import parquet_arrays
 from normfree.data.resident import Arrays, ResidentSource
+from normfree.data.samples import FolderSamples, ParquetSamples
 from normfree.data.source import SPLITS, Source
 from normfree.data.torchvision_cifar import torchvision_arrays
+from normfree.data.workers import WorkerSource
 
-SOURCES = ("mnist5k", *PARQUET, "imagenet")
+SOURCES = ("mnist5k", *PARQUET, *FOLDERS)
 
 
 def build_source(resolved: Resolved, micro_batch: int, device: torch.device | None = None) -> Source:
@@ -24,38 +27,69 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
     Raises:
         UserError: if the data set is missing, unreadable or not what the configuration says.
     """
-    config = resolved.config
-    data = config.data
-    per_epoch = resolved.steps_per_epoch * (config.batch // micro_batch)
-    source: Source
-    if data.name == "imagenet":
-        source = FolderSource(data, config.augment, config.seed, micro_batch, per_epoch)
-    else:
-        source = ResidentSource(
-            _arrays(data),
+    config, data = resolved.config, resolved.config.data
+    if data.name not in SOURCES:
+        raise UserError(f"data.name={data.name}: no such source; choose one of {', '.join(SOURCES)}")
+    a_step = config.batch // micro_batch
+    if is_resident(data):
+        arrays, skipped = _arrays(data)
+        # A pass has fewer steps where images are left out.
+        steps = len(arrays["train"][1]) // config.batch if sum(skipped.values()) else resolved.steps_per_epoch
+        source: Source = ResidentSource(
+            arrays,
             data.classes,
             config.augment,
             config.seed,
             micro_batch,
-            per_epoch,
+            max(1, steps) * a_step,
             mean=data.mean,
             std=data.std,
             device=device,
+            skipped=skipped,
         )
+    else:
+        samples = {name: part.samples() for name, part in _parts(data).items()}
+        per_epoch = resolved.steps_per_epoch * a_step
+        train, test = samples["train"], samples.get("test")
+        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch)
+    left_out = sum(source.skipped().values())
     for split in SPLITS:
         expected, found = getattr(data, f"{split}_samples"), source.size(split)
-        if found != expected:
+        if not expected - left_out <= found <= expected:
             raise UserError(
                 f"data.{split}_samples={expected}: {data.name} has {found} images for {split}; "
                 f"set data.{split}_samples={found}"
             )
+    if source.size("train") < config.batch:
+        raise UserError(f"batch={config.batch}: only {source.size('train')} training images of {data.name} can be read")
     return source
 
 
-def _arrays(data: DataConfig) -> Arrays:
+def _arrays(data: DataConfig) -> tuple[Arrays, dict[str, int]]:
     if data.name == "mnist5k":
-        return mnist5k(data.train_size)
-    if data.name not in PARQUET:
-        raise UserError(f"data.name={data.name}: no such source; choose one of {', '.join(SOURCES)}")
-    root = torchvision_root(data)
-    return parquet_arrays(data) if root is None else torchvision_arrays(data, root)
+        return mnist5k(data.train_size), {}
+    if (root := torchvision_root(data)) is not None:
+        return torchvision_arrays(data, root), {}
+    return held_arrays(_parts(data), data)
+
+
+def _parts(data: DataConfig) -> dict[str, Part]:
+    """What reads the training images and, where they have files of their own, the test images."""
+    if data.name in FOLDERS:
+        folders = {name: FolderSamples(folder) for name, folder in image_folders(data).items()}
+        for name, found in folders.items():
+            if len(found.classes) != data.classes:
+                raise UserError(
+                    f"data.classes={data.classes}: {image_folders(data)[name]} has {len(found.classes)} class folders; "
+                    f"set data.classes={len(found.classes)}"
+                )
+        return {name: Part(found.files, partial(_same, found)) for name, found in folders.items()}
+    if torchvision_root(data) is not None:
+        raise UserError(
+            f"data.loader={data.loader}: torchvision's files of {data.name} are held in memory; leave it out"
+        )
+    return {name: Part(files, partial(ParquetSamples, files)) for name, files in parquet_files(data).items() if files}
+
+
+def _same(samples: FolderSamples) -> FolderSamples:
+    return samples

@@ -20,17 +20,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when what is stored changes."""
 
 OFF = "off"
 
 
 class Images(NamedTuple):
-    """Decoded images uint8 ``[n, C, H, W]`` and their labels int64 ``[n]``."""
+    """Decoded images uint8 ``[n, C, H, W]``, their labels int64 ``[n]`` and how many unreadable ones are left out."""
 
     images: Tensor
     labels: Tensor
+    skipped: Tensor
 
 
 def cache_folder(setting: str | None) -> Path | None:
@@ -83,8 +84,8 @@ def _read(entry: Path) -> Images | None:
         arrays = [np.load(entry / f"{part}.npy", mmap_mode="c") for part in Images._fields]
     except (OSError, ValueError, EOFError):
         return None
-    images, labels = (torch.from_numpy(array) for array in arrays)
-    return Images(images, labels.clone()) if len(images) == len(labels) else None
+    images, labels, skipped = (torch.from_numpy(array) for array in arrays)
+    return Images(images, labels.clone(), skipped.clone()) if len(images) == len(labels) else None
 
 
 def _write(entry: Path, made: Images) -> None:

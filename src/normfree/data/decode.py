@@ -1,16 +1,20 @@
-"""Encoded images -> uint8 arrays of one size."""
+"""Encoded images -> pixels: opened safely, converted, cut to squares."""
 
 import io
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, features
 
 from normfree.config import UserError
+from normfree.config.schema import DataConfig
+from normfree.data.cache import Images
+from normfree.data.samples import Samples
+from normfree.data.split import shuffled_places
 
 DECODER = f"pillow {PIL.__version__}, libjpeg {features.version('jpg')}"
 """Part of what names a cached decoding: other versions may round otherwise."""
@@ -18,10 +22,8 @@ DECODER = f"pillow {PIL.__version__}, libjpeg {features.version('jpg')}"
 _CHUNK = 256
 
 
-def decode(content: bytes, size: int, channels: int = 3) -> NDArray[np.uint8]:
-    """One image as ``[channels, size, size]``; grey, palette and transparent ones are converted.
-
-    Another size is cropped to a centred square and resized (bicubic).
+def open_image(content: bytes, channels: int = 3) -> Image.Image:
+    """One image in colour or grey, decoded whole; palettes and transparency are resolved.
 
     Raises:
         ValueError: the bytes are no image, or a damaged one.
@@ -30,36 +32,48 @@ def decode(content: bytes, size: int, channels: int = 3) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content)) as opened:
             # A palette's transparency has to be resolved before its colours.
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
-            image = image.convert("RGB" if channels == 3 else "L")
-            if image.size != (size, size):
-                image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-            pixels = np.asarray(image)
+            return image.convert("RGB" if channels == 3 else "L")
     except Exception as error:  # damaged bytes raise nearly anything
         raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
-    return pixels.transpose(2, 0, 1) if channels == 3 else pixels[None]
 
 
-def decode_all(
-    contents: Sequence[bytes | None], into: NDArray[np.uint8], places: Sequence[int], source: str, first_row: int
-) -> None:
-    """Decode ``contents`` on all cores into ``into[places]``, ``[n, channels, size, size]``.
+def square(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """``[channels, size, size]``; another size is cropped to a centred square and resized (bicubic)."""
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
+    return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
+
+
+def unreadable(place: str, error: ValueError) -> UserError:
+    """The line that names a damaged image."""
+    return UserError(f"{place}: unreadable image ({error}); repair or remove it, or add data.on_error=skip")
+
+
+def decode_all(samples: Samples, data: DataConfig) -> Images:
+    """All images on all cores, in the fixed random order that splits are cut from.
 
     Raises:
-        UserError: names ``source`` and the row, counted from ``first_row``, of an unreadable image.
+        UserError: an image cannot be read, unless ``data.on_error`` is ``skip``; then it is left out and counted.
     """
-    channels, size = into.shape[1:3]
+    total, size = len(samples.labels), data.train_size
+    places = shuffled_places(total)
+    images = np.empty((total, data.channels, size, size), dtype=np.uint8)
+    good = np.ones(total, dtype=bool)
 
     def work(start: int) -> None:
-        for row in range(start, min(start + _CHUNK, len(contents))):
-            content = contents[row]
+        for index in range(start, min(start + _CHUNK, total)):
             try:
-                if content is None:
-                    raise ValueError("no bytes")
-                into[places[row]] = decode(content, size, channels)
+                images[places[index]] = square(open_image(samples.read(index), data.channels), size)
             except ValueError as error:
-                raise UserError(
-                    f"{source}, row {first_row + row}: unreadable image ({error}); repair or remove it"
-                ) from error
+                if data.on_error == "raise":
+                    raise unreadable(samples.where(index), error) from error
+                good[places[index]] = False
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, range(0, len(contents), _CHUNK)))
+        list(pool.map(work, range(0, total, _CHUNK)))
+    labels = torch.empty(total, dtype=torch.int64)
+    labels[torch.from_numpy(places)] = samples.labels
+    if not good.all():
+        images, labels = images[good], labels[torch.from_numpy(good)]
+    return Images(torch.from_numpy(images), labels, torch.tensor([total - len(images)]))

@@ -26,6 +26,7 @@ class ResidentSource:
         micro_batch: images of one training batch.
         per_epoch: training batches in one pass; what is left over is dropped.
         mean, std: of each channel in [0, 1]; the training split's own where they are not given.
+        skipped: unreadable images that ``arrays`` are without.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ResidentSource:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         device: torch.device | None = None,
+        skipped: Mapping[str, int] | None = None,
     ) -> None:
         self._device = device or torch.device("cpu")
         if mean is None or std is None:
@@ -56,6 +58,10 @@ class ResidentSource:
         self._seed = seed
         self._micro_batch = micro_batch
         self._per_epoch = per_epoch
+        self._skipped = dict(skipped or {})
+
+    def skipped(self) -> dict[str, int]:
+        return self._skipped
 
     def size(self, split: str) -> int:
         return len(self._arrays[split][1])

@@ -23,7 +23,11 @@ class Source(Protocol):
     """
 
     def size(self, split: str) -> int:
-        """Images in a split."""
+        """Images in a split, without those that could not be read and were left out."""
+        ...
+
+    def skipped(self) -> dict[str, int]:
+        """Unreadable images that were left out so far, by where they were."""
         ...
 
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:

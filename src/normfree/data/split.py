@@ -1,8 +1,11 @@
 """The fixed split of a data set that brings none of its own: cut from one random order, the same for every run."""
 
+import warnings
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from normfree.config import UserError
 from normfree.config.schema import DataConfig
@@ -18,15 +21,20 @@ def shuffled_places(samples: int) -> NDArray[np.int64]:
     return places
 
 
+def shuffled_order(samples: int) -> Tensor:
+    """Which image is at each place: the inverse of :func:`shuffled_places`, so that all loaders cut the same splits."""
+    return torch.from_numpy(shuffled_places(samples)).argsort()
+
+
 def cut(train: Images, test: Images | None, data: DataConfig) -> Arrays:
     """Test (where it has no images of its own), validation and training images, in this order, out of ``train``.
 
     Raises:
         UserError: the labels are not those of ``data.classes`` classes.
     """
-    for images in (train, test):
-        if images is not None:
-            _check_labels(images, data)
+    check_labels(train.labels, data, "training")
+    if test is not None:
+        check_labels(test.labels, data, "test")
     first = 0 if test is not None else data.test_samples
     last = first + data.validation_samples
     return {
@@ -36,9 +44,25 @@ def cut(train: Images, test: Images | None, data: DataConfig) -> Arrays:
     }
 
 
-def _check_labels(images: Images, data: DataConfig) -> None:
-    least, most = int(images.labels.min()), int(images.labels.max())
+def check_labels(labels: Tensor, data: DataConfig, which: str) -> None:
+    """Classes without a training image are warned of.
+
+    Raises:
+        UserError: a label is below 0, or not below ``data.classes``.
+    """
+    if not len(labels):
+        raise UserError(f"data.root={data.root}: {data.name} has no readable {which} images there; give another folder")
+    least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= data.classes:
         wrong = least if least < 0 else most
         remedy = "labels count from 0" if least < 0 else f"set data.classes={most + 1} or more"
-        raise UserError(f"data.classes={data.classes}: {data.name} has an image of class {wrong}; {remedy}")
+        raise UserError(f"data.classes={data.classes}: {data.name} has a {which} image of class {wrong}; {remedy}")
+    if which == "training":
+        empty = torch.nonzero(torch.bincount(labels, minlength=data.classes) == 0)[:, 0].tolist()
+        if empty:
+            listed = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+            warnings.warn(
+                f"data.classes={data.classes}: {data.name} has no training image of {len(empty)} of them ({listed}); "
+                "the network cannot learn these",
+                stacklevel=2,
+            )

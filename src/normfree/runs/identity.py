@@ -9,10 +9,11 @@ from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
-_DATA_IRRELEVANT = "root", "workers", "label", "cache", "download", "crop_padding", "resized_crop"
+# The last three act through augment, whose values they give.
+_DATA_IRRELEVANT = "root", "workers", "label", "cache", "download", "crop_padding", "resized_crop", "mirror"
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
-_LATER_DATA_OPTIONS = "mean", "std"
+_LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = ("erasing",)
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
@@ -33,6 +34,10 @@ def science(resolved: Resolved) -> dict[str, Any]:
         for key in keys:
             if not content[group][key]:
                 del content[group][key]
+    # Samples drawn by another loader, or without the unreadable ones, are others.
+    for key, usual in (("loader", "auto"), ("on_error", "raise")):
+        if content["data"][key] == usual:
+            del content["data"][key]
     for key in ("epochs", "steps", "lr"):
         del content[key]
     for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):

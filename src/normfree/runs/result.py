@@ -13,8 +13,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         status: finished, stalled, diverged, failed or preempted.
         reason: in words, for every status but finished.
         measured: ``cost`` and ``batch`` join what is known of the network and the batch plan; the rest
-            (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``traceback``, ``attempts``,
-            ``provenance``) are entries of their own.
+            (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by split, unreadable),
+            ``traceback``, ``attempts``, ``provenance``) are entries of their own.
     """
     config = resolved.config
     model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
@@ -44,6 +44,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "metrics": {},
         "batch_dependence": None,
         "time": {},
+        "skipped_images": {},
         "traceback": None,
         "attempts": 1,
         **measured,

@@ -49,6 +49,7 @@ class Fit:
     cost: dict[str, int] = field(default_factory=dict)
     batch: dict[str, int] = field(default_factory=dict)
     time: dict[str, float] = field(default_factory=dict)
+    skipped_images: dict[str, int] = field(default_factory=dict)
     traceback: str | None = None
 
     def stopped_by(self, stop: StopRequest) -> "Fit":
@@ -122,6 +123,7 @@ def fit(
             metrics.write(place | scores)
             if cost.macs_train <= PROBE_LIMIT_MACS:
                 outcome = replace(outcome, batch_dependence=_probe(module, source))
+        outcome = replace(outcome, skipped_images={split: n for split, n in source.skipped().items() if n})
         telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)

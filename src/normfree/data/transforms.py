@@ -1,0 +1,62 @@
+"""What happens to one image that is read anew each time: torchvision's transforms, as an augmentation asks for them."""
+
+import torch
+from torchvision.transforms import v2
+
+from normfree.config.images import FOLDERS
+from normfree.config.schema import AugmentConfig, DataConfig
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, where a data set gives none."""
+
+MARGIN = 32
+"""Pixels by which a test image is larger before its central crop, as in the NFNet code."""
+
+_BICUBIC = v2.InterpolationMode.BICUBIC
+
+
+def training_transform(data: DataConfig, augment: AugmentConfig) -> v2.Compose:
+    """PIL image of any size -> normalised float32 ``[channels, size, size]``."""
+    size = data.train_size
+    steps: list[torch.nn.Module] = [v2.PILToTensor()]
+    if augment.random_resized_crop:
+        steps.append(v2.RandomResizedCrop(size, interpolation=_BICUBIC, antialias=True))
+    elif data.name in FOLDERS and not augment.shift:
+        steps.append(v2.Resize((size, size), interpolation=_BICUBIC, antialias=True))
+    else:
+        steps += _square(size)
+    if augment.shift:
+        steps.append(v2.RandomCrop(size, padding=augment.shift))
+    if augment.flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if augment.randaugment_layers:
+        # torchvision's strength runs over 31 bins where the paper's runs from 0 to 10.
+        strength = min(30, round(augment.magnitude * 3))
+        steps.append(v2.RandAugment(augment.randaugment_layers, strength, fill=[128] * data.channels))
+    steps += _normalised(data)
+    if augment.erasing:
+        steps.append(v2.RandomErasing(augment.erasing))
+    return v2.Compose(steps)
+
+
+def test_transform(data: DataConfig) -> v2.Compose:
+    """PIL image -> ``[channels, size, size]``.
+
+    Image files are resized to ``test_size + 32`` on both sides without keeping the aspect (the NFNet code's way), or
+    with ``keep_aspect`` on the shorter side, and cropped to the centre; sets of small images are taken whole.
+    """
+    size = data.test_size
+    if data.name in FOLDERS:
+        side = [size + MARGIN] if data.keep_aspect else [size + MARGIN] * 2
+        steps = [v2.Resize(side, interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
+    else:
+        steps = _square(size)
+    return v2.Compose([v2.PILToTensor(), *steps, *_normalised(data)])
+
+
+def _square(size: int) -> list[torch.nn.Module]:
+    return [v2.Resize([size], interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
+
+
+def _normalised(data: DataConfig) -> list[torch.nn.Module]:
+    return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(data.mean or MEAN, data.std or STD)]

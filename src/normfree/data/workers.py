@@ -1,0 +1,159 @@
+"""Images read and augmented anew each time they are needed, whole batches at a time, in worker processes."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from normfree.config import UserError
+from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.data.decode import open_image, unreadable
+from normfree.data.mixing import mix
+from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
+from normfree.data.samples import Samples
+from normfree.data.source import Batch
+from normfree.data.split import check_labels, shuffled_order
+from normfree.data.transforms import test_transform, training_transform
+
+_Loaded = tuple[Tensor, Tensor, list[int]] | str
+"""Images, labels and the places in the split that could not be read; or the error line."""
+
+
+class _Batches(Dataset[_Loaded]):
+    """A split's images in batches. ``keys(number)`` gives the epoch and the places in ``index``."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        index: Tensor,
+        data: DataConfig,
+        transform: Callable[..., Tensor],
+        seed: int,
+        keys: Callable[[int], tuple[int, Tensor]],
+        fill: bool,
+    ) -> None:
+        self._samples, self._index, self._data = samples, index, data
+        self._transform, self._seed, self._keys, self._fill = transform, seed, keys, fill
+
+    def __getitem__(self, number: int) -> _Loaded:
+        epoch, places = self._keys(number)
+        images, labels, bad = [], [], []
+        for place in places.tolist():
+            # Another image takes the place of one that is left out of a training batch, whose size is fixed.
+            tries = range(len(self._index)) if self._fill else range(1)
+            for offset in tries:
+                at = (place + offset) % len(self._index)
+                sample = int(self._index[at])
+                try:
+                    images.append(self._load(epoch, sample))
+                except ValueError as error:
+                    if self._data.on_error == "raise":
+                        # Raised in a worker, it would arrive as a traceback.
+                        return str(unreadable(self._samples.where(sample), error))
+                    bad.append(at)
+                    continue
+                labels.append(int(self._samples.labels[sample]))
+                break
+        if not images:
+            side = self._data.test_size
+            return torch.empty(0, self._data.channels, side, side), torch.empty(0, dtype=torch.int64), bad
+        return torch.stack(images), torch.tensor(labels), bad
+
+    def _load(self, epoch: int, sample: int) -> Tensor:
+        """Its random augmentation depends on the seed, the epoch and the image alone."""
+        number = epoch * len(self._samples.labels) + sample
+        image = open_image(self._samples.read(sample), self._data.channels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator(self._seed, SAMPLE, number).initial_seed())
+            return self._transform(image)
+
+
+class WorkerSource:
+    """Implements :class:`normfree.data.source.Source` with ``data.workers`` processes.
+
+    Args:
+        test: ``None`` where the test images are cut from ``train``, as the validation images always are.
+    """
+
+    def __init__(
+        self,
+        train: Samples,
+        test: Samples | None,
+        data: DataConfig,
+        augment: AugmentConfig,
+        seed: int,
+        micro_batch: int,
+        per_epoch: int,
+    ) -> None:
+        check_labels(train.labels, data, "training")
+        order = shuffled_order(len(train.labels))
+        first = 0 if test is not None else data.test_samples
+        last = first + data.validation_samples
+        self._parts: dict[str, tuple[Samples, Tensor]] = {
+            "train": (train, order[last:].sort().values),
+            "validation": (train, order[first:last].sort().values),
+            "test": (train, order[:first].sort().values),
+        }
+        if test is not None:
+            check_labels(test.labels, data, "test")
+            self._parts["test"] = test, torch.arange(len(test.labels))
+        self._data, self._augment, self._seed = data, augment, seed
+        self._micro_batch, self._per_epoch = micro_batch, per_epoch
+        self._bad: dict[str, set[int]] = {split: set() for split in self._parts}
+
+    def size(self, split: str) -> int:
+        return len(self._parts[split][1]) - len(self._bad[split])
+
+    def skipped(self) -> dict[str, int]:
+        return {split: len(bad) for split, bad in self._bad.items()}
+
+    def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
+        samples, index = self._parts["train"]
+        latest: tuple[int, Tensor] = (-1, torch.empty(0))
+
+        def keys(number: int) -> tuple[int, Tensor]:
+            nonlocal latest
+            epoch = number // self._per_epoch
+            if latest[0] != epoch:
+                latest = epoch, epoch_order(len(index), self._seed, epoch)
+            first = number % self._per_epoch * self._micro_batch
+            return epoch, latest[1][first : first + self._micro_batch]
+
+        transform = training_transform(self._data, self._augment)
+        batches = _Batches(samples, index, self._data, transform, self._seed, keys, fill=True)
+        for number, (images, labels) in enumerate(self._load(batches, "train", range(start, stop)), start):
+            yield mix(images, labels, self._data.classes, self._augment, mixing_stream(self._seed, number))
+
+    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        samples, index = self._parts[split]
+
+        def keys(number: int) -> tuple[int, Tensor]:
+            return 0, torch.arange(len(index))[number * batch_size : (number + 1) * batch_size]
+
+        batches = _Batches(samples, index, self._data, test_transform(self._data), 0, keys, fill=False)
+        for images, labels in self._load(batches, split, range(-(-len(index) // batch_size))):
+            if len(images):
+                yield Batch(images, labels)
+
+    def _load(self, batches: _Batches, split: str, numbers: range) -> Iterator[tuple[Tensor, Tensor]]:
+        workers = min(self._data.workers, os.cpu_count() or 1)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=numbers,
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+        for loaded in loader:
+            if isinstance(loaded, str):
+                raise UserError(loaded)
+            images, labels, bad = loaded
+            for place in set(bad) - self._bad[split]:
+                samples, index = self._parts[split]
+                warnings.warn(f"{samples.where(int(index[place]))}: unreadable image left out", stacklevel=2)
+            self._bad[split] |= set(bad)
+            yield images, labels

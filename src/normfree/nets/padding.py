@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from normfree.nets.emulated_bfloat16 import is_emulated, wide_conv2d
 from normfree.nets.initializers import truncated_lecun_normal_
 
 
@@ -26,9 +27,12 @@ def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, gro
     """
     top, bottom = same_padding(x.shape[2], weight.shape[2], stride)
     left, right = same_padding(x.shape[3], weight.shape[3], stride)
-    if top == bottom and left == right:
-        return F.conv2d(x, weight, bias, stride, (top, left), 1, groups)
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, 0, 1, groups)
+    padding = (top, left)
+    if top != bottom or left != right:
+        x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
+    if is_emulated(x):
+        return wide_conv2d(x, weight, bias, stride, padding, groups)
+    return F.conv2d(x, weight, bias, stride, padding, 1, groups)
 
 
 def same_max_pool2d(x: Tensor) -> Tensor:

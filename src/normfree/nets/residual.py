@@ -63,7 +63,7 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
 
     Args:
         shortcut: ``[N, C, H, W]``.
-        branch: ``[N, C, H, W]``.
+        branch: ``[N, C, H, W]``; overwritten with the sum where there is neither factor nor mask.
         factor: ``[N, C]``, the branch's gate and whatever else scales it, or None for 1.
         drop_rate: probability that a sample loses its branch; 0 draws no random numbers.
     """
@@ -73,7 +73,7 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
         mask = stochastic_depth_mask(branch, drop_rate)
         factor = mask if factor is None else factor * mask
     if factor is None:
-        return shortcut + branch
+        return branch.add_(shortcut)
     # Without the cast a float32 gate would widen a bfloat16 residual stream under autocast.
     factor = factor.to(branch.dtype)
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():

@@ -150,8 +150,9 @@ class _BranchTap:
             child.register_forward_hook(self._gated if isinstance(child, SqueezeExcite) else self._passed)
 
     def _passed(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
-        # A branch's last convolution may be given the skip gain, which is not to be measured.
-        self._branch = output if len(inputs) < 2 or inputs[1] is None else module.forward(inputs[0])
+        # A branch's last convolution may be given the skip gain, which is not to be measured; and the residual sum
+        # overwrites the branch.
+        self._branch = output.clone() if len(inputs) < 2 or inputs[1] is None else module.forward(inputs[0])
         self._gate = None
 
     def _gated(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:

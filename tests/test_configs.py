@@ -31,7 +31,7 @@ def test_every_option_composes_and_resolves(option: str) -> None:
         return  # needs the name of a clipper, and is resolved with one in tests/train
     if option in ("data=parquet", "data=folder"):
         return  # reads its files, and is resolved with some in tests/data
-    if option.startswith("recipe=") or option in ("data=imagenet", "augment=crop_flip", "augment=paper"):
+    if option.startswith("recipe=") or option in ("data=imagenet", "data=synthetic"):
         return  # they come with an ImageNet model, and are resolved with it
     assert resolve(config).steps > 0
 

@@ -29,7 +29,9 @@ CASES = [
     ("optimizer=lion", "clip=agc: beside optimizer=lion, which steps by the sign"),
     ("optimizer.sam_rho=0.05 trainer.micro_batch=16", "optimizer.sam_rho=0.05: not with gradients accumulated over 4"),
     ("optimizer.warmup_steps=6 optimizer.warmup_epochs=1", "keep one of them"),
-    ("augment=paper", "augment=paper: mnist5k has no random resized crop and no RandAugment; use augment=shift"),
+    ("augment.magnitude=100", "augment.magnitude=100: the scale is 0 to 10, and up to 30 at most"),
+    ("data.loader=workers", "data.loader=workers: mnist5k is held in memory; leave it out"),
+    ("data.mean=[0.5]", "data.mean=[0.5] data.std=None: give both or neither"),
     ("data.test_size=14", "data.test_size=14: mnist5k is tested at the size of training"),
     (
         "data=imagenet data.root=/",

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +7,8 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional
 
 from normfree.config.schema import AugmentConfig
-from normfree.data.resident import ResidentSource, erase, shift_and_flip
+from normfree.data.crops import CROP_DRAWS, erase, resized_crop, shift_and_flip
+from normfree.data.resident import ResidentSource
 
 TRAIN, PER_EPOCH, MICRO = 60, 5, 11
 IMAGES = torch.randint(0, 256, (TRAIN, 3, 6, 6), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -98,6 +101,32 @@ def test_erasing_takes_a_rectangle_of_some_images() -> None:
     assert float(area.min()) > 0.01
     assert float(area.max()) < 0.36
     assert abs(float(area.mean()) - 0.175) < 0.02
+
+
+def test_resized_crops_are_those_of_an_interpolation() -> None:
+    images = torch.randint(0, 256, (200, 3, 20, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    # A smooth image, so that what lies beyond a crop's border changes little inside.
+    images = torch.nn.functional.avg_pool2d(images.float(), 5, 1, 2).to(torch.uint8)
+    draws = torch.rand(200, CROP_DRAWS, generator=torch.Generator().manual_seed(1))
+    draws[:, :10] = draws[:, :1]  # one area and one aspect, so that the first attempt or the whole image is taken
+    draws[:, 10:20] = draws[:, 10:11]
+    flipped = draws[:, 3] < 0.5
+    found = resized_crop(images, draws, flipped)
+    areas = []
+    for image, draw, flip, crop in zip(images, draws, flipped, found, strict=True):
+        area = (0.08 + float(draw[0]) * 0.92) * 400
+        aspect = math.exp(math.log(3 / 4) + float(draw[10]) * 2 * math.log(4 / 3))
+        width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if width > 20 or height > 20:
+            width = height = 20
+        top, left = int(draw[20] * (21 - height)), int(draw[21] * (21 - width))
+        areas.append(width * height / 400)
+        part = image[None, :, top : top + height, left : left + width].float()
+        expected = torch.nn.functional.interpolate(part, (20, 20), mode="bicubic")[0].round().clamp(0, 255)
+        expected = expected.flip(-1) if flip else expected
+        # Within the border of two pixels of the crop, the two read the same pixels.
+        assert float((crop.float() - expected)[:, 7:-7, 7:-7].abs().max()) <= 1
+    assert 0.4 < sum(areas) / 200 < 0.7
 
 
 def test_given_statistics_are_used() -> None:

@@ -23,6 +23,10 @@ DIGITS = [
     ("augment=shift", "augment.flip=true"),
     ("augment=none", "augment.mixup=0.2"),
     ("augment=none", "augment.cutmix=1.0", "augment.mixup=0.2"),
+    *((f"augment={name}",) for name in ("crop_flip", "mixup", "randaugment", "cutmix_mixup", "strong", "paper")),
+    *((f"augment=paper_f{number}",) for number in range(7)),
+    ("augment=none", "augment.random_resized_crop=true", "augment.flip=true"),
+    ("data=synthetic", "data.classes=10", "data.train_samples=100", "data.channels=1", "data.mean=[0]", "data.std=[1]"),
     ("optimizer=sgd", "optimizer.warmup_steps=1"),
     ("optimizer=adamw", "clip=none"),
     ("optimizer=lamb", "clip=norm"),
@@ -51,6 +55,7 @@ FOLDERS = [
     ("data=imagenet", "augment=none"),
     ("data=imagenet", "augment=crop_flip"),
     ("data=imagenet", "augment=paper"),
+    ("data=imagenet", "augment=strong"),
     ("data=folder", "augment=crop_flip", "data.keep_aspect=true"),
 ]
 ELSEWHERE = {

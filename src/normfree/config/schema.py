@@ -91,7 +91,8 @@ class AugmentConfig:
     mixup: float = 0.0  # alpha of MixUp, on half the batches where CutMix is on too
     cutmix: float = 0.0
     randaugment_layers: int = 0
-    magnitude: float = 0.0  # RandAugment strength on a scale of 0 to 10
+    magnitude: float = 0.0  # RandAugment strength on a scale of 0 to 10; the NFNets go up to 15
+    mix_first: bool = False  # RandAugment on mixed images, as the NFNet code does, not before
 
 
 @dataclass

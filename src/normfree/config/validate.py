@@ -180,24 +180,15 @@ def _check_clipping(clip: ClipConfig) -> None:
 def _check_augmentation(config: TrainConfig) -> None:
     """What a source cannot do is refused, not left out."""
     augment, data = config.augment, config.data
-    if data.name == "mnist5k" and (augment.random_resized_crop or augment.randaugment_layers):
+    if augment.magnitude > 30:
+        raise UserError(f"augment.magnitude={augment.magnitude:g}: the scale is 0 to 10, and up to 30 at most")
+    if is_resident(data) and data.test_size != data.train_size and data.name != "synthetic":
         raise UserError(
-            f"augment={augment.name}: mnist5k has no random resized crop and no RandAugment; "
-            "use augment=shift or augment=none"
+            f"data.test_size={data.test_size}: {data.name} is tested at the size of training where it is "
+            f"held in memory; leave it out or set data.train_size={data.test_size}, or data.loader=workers"
         )
-    if is_resident(data):
-        if augment.random_resized_crop or augment.randaugment_layers:
-            raise UserError(
-                f"augment={augment.name}: {data.name} in memory has no random resized crop and no RandAugment; "
-                "use augment=crop_flip or augment=none, or data.loader=workers"
-            )
-        if data.test_size != data.train_size:
-            raise UserError(
-                f"data.test_size={data.test_size}: {data.name} in memory is tested at the size of training; "
-                f"leave it out or set data.train_size={data.test_size}, or data.loader=workers"
-            )
-    if data.name == "mnist5k" and data.loader == "workers":
-        raise UserError("data.loader=workers: mnist5k is one file that is held in memory; leave it out")
+    if data.name in ("mnist5k", "synthetic") and data.loader == "workers":
+        raise UserError(f"data.loader=workers: {data.name} is held in memory; leave it out")
     if data.channels not in (1, 3):
         raise UserError(f"data.channels={data.channels}: choose 1 (grey) or 3 (colour)")
     for key in ("mean", "std"):

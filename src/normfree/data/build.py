@@ -12,10 +12,11 @@ from normfree.data.mnist5k import mnist5k
 from normfree.data.resident import Arrays, ResidentSource
 from normfree.data.samples import FolderSamples, ParquetSamples
 from normfree.data.source import SPLITS, Source
+from normfree.data.synthetic import synthetic_arrays
 from normfree.data.torchvision_cifar import torchvision_arrays
 from normfree.data.workers import WorkerSource
 
-SOURCES = ("mnist5k", *PARQUET, *FOLDERS)
+SOURCES = ("mnist5k", *PARQUET, *FOLDERS, "synthetic")
 
 
 def build_source(resolved: Resolved, micro_batch: int, device: torch.device | None = None) -> Source:
@@ -68,6 +69,8 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
 def _arrays(data: DataConfig) -> tuple[Arrays, dict[str, int]]:
     if data.name == "mnist5k":
         return mnist5k(data.train_size), {}
+    if data.name == "synthetic":
+        return synthetic_arrays(data), {}
     if (root := torchvision_root(data)) is not None:
         return torchvision_arrays(data, root), {}
     return held_arrays(_parts(data), data)

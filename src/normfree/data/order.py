@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_ORDER, _AUGMENTATION, _MIXING, SAMPLE, SPLIT, _ERASING = range(6)
+_ORDER, _AUGMENTATION, _MIXING, SAMPLE, SPLIT, ERASING, CROP, RANDAUGMENT, SYNTHETIC = range(9)
 """What a stream is for."""
 
 
@@ -22,11 +22,6 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Tensor:
 def augmentation_stream(seed: int, epoch: int) -> torch.Generator:
     """Random numbers for every image of an epoch, drawn in the order of the images, not of the batches."""
     return generator(seed, _AUGMENTATION, epoch)
-
-
-def erasing_stream(seed: int, epoch: int) -> torch.Generator:
-    """Random numbers for what is erased from every image of an epoch."""
-    return generator(seed, _ERASING, epoch)
 
 
 def mixing_stream(seed: int, step: int) -> torch.Generator:

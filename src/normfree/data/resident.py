@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 
 from normfree.config.schema import AugmentConfig
-from normfree.data.mixing import mix
-from normfree.data.order import augmentation_stream, epoch_order, erasing_stream, mixing_stream
+from normfree.data.augment import epoch_draws, finish, move
+from normfree.data.order import epoch_order, mixing_stream
 from normfree.data.source import Batch
 
 Arrays = Mapping[str, tuple[Tensor, Tensor]]
 """split -> (images uint8 ``[n, C, H, W]``, labels int64 ``[n]``)"""
-
-ERASED_AREA, ERASED_ASPECT = (0.02, 0.33), (0.3, 3.3)
 
 
 class ResidentSource:
@@ -73,15 +71,13 @@ class ResidentSource:
             if number // self._per_epoch != epoch:
                 epoch = number // self._per_epoch
                 order = epoch_order(len(labels), self._seed, epoch)
-                draws = torch.rand(len(labels), 3, generator=augmentation_stream(self._seed, epoch))
-                if self._augment.erasing:
-                    erasing = torch.rand(len(labels), 5, generator=erasing_stream(self._seed, epoch))
+                draws = epoch_draws(len(labels), self._augment, self._seed, epoch)
             first = number % self._per_epoch * self._micro_batch
             index = order[first : first + self._micro_batch]
-            batch = self._augmented(images[index.to(self._device)], draws[index].to(self._device))
-            if self._augment.erasing:
-                erase(batch, self._augment.erasing, erasing[index].to(self._device))
-            yield mix(batch, labels[index], self._classes, self._augment, mixing_stream(self._seed, number))
+            own = {part: numbers[index].to(self._device) for part, numbers in draws.items()}
+            moved = move(images[index.to(self._device)], self._augment, own)
+            stream = mixing_stream(self._seed, number)
+            yield finish(moved, labels[index], self._classes, self._augment, own, stream, self._normalise_padded)
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         images, labels = self._arrays[split]
@@ -92,60 +88,10 @@ class ResidentSource:
     def _normalise(self, images: Tensor) -> Tensor:
         return images.float().sub_(self._mean).div_(self._std)
 
-    def _augmented(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Shift, flip and normalise, each image by its own ``draws`` ``[n, 3]`` in [0, 1)."""
-        pixels, flip = self._augment.shift, self._augment.flip
-        if not pixels and not flip:
-            return self._normalise(images)
-        flipped = draws[:, 2] < 0.5 if flip else torch.zeros_like(draws[:, 2], dtype=torch.bool)
-        batch = self._normalise(shift_and_flip(images, pixels, draws[:, :2], flipped))
-        if pixels:
+    def _normalise_padded(self, images: Tensor) -> Tensor:
+        batch = self._normalise(images)
+        if self._augment.shift:
             # Rounds as padding the normalised image with black did: results must not change in their last bits.
             black = -self._mean / self._std
             batch.sub_(black).add_(black)
         return batch
-
-
-def shift_and_flip(images: Tensor, pixels: int, draws: Tensor, flipped: Tensor) -> Tensor:
-    """Mirror where ``flipped`` ``[N]``, then translate each image by whole pixels, in one gather.
-
-    Args:
-        images: uint8 ``[N, C, H, W]``.
-        pixels: the largest translation; what comes in at the border is 0.
-        draws: ``[N, 2]`` in [0, 1): down to up, right to left.
-    """
-    count, channels, height, width = images.shape
-    offset = (draws * (2 * pixels + 1)).long() - pixels
-    rows = offset[:, :1] + torch.arange(height, device=images.device)
-    columns = offset[:, 1:] + torch.arange(width, device=images.device)
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    columns = torch.where(flipped[:, None], width - 1 - columns, columns)
-    places = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    flat = places.view(count, 1, -1).expand(-1, channels, -1)
-    return images.reshape(count, channels, -1).gather(2, flat).view_as(images).mul_(inside[:, None])
-
-
-def erase(images: Tensor, share: float, draws: Tensor) -> None:
-    """Random erasing (Zhong et al. 2020), in place: a rectangle of a share of the images becomes the mean, 0.
-
-    Args:
-        images: normalised ``[N, C, H, W]``.
-        share: of the images that lose a rectangle.
-        draws: ``[N, 5]`` in [0, 1): whether, area, aspect, top, left.
-    """
-    height, width = images.shape[2:]
-    area = ERASED_AREA[0] + draws[:, 1] * (ERASED_AREA[1] - ERASED_AREA[0])
-    low, high = (torch.tensor(bound).log() for bound in ERASED_ASPECT)
-    aspect = (low + draws[:, 2] * (high - low)).exp()
-    chosen = draws[:, 0] < share
-    inside = chosen[:, None, None]
-    for axis, side, extent, draw in (
-        (1, height, (area * aspect).sqrt(), draws[:, 3]),
-        (2, width, (area / aspect).sqrt(), draws[:, 4]),
-    ):
-        length = (extent * side).round().clamp(1, side)
-        start = (draw * (side - length + 1)).floor()
-        place = torch.arange(side, device=images.device)
-        within = (place >= start[:, None]) & (place < (start + length)[:, None])
-        inside = inside & within.unsqueeze(3 - axis)
-    images.masked_fill_(inside[:, None], 0.0)

@@ -1,6 +1,7 @@
 """What happens to one image that is read anew each time: torchvision's transforms, as an augmentation asks for them."""
 
 import torch
+from torch import Tensor
 from torchvision.transforms import v2
 
 from normfree.config.images import FOLDERS
@@ -16,7 +17,7 @@ _BICUBIC = v2.InterpolationMode.BICUBIC
 
 
 def training_transform(data: DataConfig, augment: AugmentConfig) -> v2.Compose:
-    """PIL image of any size -> normalised float32 ``[channels, size, size]``."""
+    """PIL image of any size -> moved uint8 ``[channels, size, size]``."""
     size = data.train_size
     steps: list[torch.nn.Module] = [v2.PILToTensor()]
     if augment.random_resized_crop:
@@ -29,18 +30,11 @@ def training_transform(data: DataConfig, augment: AugmentConfig) -> v2.Compose:
         steps.append(v2.RandomCrop(size, padding=augment.shift))
     if augment.flip:
         steps.append(v2.RandomHorizontalFlip())
-    if augment.randaugment_layers:
-        # torchvision's strength runs over 31 bins where the paper's runs from 0 to 10.
-        strength = min(30, round(augment.magnitude * 3))
-        steps.append(v2.RandAugment(augment.randaugment_layers, strength, fill=[128] * data.channels))
-    steps += _normalised(data)
-    if augment.erasing:
-        steps.append(v2.RandomErasing(augment.erasing))
     return v2.Compose(steps)
 
 
 def test_transform(data: DataConfig) -> v2.Compose:
-    """PIL image -> ``[channels, size, size]``.
+    """PIL image -> uint8 ``[channels, size, size]``.
 
     Image files are resized to ``test_size + 32`` on both sides without keeping the aspect (the NFNet code's way), or
     with ``keep_aspect`` on the shorter side, and cropped to the centre; sets of small images are taken whole.
@@ -51,12 +45,15 @@ def test_transform(data: DataConfig) -> v2.Compose:
         steps = [v2.Resize(side, interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
     else:
         steps = _square(size)
-    return v2.Compose([v2.PILToTensor(), *steps, *_normalised(data)])
+    return v2.Compose([v2.PILToTensor(), *steps])
 
 
 def _square(size: int) -> list[torch.nn.Module]:
     return [v2.Resize([size], interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
 
 
-def _normalised(data: DataConfig) -> list[torch.nn.Module]:
-    return [v2.ToDtype(torch.float32, scale=True), v2.Normalize(data.mean or MEAN, data.std or STD)]
+def normalise(images: Tensor, data: DataConfig) -> Tensor:
+    """uint8 ``[N, C, H, W]`` -> float32 of about zero mean and unit variance."""
+    scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
+    normalised: Tensor = v2.functional.normalize(scaled, list(data.mean or MEAN), list(data.std or STD), inplace=True)
+    return normalised

@@ -10,65 +10,81 @@ from torch.utils.data import DataLoader, Dataset
 
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.data.augment import extra_draws, finish
 from normfree.data.decode import open_image, unreadable
-from normfree.data.mixing import mix
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
 from normfree.data.source import Batch
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import test_transform, training_transform
+from normfree.data.transforms import normalise, test_transform, training_transform
 
 _Loaded = tuple[Tensor, Tensor, list[int]] | str
 """Images, labels and the places in the split that could not be read; or the error line."""
 
 
 class _Batches(Dataset[_Loaded]):
-    """A split's images in batches. ``keys(number)`` gives the epoch and the places in ``index``."""
+    """A split's images in batches. ``keys(number)`` gives the epoch and the places in ``index``.
+
+    With ``augment``, training images: another image takes the place of an unreadable one that is left out, as the size
+    of a batch is fixed. Without, they are images as they are tested.
+    """
 
     def __init__(
         self,
         samples: Samples,
         index: Tensor,
         data: DataConfig,
-        transform: Callable[..., Tensor],
-        seed: int,
         keys: Callable[[int], tuple[int, Tensor]],
-        fill: bool,
+        seed: int = 0,
+        augment: AugmentConfig | None = None,
     ) -> None:
-        self._samples, self._index, self._data = samples, index, data
-        self._transform, self._seed, self._keys, self._fill = transform, seed, keys, fill
+        self._samples, self._index, self._data, self._keys = samples, index, data, keys
+        self._seed, self._augment = seed, augment
+        self._transform = test_transform(data) if augment is None else training_transform(data, augment)
+        self._draws = extra_draws(augment) if augment is not None else {}
+        self._draws.pop("crop", None)  # torchvision draws its own
 
     def __getitem__(self, number: int) -> _Loaded:
         epoch, places = self._keys(number)
         images, labels, bad = [], [], []
+        draws: dict[str, list[Tensor]] = {name: [] for name in self._draws}
         for place in places.tolist():
-            # Another image takes the place of one that is left out of a training batch, whose size is fixed.
-            tries = range(len(self._index)) if self._fill else range(1)
-            for offset in tries:
+            for offset in range(len(self._index) if self._augment is not None else 1):
                 at = (place + offset) % len(self._index)
                 sample = int(self._index[at])
                 try:
-                    images.append(self._load(epoch, sample))
+                    image, numbers = self._load(epoch, sample)
                 except ValueError as error:
                     if self._data.on_error == "raise":
                         # Raised in a worker, it would arrive as a traceback.
                         return str(unreadable(self._samples.where(sample), error))
                     bad.append(at)
                     continue
+                images.append(image)
                 labels.append(int(self._samples.labels[sample]))
+                for name, values in numbers.items():
+                    draws[name].append(values)
                 break
         if not images:
             side = self._data.test_size
             return torch.empty(0, self._data.channels, side, side), torch.empty(0, dtype=torch.int64), bad
-        return torch.stack(images), torch.tensor(labels), bad
+        batch, classes = torch.stack(images), torch.tensor(labels)
+        if self._augment is None:
+            return normalise(batch, self._data), classes, bad
+        own = {name: torch.stack(values) for name, values in draws.items()}
+        stream = mixing_stream(self._seed, number)
+        finished = finish(
+            batch, classes, self._data.classes, self._augment, own, stream, lambda pixels: normalise(pixels, self._data)
+        )
+        return finished.images, finished.labels, bad
 
-    def _load(self, epoch: int, sample: int) -> Tensor:
-        """Its random augmentation depends on the seed, the epoch and the image alone."""
+    def _load(self, epoch: int, sample: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """uint8 image and random numbers; they depend on the seed, the epoch and the image alone."""
         number = epoch * len(self._samples.labels) + sample
         image = open_image(self._samples.read(sample), self._data.channels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator(self._seed, SAMPLE, number).initial_seed())
-            return self._transform(image)
+            return self._transform(image), {name: torch.rand(count) for name, (_, count) in self._draws.items()}
 
 
 class WorkerSource:
@@ -122,10 +138,8 @@ class WorkerSource:
             first = number % self._per_epoch * self._micro_batch
             return epoch, latest[1][first : first + self._micro_batch]
 
-        transform = training_transform(self._data, self._augment)
-        batches = _Batches(samples, index, self._data, transform, self._seed, keys, fill=True)
-        for number, (images, labels) in enumerate(self._load(batches, "train", range(start, stop)), start):
-            yield mix(images, labels, self._data.classes, self._augment, mixing_stream(self._seed, number))
+        batches = _Batches(samples, index, self._data, keys, self._seed, self._augment)
+        yield from self._load(batches, "train", range(start, stop))
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         samples, index = self._parts[split]
@@ -133,12 +147,12 @@ class WorkerSource:
         def keys(number: int) -> tuple[int, Tensor]:
             return 0, torch.arange(len(index))[number * batch_size : (number + 1) * batch_size]
 
-        batches = _Batches(samples, index, self._data, test_transform(self._data), 0, keys, fill=False)
-        for images, labels in self._load(batches, split, range(-(-len(index) // batch_size))):
-            if len(images):
-                yield Batch(images, labels)
+        batches = _Batches(samples, index, self._data, keys)
+        for batch in self._load(batches, split, range(-(-len(index) // batch_size))):
+            if len(batch.images):
+                yield batch
 
-    def _load(self, batches: _Batches, split: str, numbers: range) -> Iterator[tuple[Tensor, Tensor]]:
+    def _load(self, batches: _Batches, split: str, numbers: range) -> Iterator[Batch]:
         workers = min(self._data.workers, os.cpu_count() or 1)
         loader = DataLoader(
             batches,
@@ -156,4 +170,4 @@ class WorkerSource:
                 samples, index = self._parts[split]
                 warnings.warn(f"{samples.where(int(index[place]))}: unreadable image left out", stacklevel=2)
             self._bad[split] |= set(bad)
-            yield images, labels
+            yield Batch(images, labels)

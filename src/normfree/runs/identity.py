@@ -14,7 +14,7 @@ _DATA_IRRELEVANT = "root", "workers", "label", "cache", "download", "crop_paddin
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
-_LATER_AUGMENT_OPTIONS = ("erasing",)
+_LATER_AUGMENT_OPTIONS = "erasing", "mix_first"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 

@@ -83,11 +83,6 @@ def _optimizer(settings: OptimizerConfig) -> str:
 def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
     config = resolved.config
     found = optimizer_warnings(config)
-    if config.augment.name == "paper":
-        found.append(
-            "augment=paper uses torchvision's RandAugment before mixing; the paper's own operations, applied after "
-            "mixing, are not in this version"
-        )
     if device.type == "cuda" and torch.cuda.device_count() > config.trainer.devices:
         found.append(f"{torch.cuda.device_count()} GPUs here, {config.trainer.devices} used")
     if device.type == "cpu" and config.model.train_size is not None:

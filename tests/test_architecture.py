@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
     "bench": {"config", "runs", "nets", "clip", "optim", "data"},
     "sweep": {"config", "runs", "train", "cli"},
-    "cli": {"config", "runs", "nets", "probe", "report", "train"},
+    "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},
 }
 NO_TORCH = ("config", "runs", "study", "report", "sweep", "cli")
 TORCH_ALONE = ("nets", "clip", "optim")

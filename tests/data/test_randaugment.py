@@ -60,7 +60,7 @@ def test_strengths_are_the_papers(magnitude: float) -> None:
 
 
 def test_shears_and_translations_move_what_they_should() -> None:
-    step = int(100 * 24 / 160 * 0.5)
+    step = int(100 * 24 / 192 * 0.5)
     right = apply("translate_x", 5)
     assert torch.equal(right[..., step:], IMAGES[..., :-step])
     assert bool((right[..., :step] == 128).all())

@@ -1,4 +1,4 @@
-"""``python report.py probe=...``: measure networks and write what was seen, one entry a probe."""
+"""``python report.py probe=...``: look at networks or images and write what was seen, one entry a probe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from normfree.cli.command import EXIT_OK
 from normfree.config import UserError
-from normfree.report.probe_keys import ProbeKeys, SignalKeys
+from normfree.report.probe_keys import AugmentKeys, ProbeKeys, SignalKeys
 from normfree.runs.provenance import commit, processor, version
 
 
@@ -25,7 +25,8 @@ def probe(keys: ProbeKeys) -> int:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
-    sizes = _train_sizes(keys.model)
+    if isinstance(keys, SignalKeys):
+        _train_sizes(keys.model)  # an unknown one is told before anything is made
     target = Path(keys.reports_dir) / "probes"
     try:
         (target / keys.probe).mkdir(parents=True, exist_ok=True)
@@ -34,7 +35,7 @@ def probe(keys: ProbeKeys) -> int:
             f"reports_dir={keys.reports_dir}: cannot make {target / keys.probe} ({error.strerror}); "
             "give a writable directory with reports_dir=..."
         ) from error
-    files, page = PROBES[keys.probe](keys, sizes, console)
+    files, page = PROBES[keys.probe](keys, console)
     from normfree.report.build import write
 
     write({f"{keys.probe}/{name}": content for name, content in files.items()}, target)
@@ -54,11 +55,12 @@ def _train_sizes(names: tuple[str, ...]) -> dict[str, int]:
     return sizes
 
 
-def _signal(keys: SignalKeys, sizes: dict[str, int], console: Console) -> tuple[dict[str, bytes], str]:
+def _signal(keys: SignalKeys, console: Console) -> tuple[dict[str, bytes], str]:
+    found = _train_sizes(keys.model)
     from normfree.probe import signal_at_initialisation
     from normfree.report.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
 
-    sizes = {name: keys.image_size or size for name, size in sizes.items()}
+    sizes = {name: keys.image_size or size for name, size in found.items()}
     rows: list[dict[str, Any]] = []
     for name, size in sizes.items():
         began = time.monotonic()
@@ -80,15 +82,51 @@ def _signal(keys: SignalKeys, sizes: dict[str, int], console: Console) -> tuple[
     return files, f"{stem}.md"
 
 
+def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str]:
+    from normfree.cli.compose import compose_run
+
+    size = keys.image_size
+    # Sets without a size of their own take the network's, of which there is none here.
+    if size is None and keys.data in ("folder", "imagenet", "parquet", "synthetic"):
+        size = 128
+    options = [f"data={keys.data}", f"batch={keys.images}", "steps=1000", f"seed={keys.seed}", "data.workers=0"]
+    options += [f"data.train_size={size}", f"data.test_size={size}"] if size is not None else []
+    options += [f"data.root={keys.root}"] if keys.root is not None else []
+    names = ("none", *(name for name in keys.augment if name != "none"))
+    runs = {name: compose_run([*options, f"augment={name}"]) for name in names}
+    if keys.magnitude is not None:
+        for name, run in runs.items():
+            if run.config.augment.randaugment_layers:
+                runs[name] = compose_run([*options, f"augment={name}", f"augment.magnitude={keys.magnitude}"])
+    with console.status("reading images"):
+        from normfree.data import contact_sheet
+
+        rows = {name: contact_sheet(run) for name, run in runs.items()}
+    from normfree.report.augment_page import augment_files
+
+    settings = {name: run.config.augment for name, run in runs.items()}
+    with console.status("drawing"):
+        files = augment_files(
+            rows, settings, runs["none"].config.data, stem := _file_name(keys), _command(keys), _made_with()
+        )
+    return files, f"{stem}.md"
+
+
 def _file_name(keys: ProbeKeys) -> str:
-    """The networks, then what differs from the defaults: ``resnet50-nf_resnet50-seed1``."""
-    models = (name.replace("/", "_") for name in keys.model)
-    return "-".join((*models, *(f"{name}{value:g}" for name, value in _changed(keys).items())))
+    """What is looked at, then what differs from the defaults: ``resnet50-nf_resnet50-seed1``."""
+    looked = (name.replace("/", "_") for name in getattr(keys, _needed(keys)))
+    changed = {name: value for name, value in _changed(keys).items() if name != "root"}
+    return "-".join((*looked, *(value if name == "data" else f"{name}{value}" for name, value in changed.items())))
 
 
 def _command(keys: ProbeKeys) -> str:
-    changed = "".join(f" {name}={value:g}" for name, value in _changed(keys).items())
-    return f"python report.py probe={keys.probe} model={','.join(keys.model)}{changed}"
+    needed = _needed(keys)
+    changed = "".join(f" {name}={'PATH' if name == 'root' else value}" for name, value in _changed(keys).items())
+    return f"python report.py probe={keys.probe} {needed}={','.join(getattr(keys, needed))}{changed}"
+
+
+def _needed(keys: ProbeKeys) -> str:
+    return keys.example.partition("=")[0]
 
 
 def _made_with() -> str:
@@ -97,10 +135,12 @@ def _made_with() -> str:
     return f"normfree {version('normfree')} ({code}), torch {version('torch')}, {processor()}"
 
 
-def _changed(keys: ProbeKeys) -> dict[str, float]:
+def _changed(keys: ProbeKeys) -> dict[str, str]:
+    """Values as typed, of what differs from the defaults."""
     default = asdict(type(keys)())
-    return {n: v for n, v in asdict(keys).items() if v != default[n] and n not in ("model", "reports_dir")}
+    plain = {n: v for n, v in asdict(keys).items() if v != default[n] and n not in (_needed(keys), "reports_dir")}
+    return {name: value if isinstance(value, str) else f"{value:g}" for name, value in plain.items()}
 
 
-PROBES: dict[str, Callable[[Any, dict[str, int], Console], tuple[dict[str, bytes], str]]] = {"signal": _signal}
-"""Name -> what measures: gives the files of the report and the name of its page."""
+PROBES: dict[str, Callable[[Any, Console], tuple[dict[str, bytes], str]]] = {"signal": _signal, "augment": _augment}
+"""Name -> what looks: gives the files of the report and the name of its page."""

@@ -1,6 +1,7 @@
 """Sources, augmentation and loaders."""
 
 from normfree.data.build import build_source
+from normfree.data.preview import Pictures, contact_sheet
 from normfree.data.source import Batch, Source
 
-__all__ = ["Batch", "Source", "build_source"]
+__all__ = ["Batch", "Pictures", "Source", "build_source", "contact_sheet"]

@@ -1,8 +1,8 @@
 """RandAugment (Cubuk et al. 2020) with the operations and strengths of the NFNet code, on whole batches of uint8.
 
 Sixteen operations; one is drawn for each image and layer and always applied. Strengths run from 0 to 10 and beyond. Its
-translations of 100 px and boxes of 40 px half-side (at strength 10) are for images of 160 px and more; smaller images
-have them in proportion. Contrast is taken about the image's mean grey.
+translations of 100 px and boxes of 40 px half-side (at strength 10) are for images of 192 px (NFNet-F0) and more;
+smaller images have them in proportion. Contrast is taken about the image's mean grey.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ DRAWS = 4
 """Random numbers of one layer and image: operation, sign, and the centre of a box."""
 
 GREY = 128
-_FULL_SIZE = 160
+_FULL_SIZE = 192
 
 
 def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor) -> Tensor:

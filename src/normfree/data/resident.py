@@ -85,6 +85,9 @@ class ResidentSource:
             part = slice(first, first + batch_size)
             yield Batch(self._normalise(images[part]), labels[part])
 
+    def pixels(self, images: Tensor) -> Tensor:
+        return ((images * self._std + self._mean) / 255).cpu()
+
     def _normalise(self, images: Tensor) -> Tensor:
         return images.float().sub_(self._mean).div_(self._std)
 

@@ -37,3 +37,7 @@ class Source(Protocol):
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         """Every image of a split exactly once, in order, as it is tested."""
         ...
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Undo the normalisation: values in about [0, 1], on the processor."""
+        ...

@@ -1,5 +1,7 @@
 """What happens to one image that is read anew each time: torchvision's transforms, as an augmentation asks for them."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
@@ -52,8 +54,13 @@ def _square(size: int) -> list[torch.nn.Module]:
     return [v2.Resize([size], interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
 
 
+def statistics(data: DataConfig) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and standard deviation of each channel, in [0, 1]."""
+    return data.mean or MEAN, data.std or STD
+
+
 def normalise(images: Tensor, data: DataConfig) -> Tensor:
     """uint8 ``[N, C, H, W]`` -> float32 of about zero mean and unit variance."""
     scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
-    normalised: Tensor = v2.functional.normalize(scaled, list(data.mean or MEAN), list(data.std or STD), inplace=True)
+    normalised: Tensor = v2.functional.normalize(scaled, *map(list, statistics(data)), inplace=True)
     return normalised

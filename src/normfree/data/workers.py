@@ -16,7 +16,7 @@ from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
 from normfree.data.source import Batch
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import normalise, test_transform, training_transform
+from normfree.data.transforms import normalise, statistics, test_transform, training_transform
 
 _Loaded = tuple[Tensor, Tensor, list[int]] | str
 """Images, labels and the places in the split that could not be read; or the error line."""
@@ -151,6 +151,10 @@ class WorkerSource:
         for batch in self._load(batches, split, range(-(-len(index) // batch_size))):
             if len(batch.images):
                 yield batch
+
+    def pixels(self, images: Tensor) -> Tensor:
+        mean, std = (torch.tensor(list(given)).view(1, -1, 1, 1) for given in statistics(self._data))
+        return images.cpu() * std + mean
 
     def _load(self, batches: _Batches, split: str, numbers: range) -> Iterator[Batch]:
         workers = min(self._data.workers, os.cpu_count() or 1)

@@ -24,7 +24,7 @@ Keys and their defaults:
 
 Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
 
-Or measure networks as they are: reports/probes/<probe>/<networks>.md with its figure and table
+Or look at networks and images as they are: reports/probes/<probe>/*.md with its figure
 
 {probes}
 """
@@ -79,8 +79,9 @@ def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
         if not equals:
             raise UserError(f"{argument}: give key=value, such as experiment={key}")
         if key not in known:
-            if key in {each.name for probe in PROBES.values() for each in fields(probe)}:
-                raise UserError(f"{key}={value}: is a key of a probe; add probe={next(iter(PROBES))}")
+            for name, probe in PROBES.items():
+                if key in {each.name for each in fields(probe)}:
+                    raise UserError(f"{key}={value}: is a key of a probe; add probe={name}")
             raise UserError(f"{key}={value}: no such key{nearest(key, known)}; there are: {', '.join(known)}, probe")
         if key == "check" and value.lower() not in ("true", "false"):
             raise UserError(f"check={value}: give true or false")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from normfree.config.errors import UserError
 from normfree.study.experiment import nearest
 
-MOST_NETWORKS = 4
+MOST_NETWORKS, MOST_OPTIONS = 4, 12
 
 
 def key(default: Any, text: str, read: Callable[[str], Any] = str) -> Any:
@@ -53,6 +53,23 @@ def networks(text: str) -> tuple[str, ...]:
     return names
 
 
+def options(text: str) -> tuple[str, ...]:
+    """Reads names of options with commas between them."""
+    names = tuple(text.split(","))
+    if not all(re.fullmatch(r"\w+", name) for name in names) or len(set(names)) < len(names):
+        raise ValueError("give each option once, with commas between them, such as crop_flip,mixup")
+    if len(names) > MOST_OPTIONS:
+        raise ValueError(f"give up to {MOST_OPTIONS} options")
+    return names
+
+
+def option(text: str) -> str:
+    """Reads the name of an option."""
+    if not re.fullmatch(r"\w+", text):
+        raise ValueError("give the name of an option, such as mnist5k")
+    return text
+
+
 def directory(text: str) -> str:
     """Reads a path."""
     if not text:
@@ -66,9 +83,9 @@ class ProbeKeys:
 
     probe: ClassVar[str]
     about: ClassVar[str]
+    example: ClassVar[str]
 
-    model: tuple[str, ...] = key((), f"up to {MOST_NETWORKS} networks with commas between them", networks)
-    seed: int = key(0, "of the initial values and the images", whole_number(0, 2**31 - 1))
+    seed: int = key(0, "of everything that is drawn", whole_number(0, 2**31 - 1))
     reports_dir: str = key("reports", "the report is <reports_dir>/probes/<probe>/", directory)
 
 
@@ -78,19 +95,37 @@ class SignalKeys(ProbeKeys):
 
     probe: ClassVar[str] = "signal"
     about: ClassVar[str] = "means and variances block by block, of fresh networks on Gaussian noise"
+    example: ClassVar[str] = "model=resnet50,nf_resnet50"
 
+    model: tuple[str, ...] = key((), f"up to {MOST_NETWORKS} networks with commas between them", networks)
     batch: int = key(16, "images", whole_number(2, 1024))
     image_size: int | None = key(None, "side in pixels; default: each network's training size", whole_number(8, 1024))
     skip_gain: float = key(1.0, "of every NF block; 0 is how they begin, with closed branches", finite_number)
 
 
-PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys,)}
+@dataclass(frozen=True, kw_only=True)
+class AugmentKeys(ProbeKeys):
+    """What `probe=augment` can be told."""
+
+    probe: ClassVar[str] = "augment"
+    about: ClassVar[str] = "a contact sheet: the same training images under each augmentation"
+    example: ClassVar[str] = "augment=crop_flip,mixup,paper_f0"
+
+    augment: tuple[str, ...] = key((), f"up to {MOST_OPTIONS} options of the group with commas between them", options)
+    data: str = key("mnist5k", "option of the group", option)
+    root: str | None = key(None, "data.root: where its files are", directory)
+    image_size: int | None = key(None, "side in pixels; default: the data set's, or 128", whole_number(7, 512))
+    magnitude: float | None = key(None, "augment.magnitude; default: each option's", finite_number)
+    images: int = key(10, "columns of the sheet", whole_number(2, 16))
+
+
+PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys, AugmentKeys)}
 
 
 def keys_of_probe(name: str) -> str:
     """The part of `--help` on one probe."""
     probe = PROBES[name]
-    lines = [f"  python report.py probe={name} model=resnet50,nf_resnet50     {probe.about}", ""]
+    lines = [f"  python report.py probe={name} {probe.example}     {probe.about}", ""]
     for each in fields(probe):
         default = "" if each.default in ((), None) else f"{each.default:g}" if each.type == "float" else each.default
         lines.append(f"    {each.name:11}  {default!s:8} {each.metadata['text']}")
@@ -124,6 +159,8 @@ def read_probe(arguments: Sequence[str]) -> ProbeKeys:
             values[entry] = known[entry](text)
         except ValueError as error:
             raise UserError(f"{entry}={text}: {error}") from error
-    if "model" not in values:
-        raise UserError(f"model: is missing; probe={name} needs networks, such as model=resnet50,nf_resnet50")
+    needed, _, example = PROBES[name].example.partition("=")
+    if needed not in values:
+        what = "networks" if needed == "model" else "options"
+        raise UserError(f"{needed}: is missing; probe={name} needs {what}, such as {needed}={example}")
     return PROBES[name](**values)

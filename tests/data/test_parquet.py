@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ from tests.conftest import resolved
 from tests.data.images import NAMES, digits_as_parquet, encoded, write_parquet
 from torchvision.io import ImageReadMode, decode_image
 
-from normfree.config import UserError, require_images
+from normfree.config import Resolved, UserError, require_images
 from normfree.config.parquet import class_names, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
-from normfree.data import build_source
+from normfree.data import build_source, torchvision_cifar
 from normfree.data.build import _parts
 from normfree.data.decode import open_image, square
 from normfree.data.held import held_arrays
 from normfree.data.resident import Arrays
 from normfree.data.source import SPLITS
+from normfree.train.run import run_one
 
 GIVEN = "NORMFREE_TEST_DATA"
 """Environment variable: a folder with cifar10/ and imagenette/ as parquet, for the tests on whole data sets."""
@@ -317,11 +319,12 @@ def test_wrong_labels_are_one_line(tmp_path: Path) -> None:
         parquet_arrays(config(file, validation_samples=0, test_samples=0, classes=4))
 
 
-def test_a_thousand_corruptions_neither_crash_nor_hang() -> None:
+def corruptions(count: int) -> list[bytes]:
+    """Real JPEGs with flipped bits, cut short, or under a wrong header."""
     chance = np.random.default_rng(0)
     whole, _ = encoded(count=20)
-    opened = 0
-    for number in range(1000):
+    damaged = []
+    for number in range(count):
         content = bytearray(whole[number % 20])
         kind = number % 3
         if kind == 0:
@@ -331,9 +334,64 @@ def test_a_thousand_corruptions_neither_crash_nor_hang() -> None:
             del content[int(chance.integers(0, len(content))) :]
         else:
             content[: int(chance.integers(1, 40))] = chance.bytes(int(chance.integers(1, 40)))
+        damaged.append(bytes(content))
+    return damaged
+
+
+def test_a_thousand_corruptions_neither_crash_a_worker_nor_hang_the_loader(tmp_path: Path) -> None:
+    good, labels = encoded(count=20)
+    damaged = corruptions(1000)
+    readable = 20
+    for content in damaged:
         with warnings.catch_warnings(), contextlib.suppress(ValueError):
             warnings.simplefilter("ignore")
-            assert square(open_image(bytes(content)), 28).shape == (3, 28, 28)
-            opened += 1
+            assert square(open_image(content), 28).shape == (3, 28, 28)
+            readable += 1
     # A flipped bit may leave an image that can be read; a missing header never does.
-    assert 20 < opened < 500
+    assert 40 < readable < 520
+    file = write_parquet(tmp_path / "all.parquet", [*good, *damaged], [*labels, *[0] * 1000])
+    few = ("data=parquet", f"data.root={file}", "data.train_size=28", "batch=20", "data.on_error=skip", "augment=none")
+    splits = ("data.validation_samples=0", "data.test_samples=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for loader in (("data.loader=workers", "data.workers=2"), ("data.loader=resident", "data.cache=off")):
+            made = build_source(resolved(*few, *splits, *loader), 20)
+            counted = sum(len(batch.labels) for batch in made.evaluation_batches("train", 64))
+            assert counted == made.size("train") == readable
+            assert [len(batch.labels) for batch in made.training_batches(0, 3)] == [20] * 3
+
+
+def test_what_was_left_out_is_counted_in_the_result(damaged: Path, tiny: Callable[..., Resolved]) -> None:
+    options = ("data=parquet", f"data.root={damaged}", "data.train_size=14", "augment=crop_flip", "batch=10", "steps=3")
+    with pytest.warns(UserWarning, match="on_error=skip") as told:
+        result = run_one(tiny(*options, "optimizer.warmup_steps=1", "data.on_error=skip"), [])
+    assert result["steps_done"] == 3
+    assert result["skipped_images"] == {"train": 3, "test": 1}
+    lines = [str(each.message) for each in told]
+    assert any("train-0.parquet, row 20, " in line and "row 3, " in line for line in lines)
+    assert "data.on_error=skip: parquet is without 4 unreadable images" in lines
+
+
+def test_torchvisions_files_are_split_as_parquet_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kept:
+        """Stands for torchvision's CIFAR10, whose files have checksums."""
+
+        def __init__(self, root: str, train: bool = True, download: bool = False) -> None:
+            count = 12 if train else 4
+            self.data = np.arange(count, dtype=np.uint8)[:, None, None, None].repeat(32, 1).repeat(32, 2).repeat(3, 3)
+            self.targets = list(range(count))
+
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    monkeypatch.setitem(torchvision_cifar._SETS, "cifar10", Kept)
+    few = ("data.classes=12", "data.train_samples=9", "data.validation_samples=3", "data.test_samples=4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = build_source(resolved("data=cifar10", f"data.root={tmp_path}", *few, "batch=3", "augment=none"), 3)
+    seen = {}
+    for split in SPLITS:
+        for batch in made.evaluation_batches(split, 5):
+            values = (made.pixels(batch.images)[:, 0, 0, 0] * 255).round().int()
+            assert torch.equal(values.long(), batch.labels)
+            seen[split] = seen.get(split, []) + batch.labels.tolist()
+    assert sorted(seen["train"] + seen["validation"]) == list(range(12))
+    assert sorted(seen["test"]) == list(range(4))

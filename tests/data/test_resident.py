@@ -31,6 +31,21 @@ def test_a_batch_depends_on_the_seed_and_its_number_alone(start: int, stop: int)
         assert torch.equal(one.labels, other.labels)
 
 
+def test_a_resumed_run_gets_the_very_images_with_every_part_on() -> None:
+    augment = AugmentConfig(
+        name="all", shift=1, random_resized_crop=True, flip=True, erasing=0.5, mixup=0.2, cutmix=1.0,
+        randaugment_layers=2, magnitude=7,
+    )  # fmt: skip
+    for mix_first in (False, True):
+        augment.mix_first = mix_first
+        made = ResidentSource(ARRAYS, TRAIN, augment, 5, MICRO, PER_EPOCH)
+        whole, part = list(made.training_batches(0, 12)), list(made.training_batches(7, 12))
+        for one, other in zip(part, whole[7:], strict=True):
+            assert torch.equal(one.images, other.images)
+            assert torch.equal(one.labels, other.labels)
+        assert not torch.equal(whole[0].images, whole[5].images)
+
+
 def test_one_pass_takes_every_image_at_most_once_and_the_next_is_another_order() -> None:
     labels = [batch.labels for batch in source().training_batches(0, 2 * PER_EPOCH)]
     first, second = torch.cat(labels[:PER_EPOCH]), torch.cat(labels[PER_EPOCH:])

@@ -1,5 +1,6 @@
 """From a configuration to a source of images."""
 
+import warnings
 from functools import partial
 
 import torch
@@ -54,6 +55,8 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
         train, test = samples["train"], samples.get("test")
         source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch)
     left_out = sum(source.skipped().values())
+    if left_out:
+        warnings.warn(f"data.on_error=skip: {data.name} is without {left_out} unreadable images", stacklevel=2)
     for split in SPLITS:
         expected, found = getattr(data, f"{split}_samples"), source.size(split)
         if not expected - left_out <= found <= expected:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,8 @@ import PIL
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, features
+from rich.console import Console
+from rich.progress import track
 
 from normfree.config import UserError
 from normfree.config.schema import DataConfig
@@ -19,7 +22,7 @@ from normfree.data.split import shuffled_places
 DECODER = f"pillow {PIL.__version__}, libjpeg {features.version('jpg')}"
 """Part of what names a cached decoding: other versions may round otherwise."""
 
-_CHUNK = 256
+_CHUNK, _NAMED = 256, 5
 
 
 def open_image(content: bytes, channels: int = 3) -> Image.Image:
@@ -60,6 +63,7 @@ def decode_all(samples: Samples, data: DataConfig) -> Images:
     places = shuffled_places(total)
     images = np.empty((total, data.channels, size, size), dtype=np.uint8)
     good = np.ones(total, dtype=bool)
+    left_out: list[str] = []
 
     def work(start: int) -> None:
         for index in range(start, min(start + _CHUNK, total)):
@@ -69,11 +73,24 @@ def decode_all(samples: Samples, data: DataConfig) -> Images:
                 if data.on_error == "raise":
                     raise unreadable(samples.where(index), error) from error
                 good[places[index]] = False
+                left_out.append(samples.where(index))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, range(0, total, _CHUNK)))
+        starts = range(0, total, _CHUNK)
+        console = Console(stderr=True)
+        for _ in track(
+            pool.map(work, starts),
+            f"decoding {data.name}",
+            total=len(starts),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ):
+            pass
     labels = torch.empty(total, dtype=torch.int64)
     labels[torch.from_numpy(places)] = samples.labels
-    if not good.all():
+    if left_out:
+        listed = ", ".join(sorted(left_out)[:_NAMED]) + (", ..." if len(left_out) > _NAMED else "")
+        warnings.warn(f"data.on_error=skip: unreadable and left out: {listed}", stacklevel=2)
         images, labels = images[good], labels[torch.from_numpy(good)]
     return Images(torch.from_numpy(images), labels, torch.tensor([total - len(images)]))

@@ -24,6 +24,7 @@ from normfree.data.decode import open_image, square
 from normfree.data.held import held_arrays
 from normfree.data.resident import Arrays
 from normfree.data.source import SPLITS
+from normfree.runs import run_id
 from normfree.train.run import run_one
 
 GIVEN = "NORMFREE_TEST_DATA"
@@ -100,6 +101,16 @@ def test_what_is_not_given_is_read_from_the_files(root: Path) -> None:
     assert run.config.augment.shift == 4
     batch = next(iter(build_source(run, 10).training_batches(0, 1)))
     assert batch.images.shape == (10, 3, 28, 28)
+
+
+def test_two_sets_of_the_same_size_are_two_runs(root: Path, tmp_path: Path) -> None:
+    other = digits_as_parquet(tmp_path / "others")
+    options = ("data=parquet", "data.train_size=28", "batch=10", "augment=none")
+    one, two, named = (resolved(*options, f"data.root={place}") for place in (root, other, root))
+    assert (one.config.data.label, two.config.data.label) == ("digits", "others")
+    assert run_id(one) == run_id(named) != run_id(two)
+    labelled = resolved(*options, f"data.root={other}", "data.label=digits")
+    assert run_id(labelled) == run_id(one)
 
 
 def test_classes_without_names_are_counted(tmp_path: Path) -> None:

@@ -14,8 +14,17 @@ from normfree.config.schema import DataConfig
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Of image files, as torchvision reads them."""
 
+COUNTED = ("parquet", "folder")
+"""Options that are any data set: which one, only ``data.root`` says."""
+
 HELD_OUT = 10
 """One in so many training images is held out for selection, and as many again where there are no test files."""
+
+
+def label_by_root(data: DataConfig) -> None:
+    """Any data set is called, and told from others, by the last name of its ``root`` unless it has a label."""
+    if data.name in COUNTED and data.label == data.name and data.root:
+        data.label = Path(data.root).expanduser().absolute().stem
 
 
 class _There(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
+from normfree.config.count import COUNTED
 from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
@@ -27,8 +28,11 @@ def science(resolved: Resolved) -> dict[str, Any]:
     content = asdict(resolved.config)
     for key in _IRRELEVANT:
         del content[key]
+    label = content["data"]["label"]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]
+    if resolved.config.data.name in COUNTED:
+        content["data"]["label"] = label
     later = {"model": _LATER_MODEL_OPTIONS, "data": _LATER_DATA_OPTIONS, "augment": _LATER_AUGMENT_OPTIONS}
     for group, keys in later.items():
         for key in keys:

@@ -9,7 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from normfree.config.schema import DataConfig
+from normfree.data.build import _parts
+from normfree.data.held import held_arrays
 from normfree.data.mnist5k import mnist5k
+from normfree.data.resident import Arrays
 
 NAMES = ("zero", "one")
 
@@ -57,3 +61,21 @@ def digits_as_parquet(folder: Path, train: int = 24, test: int = 6) -> Path:
         write_parquet(folder / f"train-0000{number}-of-00002.parquet", contents[part], labels[part])
     write_parquet(folder / "test-00000-of-00001.parquet", *encoded("test", test))
     return folder
+
+
+def config(root: Path | None, **keys: object) -> DataConfig:
+    usual: dict[str, object] = {
+        "classes": 2,
+        "channels": 3,
+        "train_samples": 20,
+        "validation_samples": 4,
+        "test_samples": 6,
+        "train_size": 28,
+        "test_size": 28,
+    }
+    name = str(keys.pop("name", "parquet"))
+    return DataConfig(name=name, label="x", root=None if root is None else str(root), **{**usual, **keys})  # type: ignore[arg-type]
+
+
+def parquet_arrays(data: DataConfig) -> Arrays:
+    return held_arrays(_parts(data), data)[0]

@@ -1,63 +1,24 @@
-import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 from tests.conftest import resolved
-from tests.data.images import NAMES, digits_as_parquet, encoded, write_parquet
+from tests.data.images import NAMES, config, digits_as_parquet, encoded, parquet_arrays, write_parquet
 from torchvision.io import ImageReadMode, decode_image
 
-from normfree.config import Resolved, UserError, require_images
 from normfree.config.parquet import class_names, find_parquet, open_parquet
-from normfree.config.schema import DataConfig
 from normfree.data import build_source, torchvision_cifar
-from normfree.data.build import _parts
-from normfree.data.decode import open_image, square
-from normfree.data.held import held_arrays
-from normfree.data.resident import Arrays
 from normfree.data.source import SPLITS
 from normfree.runs import run_id
-from normfree.train.run import run_one
 
 GIVEN = "NORMFREE_TEST_DATA"
 """Environment variable: a folder with cifar10/ and imagenette/ as parquet, for the tests on whole data sets."""
-
-
-def parquet_arrays(data: DataConfig) -> Arrays:
-    return held_arrays(_parts(data), data)[0]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "normfree"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return digits_as_parquet(tmp_path / "digits")
-
-
-def config(root: Path | None, **keys: object) -> DataConfig:
-    usual: dict[str, object] = {
-        "classes": 2,
-        "channels": 3,
-        "train_samples": 20,
-        "validation_samples": 4,
-        "test_samples": 6,
-        "train_size": 28,
-        "test_size": 28,
-    }
-    name = str(keys.pop("name", "parquet"))
-    return DataConfig(name=name, label="x", root=None if root is None else str(root), **{**usual, **keys})  # type: ignore[arg-type]
 
 
 def test_every_image_is_in_one_split_with_its_label(root: Path) -> None:
@@ -169,66 +130,6 @@ def test_other_sizes_are_cropped_to_a_centred_square_and_resized(tmp_path: Path)
     assert int(images.min()) > 180
 
 
-def test_the_second_reading_is_the_first_from_the_cache(root: Path, cache: Path) -> None:
-    first = parquet_arrays(config(root))
-    entries = sorted(path for path in (cache / "images").iterdir() if path.is_dir())
-    assert len(entries) == 2
-    # Told apart from a decoding by what is in the file.
-    marked = np.load(entries[0] / "labels.npy")
-    np.save(entries[0] / "labels.npy", 1 - marked)
-    second = parquet_arrays(config(root))
-    assert sum(not torch.equal(first[split][1], second[split][1]) for split in first) >= 1
-    assert all(torch.equal(first[split][0], second[split][0]) for split in first)
-
-
-def test_a_changed_file_is_decoded_anew(root: Path) -> None:
-    before = parquet_arrays(config(root))["test"][0]
-    contents, labels = encoded("validation", 6)
-    write_parquet(root / "test-00000-of-00001.parquet", contents, labels)
-    assert not torch.equal(parquet_arrays(config(root))["test"][0], before)
-
-
-@pytest.mark.parametrize("size", [0, 50])
-def test_a_damaged_cache_is_made_again(root: Path, cache: Path, size: int) -> None:
-    before = {split: (images.clone(), labels) for split, (images, labels) in parquet_arrays(config(root)).items()}
-    for path in (cache / "images").glob("*/images.npy"):
-        os.truncate(path, size)
-    after = parquet_arrays(config(root))
-    assert all(torch.equal(before[split][0], after[split][0]) for split in before)
-
-
-def test_a_cache_that_cannot_be_written_is_a_warning(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match=r"data\.cache=.*file.*cannot be kept.*data\.cache=off"):
-        arrays = parquet_arrays(config(root, cache=str(tmp_path / "file")))
-    assert len(arrays["train"][1]) == 20
-
-
-def test_no_cache_is_written_where_it_is_off(root: Path, cache: Path) -> None:
-    parquet_arrays(config(root, cache="off"))
-    assert not cache.exists()
-
-
-def test_a_missing_root_says_where_it_looked_and_what_works(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data=imagenette: .*data\.root is not set.*data\.root=PATH.*mnist5k"):
-        require_images(config(None, name="imagenette"))
-    with pytest.raises(UserError, match=rf"no train-\*\.parquet.* in {tmp_path}.*uoft-cs/cifar10.*data\.download=true"):
-        require_images(config(tmp_path, name="cifar10"))
-
-
-def test_a_file_that_is_no_parquet_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "train-0.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(UserError, match=r"train-0\.parquet: not a readable parquet file"):
-        require_images(config(tmp_path))
-
-
-def test_a_folder_that_is_not_torchvisions_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "cifar-10-batches-py").mkdir()
-    run = resolved("data=cifar10", f"data.root={tmp_path}", "batch=10")
-    with pytest.raises(UserError, match=r"torchvision cannot use .*cifar-10-batches-py.*data\.download=true"):
-        build_source(run, 10)
-
-
 @pytest.mark.skipif(GIVEN not in os.environ, reason=f"{GIVEN} names no folder with cifar10/")
 def test_all_of_cifar10() -> None:
     run = resolved("data=cifar10", f"data.root={os.environ.get(GIVEN)}/cifar10", "batch=500", "augment=none")
@@ -268,119 +169,6 @@ def test_every_loader_cuts_the_same_splits_and_tests_the_same_images(root: Path)
     for made in (resident, workers):
         batch = next(iter(made.training_batches(0, 1)))
         assert batch.images.shape == (10, 3, 28, 28)
-
-
-@pytest.fixture
-def damaged(tmp_path: Path) -> Path:
-    """24 training rows of which 2 are damaged and 1 has no bytes, and 6 test rows of which 1 is damaged."""
-    contents, labels = encoded("train", 24)
-    held: list[bytes | None] = [*contents]
-    held[3], held[7], held[20] = contents[3][:300], b"no image", None
-    write_parquet(tmp_path / "bad" / "train-0.parquet", held, labels)
-    contents, labels = encoded("test", 6)
-    write_parquet(tmp_path / "bad" / "test-0.parquet", [contents[0][:100], *contents[1:]], labels)
-    return tmp_path / "bad"
-
-
-@pytest.mark.parametrize("loader", ["resident", "workers"])
-def test_a_damaged_row_is_named_or_left_out(damaged: Path, loader: str) -> None:
-    options = ("data=parquet", f"data.root={damaged}", "data.train_size=28", "batch=10", f"data.loader={loader}")
-    run = resolved(*options, "augment=none")
-    with pytest.raises(UserError, match=r"(train|test)-0\.parquet, row (3|7|20|0): unreadable image .*on_error=skip"):
-        list(build_source(run, 10).training_batches(0, 6))
-    run = resolved(*options, "augment=none", "data.on_error=skip")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = build_source(run, 10)
-        batches = list(made.training_batches(0, 6))
-        tested = sum(len(batch.labels) for split in SPLITS for batch in made.evaluation_batches(split, 4))
-    assert [len(batch.images) for batch in batches] == [10] * 6
-    assert tested == sum(made.size(split) for split in SPLITS) == 30 - 4
-    assert sum(made.skipped().values()) == 4
-
-
-def test_a_parquet_without_the_columns_is_one_line(tmp_path: Path) -> None:
-    file = write_parquet(tmp_path / "train-0.parquet", *encoded(count=4), column="picture")
-    with pytest.raises(UserError, match=r"no column of images; it must be called image or img, and .* picture, label"):
-        require_images(config(tmp_path))
-    table = pq.read_table(write_parquet(file, *encoded(count=4))).drop_columns("label")
-    pq.write_table(table, file)
-    with pytest.raises(UserError, match=r"no column of labels; it must be called label"):
-        require_images(config(tmp_path))
-    pq.write_table(pa.table({"image": ["a", "b"], "label": [0, 1]}), file)
-    with pytest.raises(UserError, match=r"column image holds string, not encoded images"):
-        require_images(config(tmp_path))
-    pq.write_table(pa.table({"image": [b"a", b"b"], "label": ["x", "y"]}), file)
-    with pytest.raises(UserError, match=r"column label holds string; labels must be whole numbers"):
-        require_images(config(tmp_path))
-
-
-def test_wrong_labels_are_one_line(tmp_path: Path) -> None:
-    contents, _ = encoded(count=6)
-    for labels, line in (
-        ([0, 1, 2, 0, 1, 2], r"data\.classes=2: parquet has a training image of class 2; set data\.classes=3"),
-        ([0, 1, -1, 0, 1, 0], r"a training image of class -1; labels count from 0"),
-        ([0, 1, None, 0, 1, 0], r"1 of 6 labels are missing"),
-    ):
-        file = write_parquet(tmp_path / "all.parquet", contents, labels)
-        with pytest.raises(UserError, match=line):
-            parquet_arrays(config(file, validation_samples=0, test_samples=0))
-    file = write_parquet(tmp_path / "all.parquet", contents, [0, 2, 0, 2, 0, 2])
-    with pytest.warns(UserWarning, match=r"data\.classes=4: parquet has no training image of 2 of them \(1, 3\)"):
-        parquet_arrays(config(file, validation_samples=0, test_samples=0, classes=4))
-
-
-def corruptions(count: int) -> list[bytes]:
-    """Real JPEGs with flipped bits, cut short, or under a wrong header."""
-    chance = np.random.default_rng(0)
-    whole, _ = encoded(count=20)
-    damaged = []
-    for number in range(count):
-        content = bytearray(whole[number % 20])
-        kind = number % 3
-        if kind == 0:
-            for place in chance.integers(0, len(content), chance.integers(1, 20)):
-                content[place] ^= 1 << int(chance.integers(8))
-        elif kind == 1:
-            del content[int(chance.integers(0, len(content))) :]
-        else:
-            content[: int(chance.integers(1, 40))] = chance.bytes(int(chance.integers(1, 40)))
-        damaged.append(bytes(content))
-    return damaged
-
-
-def test_a_thousand_corruptions_neither_crash_a_worker_nor_hang_the_loader(tmp_path: Path) -> None:
-    good, labels = encoded(count=20)
-    damaged = corruptions(1000)
-    readable = 20
-    for content in damaged:
-        with warnings.catch_warnings(), contextlib.suppress(ValueError):
-            warnings.simplefilter("ignore")
-            assert square(open_image(content), 28).shape == (3, 28, 28)
-            readable += 1
-    # A flipped bit may leave an image that can be read; a missing header never does.
-    assert 40 < readable < 520
-    file = write_parquet(tmp_path / "all.parquet", [*good, *damaged], [*labels, *[0] * 1000])
-    few = ("data=parquet", f"data.root={file}", "data.train_size=28", "batch=20", "data.on_error=skip", "augment=none")
-    splits = ("data.validation_samples=0", "data.test_samples=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for loader in (("data.loader=workers", "data.workers=2"), ("data.loader=resident", "data.cache=off")):
-            made = build_source(resolved(*few, *splits, *loader), 20)
-            counted = sum(len(batch.labels) for batch in made.evaluation_batches("train", 64))
-            assert counted == made.size("train") == readable
-            assert [len(batch.labels) for batch in made.training_batches(0, 3)] == [20] * 3
-
-
-def test_what_was_left_out_is_counted_in_the_result(damaged: Path, tiny: Callable[..., Resolved]) -> None:
-    options = ("data=parquet", f"data.root={damaged}", "data.train_size=14", "augment=crop_flip", "batch=10", "steps=3")
-    with pytest.warns(UserWarning, match="on_error=skip") as told:
-        result = run_one(tiny(*options, "optimizer.warmup_steps=1", "data.on_error=skip"), [])
-    assert result["steps_done"] == 3
-    assert result["skipped_images"] == {"train": 3, "test": 1}
-    lines = [str(each.message) for each in told]
-    assert any("train-0.parquet, row 20, " in line and "row 3, " in line for line in lines)
-    assert "data.on_error=skip: parquet is without 4 unreadable images" in lines
 
 
 def test_torchvisions_files_are_split_as_parquet_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,13 @@ PARQUET = [
     ("data=parquet", "augment=crop_flip"),
     ("data=parquet", "augment=none", "augment.erasing=0.5"),
     ("data=parquet", "augment=crop_flip", "data.loader=workers"),
-    ("experiment=small_recipe", "augment.shift=1", "data.classes=2", "data.train_samples=20", "data.validation_samples=4"),
+    (
+        "experiment=small_recipe",
+        "augment.shift=1",
+        "data.classes=2",
+        "data.train_samples=20",
+        "data.validation_samples=4",
+    ),
     *(
         (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")
         for name in ("cifar10", "cifar100", "imagenette")

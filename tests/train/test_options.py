@@ -38,6 +38,7 @@ DIGITS = [
     ("logger=csv",),
     ("data=mnist5k",),
     ("recipe=small",),
+    ("recipe=small_images", "epochs=null"),
     ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "epochs=null", "optimizer.warmup_epochs=null"),
     ("experiment=quickstart",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
@@ -46,12 +47,15 @@ PARQUET = [
     ("data=parquet", "augment=crop_flip"),
     ("data=parquet", "augment=none", "augment.erasing=0.5"),
     ("data=parquet", "augment=crop_flip", "data.loader=workers"),
-    (
-        "experiment=small_recipe",
-        "augment.shift=1",
-        "data.classes=2",
-        "data.train_samples=20",
-        "data.validation_samples=4",
+    *(
+        (
+            f"experiment={name}",
+            "augment.shift=1",
+            "data.classes=2",
+            "data.train_samples=20",
+            "data.validation_samples=4",
+        )
+        for name in ("small_recipe", "small_recipe_imagenette")
     ),
     *(
         (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")

@@ -95,6 +95,8 @@ def test_files_of_the_right_size_and_split_are_taken(tmp_path: Path) -> None:
         "train": ["x_64_train.parquet"],
         "test": ["x_64_val.parquet"],
     }
+    for size, taken in ((32, 64), (65, 128), (512, 128)):
+        assert [path.name for path in find_parquet(tmp_path, size)["train"]] == [f"x_{taken}_train.parquet"]
     below = tmp_path / "hub" / "plain_text"
     below.mkdir(parents=True)
     for name in ("train-00000-of-00001", "test-00000-of-00001", "validation-00000-of-00001"):

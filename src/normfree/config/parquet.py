@@ -21,7 +21,8 @@ def find_parquet(root: Path, size: int) -> dict[str, list[Path]]:
     """Files of the training images and, where there are any, of the test images.
 
     ``root`` is a file, or a folder with ``train-*.parquet`` or ``*_train.parquet`` in it or one folder below. Where
-    files of several image sizes lie side by side (``name_64_train.parquet``), those of ``size`` are taken.
+    files of several image sizes lie side by side (``name_64_train.parquet``), those of ``size`` are taken, else the next
+    larger ones, else the largest.
     Nothing found is an empty list.
     """
     if root.is_file():
@@ -37,11 +38,20 @@ def find_parquet(root: Path, size: int) -> dict[str, list[Path]]:
 def _of_split(files: list[Path], choices: tuple[tuple[str, ...], ...], size: int) -> list[Path]:
     for words in choices:
         named = [path for path in files if set(words) & set(_parts(path))]
-        if sized := [path for path in named if str(size) in _parts(path)]:
-            return sized
+        if sizes := sorted({found for path in named for found in _sizes(path)}):
+            nearest = next((found for found in sizes if found >= size), sizes[-1])
+            return [path for path in named if nearest in _sizes(path)]
         if named:
             return named
     return []
+
+
+def _sizes(path: Path) -> set[int]:
+    """Image sizes in a file's name: numbers before the split's word; those after it count files."""
+    parts = _parts(path)
+    words = {word for choices in _WORDS.values() for choice in choices for word in choice}
+    place = next(number for number, part in enumerate(parts) if part in words)
+    return {int(part) for part in parts[:place] if part.isdigit()}
 
 
 def _parts(path: Path) -> list[str]:

@@ -21,9 +21,8 @@ def find_parquet(root: Path, size: int) -> dict[str, list[Path]]:
     """Files of the training images and, where there are any, of the test images.
 
     ``root`` is a file, or a folder with ``train-*.parquet`` or ``*_train.parquet`` in it or one folder below. Where
-    files of several image sizes lie side by side (``name_64_train.parquet``), those of ``size`` are taken, else the next
-    larger ones, else the largest.
-    Nothing found is an empty list.
+    files of several image sizes lie side by side (``name_64_train.parquet``), those of ``size`` are taken, else the
+    next larger ones, else the largest. Nothing found is an empty list.
     """
     if root.is_file():
         return {TRAIN: [root], TEST: []}

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from normfree.config.errors import UserError
-from normfree.study.factors import fill_from_relatives, override_factors, relatives_key
+from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 from normfree.study.outcomes import DEFINITIONS
 
 SCHEMA_VERSION = 1
@@ -106,7 +106,7 @@ def _plan(path: Path) -> dict[str, Mapping[str, Any]] | None:
 
 
 def _row(directory: Path, run_id: str, cell: Mapping[str, Any]) -> dict[str, Any]:
-    overrides = [str(override) for override in cell.get("overrides", ())]
+    overrides = scientific(str(override) for override in cell.get("overrides", ()))
     row: dict[str, Any] = override_factors(overrides)
     row["overrides"] = relatives_key(overrides)
     row["grids"] = tuple(str(grid) for grid in cell.get("grids", ()))

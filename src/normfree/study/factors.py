@@ -11,12 +11,19 @@ _GROUPS = {"model": "model.name", "clip": "clip.name", "data": "data.name", "aug
 _VALUES = {"batch": "batch.global", "model.ghost_batch": "batch.norm_batch"}
 _INHERITED = ("model", "clip", "data", "batch")
 _SCALARS = ("lr", "precision", "steps")
+_OF_THE_MACHINE = ("runs_dir", "data.root", "data.cache", "data.workers", "trainer.threads")
+"""Keys that change no result and would carry a machine's paths into a report."""
 
 
 def split_override(override: str) -> tuple[str, str]:
     """`+clip.clip_factor=0.01` as (`clip.clip_factor`, `0.01`)."""
     key, _, value = override.lstrip("+~").partition("=")
     return key.strip(), value.strip()
+
+
+def scientific(overrides: Iterable[str]) -> list[str]:
+    """Without what says where a run computes and keeps things."""
+    return [one for one in overrides if split_override(one)[0] not in _OF_THE_MACHINE]
 
 
 def override_factors(overrides: Iterable[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from normfree.config.beton import beton_files, read_beton
 from normfree.config.errors import UserError
 from normfree.config.images import image_folders, parquet_files
 from normfree.config.parquet import TEST, TRAIN, count_classes, count_rows
@@ -14,8 +15,8 @@ from normfree.config.schema import DataConfig
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Of image files, as torchvision reads them."""
 
-COUNTED = ("parquet", "folder")
-"""Options that are any data set: which one, only ``data.root`` says."""
+COUNTED = ("parquet", "folder", "ffcv")
+"""Options that are any data set: which one, only ``data.root`` says, or ``data.train_file``."""
 
 HELD_OUT = 10
 """One in so many training images is held out for selection, and as many again where there are no test files."""
@@ -23,8 +24,9 @@ HELD_OUT = 10
 
 def label_by_root(data: DataConfig) -> None:
     """Any data set is called, and told from others, by the last name of its ``root`` unless it has a label."""
-    if data.name in COUNTED and data.label == data.name and data.root:
-        data.label = Path(data.root).expanduser().absolute().stem
+    root = data.train_file or data.root
+    if data.name in COUNTED and data.label == data.name and root:
+        data.label = Path(root).expanduser().absolute().stem
 
 
 class _There(NamedTuple):
@@ -46,8 +48,10 @@ def counted(data: DictConfig) -> dict[str, Any]:
         for key in ("classes", "train_samples", "validation_samples", "test_samples")
         if not OmegaConf.is_missing(data, key)
     }
-    typed = DataConfig(name=data.name, root=data.root, train_size=0 if data.name == "folder" else data.train_size)
-    there = _in_folders(typed) if data.name == "folder" else _in_parquet(typed)
+    typed = DataConfig(name=data.name, root=data.root, train_file=data.train_file, test_file=data.test_file)
+    if data.name == "parquet":
+        typed.train_size = data.train_size
+    there = _IN[data.name](typed)
     total = there.train
     validation = given.get("validation_samples", total // HELD_OUT)
     test = given.get("test_samples", total // HELD_OUT if there.test is None else there.test)
@@ -65,6 +69,12 @@ def counted(data: DictConfig) -> dict[str, Any]:
     }
 
 
+def _in_beton(data: DataConfig) -> _There:
+    files = beton_files(data.train_file, data.test_file, data.root)
+    labels = {part: read_beton(path).labels for part, path in files.items()}
+    return _There(int(labels[TRAIN].max()) + 1, len(labels[TRAIN]), len(labels[TEST]) if TEST in labels else None)
+
+
 def _in_parquet(data: DataConfig) -> _There:
     files = parquet_files(data)
     test = count_rows(files[TEST]) if files[TEST] else None
@@ -80,3 +90,6 @@ def _in_folders(data: DataConfig) -> _There:
 
 def _count_images(folder: Path) -> int:
     return sum(name.lower().endswith(EXTENSIONS) for _, _, names in os.walk(folder, followlinks=True) for name in names)
+
+
+_IN = {"parquet": _in_parquet, "folder": _in_folders, "ffcv": _in_beton}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from normfree.config.beton import beton_files, read_beton, require_ffcv
 from normfree.config.errors import UserError
 from normfree.config.parquet import TEST, TRAIN, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
@@ -16,12 +17,17 @@ PARQUET = ("parquet", "cifar10", "cifar100", "imagenette")
 FOLDERS = ("imagenet", "folder")
 """Sources of image files in class folders."""
 
-LOADERS = ("auto", "resident", "workers")
+LOADERS = ("auto", "resident", "workers", "ffcv")
+
+
+def is_ffcv(data: DataConfig) -> bool:
+    """Whether the images come from .beton files."""
+    return data.loader == "ffcv" or data.name == "ffcv"
 
 
 def is_resident(data: DataConfig) -> bool:
     """Whether the images are held in memory: as ``data.loader`` says, or else all but image files in folders."""
-    return data.loader == "resident" or (data.loader == "auto" and data.name not in FOLDERS)
+    return data.loader == "resident" or (data.loader == "auto" and data.name not in (*FOLDERS, "ffcv"))
 
 
 _WORKS = "data=mnist5k is embedded and works now"
@@ -38,7 +44,11 @@ def require_images(data: DataConfig) -> None:
     Raises:
         UserError: says where it looked, how to give the place and what works without it.
     """
-    if data.name in FOLDERS:
+    if is_ffcv(data):
+        require_ffcv()
+        for path in beton_files(data.train_file, data.test_file, data.root).values():
+            read_beton(path)
+    elif data.name in FOLDERS:
         image_folders(data)
     elif data.name in PARQUET and torchvision_root(data) is None:
         for files in parquet_files(data).values():

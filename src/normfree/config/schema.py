@@ -59,6 +59,8 @@ class DataConfig:
     name: str = MISSING
     label: str = MISSING  # how figures and tables call it
     root: str | None = None
+    train_file: str | None = None  # .beton files, where they are not train.beton and val.beton in root
+    test_file: str | None = None
     classes: int = MISSING
     channels: int = MISSING
     train_samples: int = MISSING
@@ -66,7 +68,7 @@ class DataConfig:
     test_samples: int = MISSING
     train_size: int = MISSING
     test_size: int = MISSING
-    loader: str = "auto"  # resident (in memory), workers (read again each time) or auto, by the data set
+    loader: str = "auto"  # resident (in memory), workers (read again each time), ffcv or auto, by the data set
     workers: int = 0  # processes of data.loader=workers
     on_error: str = "raise"  # an unreadable image stops the run, or skip: is left out and counted
     keep_aspect: bool = False  # in testing: resize the shorter side, not both, before the central crop

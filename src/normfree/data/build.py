@@ -6,7 +6,16 @@ from functools import partial
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.config.images import FOLDERS, PARQUET, image_folders, is_resident, parquet_files, torchvision_root
+from normfree.config.beton import beton_files
+from normfree.config.images import (
+    FOLDERS,
+    PARQUET,
+    image_folders,
+    is_ffcv,
+    is_resident,
+    parquet_files,
+    torchvision_root,
+)
 from normfree.config.schema import DataConfig
 from normfree.data.held import Part, held_arrays
 from normfree.data.mnist5k import mnist5k
@@ -17,7 +26,7 @@ from normfree.data.synthetic import synthetic_arrays
 from normfree.data.torchvision_cifar import torchvision_arrays
 from normfree.data.workers import WorkerSource
 
-SOURCES = ("mnist5k", *PARQUET, *FOLDERS, "synthetic")
+SOURCES = ("ffcv", "mnist5k", *PARQUET, *FOLDERS, "synthetic")
 
 
 def build_source(resolved: Resolved, micro_batch: int, device: torch.device | None = None) -> Source:
@@ -49,6 +58,13 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
             device=device,
             skipped=skipped,
         )
+    elif is_ffcv(data):
+        # FFCV itself is imported with the first batch.
+        from normfree.data.ffcv_source import FfcvSource
+
+        files = beton_files(data.train_file, data.test_file, data.root)
+        per_epoch = resolved.steps_per_epoch * a_step
+        source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device)
     else:
         samples = {name: part.samples() for name, part in _parts(data).items()}
         per_epoch = resolved.steps_per_epoch * a_step

@@ -11,7 +11,10 @@ from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
 # The last three act through augment, whose values they give.
-_DATA_IRRELEVANT = "root", "workers", "label", "cache", "download", "crop_padding", "resized_crop", "mirror"
+_DATA_IRRELEVANT = (
+    "root", "train_file", "test_file", "workers", "label", "cache", "download",
+    "crop_padding", "resized_crop", "mirror",
+)  # fmt: skip
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"

@@ -1,0 +1,322 @@
+"""``python -m normfree.data.convert data=... out=FOLDER``: any data set as FFCV's .beton files.
+
+JPEG files are kept as they are, byte for byte; what is no JPEG is stored as pixels, so that nothing is lost. The
+result is train.beton and, for sets with test images of their own, val.beton.
+"""
+
+import io
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from normfree.config import UserError
+from normfree.config.beton import JPEG, RAW, read_beton, require_ffcv
+from normfree.config.images import FOLDERS, PARQUET, image_folders, parquet_files, torchvision_root
+from normfree.config.schema import DataConfig
+from normfree.data.beton_writer import Encoded, writing
+from normfree.data.decode import open_image, unreadable
+from normfree.data.mnist5k import mnist5k
+from normfree.data.samples import FolderSamples, ParquetSamples, Samples
+from normfree.data.split import shuffled_order
+from normfree.data.torchvision_cifar import torchvision_arrays
+
+SOURCES = ("mnist5k", *PARQUET, *FOLDERS)
+MODES = ("auto", "raw", "jpeg")
+FILES = {"train": "train.beton", "test": "val.beton"}
+_CHUNK = 32
+_SAMPLE, _SIDE = 64, 64
+"""So many images of a written file are compared with their source, at so many pixels."""
+
+
+@dataclass
+class Options:
+    """The keys, with what ``--help`` says of them."""
+
+    data: str = ""  # one of the data sets of train.py that is read from files, or mnist5k
+    root: str | None = None  # where it is (data.root=)
+    train_size: int = 0  # data.train_size=: which size, for sets that come in several
+    out: str = ""  # folder of the result
+    side: int | None = None  # images with a longer shorter side are scaled down to it
+    mode: str = "auto"  # auto, raw (pixels) or jpeg (everything, at quality)
+    quality: int = 95  # of images that are encoded anew
+    on_error: str = "raise"  # or skip: unreadable images are left out and counted (data.on_error=)
+    workers: int = os.cpu_count() or 1  # threads
+
+
+HELP = """\
+python -m normfree.data.convert data=NAME data.root=PATH out=FOLDER
+
+Writes train.beton and, for sets with test images of their own, val.beton; read with data=ffcv data.root=FOLDER, or
+with data=NAME data.loader=ffcv data.root=FOLDER. A file is there when it is whole; the same command again writes what
+is missing.
+
+  data             {sources}
+  data.root        where the images are
+  data.train_size  which size, for sets that come in several (imagenette: 64 or 128)
+  data.on_error    raise, or skip: unreadable images are left out and counted
+  out              folder of the result
+  side             scale images down until the shorter side is so many pixels (default: keep all)
+  mode             auto: JPEG as they are, others as pixels; raw: all as pixels; jpeg: all as JPEG
+  quality          of images that are encoded anew (95)
+  workers          threads ({workers})
+"""
+
+
+class ArraySamples:
+    """Arrays as samples, such that the fixed random split of the file is that of the arrays."""
+
+    def __init__(self, images: Tensor, labels: Tensor, where: str, shuffled: bool) -> None:
+        order = shuffled_order(len(labels)) if shuffled else torch.arange(len(labels))
+        self.images, self.labels = torch.empty_like(images), torch.empty_like(labels)
+        self.images[order], self.labels[order] = images, labels
+        self.files: list[Path] = []
+        self._where = where
+
+    def read(self, index: int) -> bytes:
+        pixels = self.images[index].permute(1, 2, 0).expand(-1, -1, 3).numpy()
+        stream = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PPM")
+        return stream.getvalue()
+
+    def where(self, index: int) -> str:
+        return f"{self._where}, image {index}"
+
+
+def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Write the files that are missing and check them; what is there already is checked for its number of images.
+
+    Raises:
+        UserError: bad options, missing or damaged data, a full disk.
+    """
+    _check(options)
+    require_ffcv()
+    written = {}
+    for part, samples in _parts(options).items():
+        path = Path(options.out).expanduser() / FILES[part]
+        written[part] = path
+        count = len(samples.labels)
+        if path.exists():
+            if options.on_error == "raise" and (there := len(read_beton(path).labels)) != count:
+                raise UserError(
+                    f"out={options.out}: {path} holds {there} images and {options.data} has {count}; remove it"
+                )
+            say(f"{path} is there: {len(read_beton(path).labels):,} images")
+            continue
+        begin = time.monotonic()
+        kept = _write(path, samples, options)
+        try:
+            _verify(path, samples, kept, options)
+        except BaseException:
+            path.unlink()
+            raise
+        left_out = f", {count - len(kept):,} unreadable ones left out" if len(kept) < count else ""
+        size = path.stat().st_size / 2**20
+        say(f"{path}: {len(kept):,} images{left_out}, {size:,.0f} MiB in {time.monotonic() - begin:.0f} s, verified")
+    return written
+
+
+def encode(content: bytes, options: Options) -> Encoded:
+    """As it is to be stored.
+
+    Raises:
+        ValueError: the bytes are no image, or a damaged one.
+    """
+    image = open_image(content)
+    width, height = image.size
+    small = options.side is None or min(width, height) <= options.side
+    if options.mode != "raw" and small and _is_plain_jpeg(content, width, height):
+        return Encoded(JPEG, width, height, content)
+    was_jpeg = content[:2] == b"\xff\xd8"
+    if not small:
+        assert options.side is not None
+        scale = options.side / min(width, height)
+        image = image.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if options.mode == "jpeg" or (options.mode == "auto" and was_jpeg):
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=options.quality)
+        return Encoded(JPEG, *image.size, stream.getvalue())
+    return Encoded(RAW, *image.size, image.tobytes())
+
+
+def _is_plain_jpeg(content: bytes, width: int, height: int) -> bool:
+    """Whether FFCV's decoder reads it without an error or a warning."""
+    if content[:2] != b"\xff\xd8":
+        return False
+    from normfree.data.ffcv_loader import decodes
+
+    return decodes(content, width, height)
+
+
+def _parts(options: Options) -> dict[str, Samples]:
+    data = DataConfig(name=options.data, root=options.root, train_size=options.train_size)
+    if options.data == "mnist5k":
+        arrays = mnist5k(options.train_size or 28)
+    elif (root := torchvision_root(data)) is not None:
+        data.train_size, data.classes = 32, {"cifar10": 10}.get(options.data, 100)
+        data.train_samples, data.validation_samples, data.test_samples = 50000, 0, 10000
+        arrays = torchvision_arrays(data, root)
+    else:
+        if options.data in FOLDERS:
+            return {part: FolderSamples(folder) for part, folder in image_folders(data).items()}
+        if options.data == "imagenette" and not options.train_size:
+            data.train_size = 128
+        return {part: ParquetSamples(files) for part, files in parquet_files(data).items() if files}
+    train = [torch.cat([arrays[split][part] for split in ("validation", "train")]) for part in (0, 1)]
+    return {
+        "train": ArraySamples(train[0], train[1], f"{options.data}, training part", shuffled=True),
+        "test": ArraySamples(*arrays["test"], f"{options.data}, test part", shuffled=False),
+    }
+
+
+def _write(path: Path, samples: Samples, options: Options) -> list[int]:
+    """The samples that were written, in order."""
+    count, kept = len(samples.labels), []
+    progress = _Progress(path.name, count)
+    with writing(path, count) as writer, ThreadPoolExecutor(options.workers) as pool:
+        for index, encoded in enumerate(_encoded(samples, options, pool)):
+            try:
+                if isinstance(encoded, ValueError):
+                    raise encoded
+                writer.add(encoded, int(samples.labels[index]))
+                kept.append(index)
+            except ValueError as error:
+                if options.on_error == "raise":
+                    progress.end()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise unreadable(samples.where(index), error) from error
+            progress.show(index + 1)
+        progress.end()
+        if not kept:
+            raise UserError(f"data.root={options.root}: no readable images there; give another folder")
+    return kept
+
+
+def _encoded(samples: Samples, options: Options, pool: ThreadPoolExecutor) -> Iterator[Encoded | ValueError]:
+    """All samples in order, a few chunks ahead."""
+
+    def work(start: int) -> list[Encoded | ValueError]:
+        done: list[Encoded | ValueError] = []
+        for index in range(start, min(start + _CHUNK, len(samples.labels))):
+            try:
+                done.append(encode(samples.read(index), options))
+            except ValueError as error:
+                done.append(error)
+        return done
+
+    ahead: deque[Future[list[Encoded | ValueError]]] = deque()
+    for start in range(0, len(samples.labels), _CHUNK):
+        ahead.append(pool.submit(work, start))
+        if len(ahead) > 2 * options.workers:
+            yield from ahead.popleft().result()
+    while ahead:
+        yield from ahead.popleft().result()
+
+
+def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Options) -> None:
+    """Counts the file and reads some of its images with FFCV, beside the source's.
+
+    Raises:
+        UserError: the file is not what was to be written.
+    """
+    from normfree.data.ffcv_loader import read_images, shrunk
+
+    file = read_beton(path)
+    if file.labels.tolist() != samples.labels[list(kept)].tolist():
+        raise UserError(f"{path}: holds {len(file.labels)} images, other than the {len(kept)} written; convert again")
+    places = np.unique(np.linspace(0, len(kept) - 1, _SAMPLE).astype(np.int64))
+    for place, read in zip(places.tolist(), read_images(file, places, _SIDE), strict=True):
+        source = encode(samples.read(kept[place]), options)
+        pixels = (
+            np.frombuffer(source.content, np.uint8) if source.mode == RAW else np.asarray(open_image(source.content))
+        )
+        small = shrunk(pixels.reshape(source.height, source.width, 3), _SIDE)
+        # FFCV decodes JPEG with a faster and less exact transform.
+        difference = np.abs(small.astype(np.int16) - read).mean()
+        if difference > (2.0 if source.mode == JPEG else 0.0):
+            raise UserError(f"{path}: image {place} is not {samples.where(kept[place])}; check the disk, convert again")
+
+
+class _Progress:
+    """A line that is rewritten on a terminal, and printed ten times elsewhere."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._begin, self._tenth = name, total, time.monotonic(), 0
+        self._last = 0.0
+
+    def show(self, done: int) -> None:
+        now = time.monotonic()
+        tenth = done * 10 // self._total
+        if tenth == self._tenth and not (sys.stderr.isatty() and now - self._last > 0.1):
+            return
+        rate = done / max(now - self._begin, 1e-9)
+        left = (self._total - done) / rate
+        bar = ("#" * (done * 30 // self._total)).ljust(30)
+        text = f"{self._name} [{bar}] {done:,}/{self._total:,}  {rate:,.0f} images/s  {left:.0f} s left"
+        print(f"\r{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+        sys.stderr.flush()
+        self._tenth, self._last = tenth, now
+
+    def end(self) -> None:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def _check(options: Options) -> None:
+    for key, choices in (("data", SOURCES), ("mode", MODES), ("on_error", ("raise", "skip"))):
+        if (value := getattr(options, key)) not in choices:
+            name = "data.on_error" if key == "on_error" else key
+            raise UserError(f"{name}={value}: choose one of {', '.join(choices)}")
+    if not options.out:
+        raise UserError("out=null: give the folder of the result with out=FOLDER")
+    if options.quality > 100:
+        raise UserError(f"quality={options.quality}: give 1 to 100")
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """``key=value`` texts; ``data.root`` and ``root`` are the same key.
+
+    Raises:
+        UserError: an unknown key, or no whole number where one belongs.
+    """
+    numbers = {"train_size", "side", "quality", "workers"}
+    known = {field.name for field in fields(Options)}
+    options = Options()
+    for text in arguments:
+        name, equals, value = text.partition("=")
+        key = name.removeprefix("data.")
+        if not equals or key not in known:
+            raise UserError(f"{text}: no such key; python -m normfree.data.convert --help lists them")
+        if key in numbers and (not value.isdigit() or int(value) < 1):
+            raise UserError(f"{text}: give a whole number of at least 1")
+        setattr(options, key, int(value) if key in numbers else value)
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0, 2 after one line on stderr, or 130 after Ctrl-C."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(HELP.format(sources=", ".join(SOURCES), workers=os.cpu_count() or 1), end="")
+        return 0
+    try:
+        convert(parse(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; whole files are kept, the same command writes the rest", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

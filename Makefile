@@ -23,6 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[$(EXTRAS)]'
 	@touch $(STAMP)
 
+.PHONY: ffcv
+ffcv: setup ## build FFCV into .venv, for data.loader=ffcv (Debian, Ubuntu)
+	bash scripts/install_ffcv.sh
+
 .PHONY: demo
 demo: setup ## train the quickstart's networks on real digits and write its report
 	$(BIN)/python train.py -m experiment=quickstart

@@ -29,7 +29,7 @@ def test_every_option_composes_and_resolves(option: str) -> None:
     config = composed(*options, *(() if option.startswith(("model", "recipe")) else ("batch=64", "steps=600")))
     if option == "clip=custom":
         return  # needs the name of a clipper, and is resolved with one in tests/train
-    if option in ("data=parquet", "data=folder"):
+    if option in ("data=parquet", "data=folder", "data=ffcv"):
         return  # reads its files, and is resolved with some in tests/data
     if option.startswith("recipe=") or option in ("data=imagenet", "data=synthetic"):
         return  # they come with an ImageNet model, and are resolved with it

@@ -169,6 +169,18 @@ def test_ffcv_s_own_files_are_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(pixels, images[[4, 2], :10])
 
 
+@NEEDS_FFCV
+def test_a_run_trains_and_is_tested(photographs: Path, tmp_path: Path) -> None:
+    from normfree.train.run import run_one
+
+    sizes = ("data.train_size=16", "data.test_size=16", "batch=4", "steps=5", "epochs=null", "trainer.evaluate_every=2")
+    keys = ("model=nfnet_nano", "data=ffcv", f"data.root={photographs}", *sizes, "optimizer.warmup_steps=1")
+    overrides = [*keys, "augment=crop_flip", f"runs_dir={tmp_path}"]
+    result = run_one(resolved(*overrides), overrides)
+    assert result["status"] != "failed", result["traceback"]
+    assert [result["data"][split] for split in ("train", "validation", "test")] == [13, 1, 7]
+
+
 def write_small(path: Path) -> Path:
     from normfree.data.beton_writer import Encoded, writing
 

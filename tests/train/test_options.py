@@ -70,6 +70,7 @@ FOLDERS = [
     ("data=folder", "augment=crop_flip", "data.keep_aspect=true"),
 ]
 ELSEWHERE = {
+    "data=ffcv",  # tests/data/test_ffcv.py
     "trainer=gpu",  # needs a GPU
     "logger=wandb",  # tests/cli/test_commands.py
     "recipe=bn_nfnet",  # they come with a network

@@ -145,4 +145,22 @@ def _clip(rows: list[Row]) -> str:
     return _markdown(head, body)
 
 
-_SECTIONS = {"nets": ("Networks", _nets), "clip": ("Gradient clipping", _clip)}
+def _data(rows: list[Row]) -> str:
+    head = ["images", "loader", "px", "batch", "images/s", "ratio", "per CPU second", "ratio", "beside"]
+    body = []
+    for row in rows:
+        place = [row["images"], row["loader"], row["size"], row["batch"]]
+        speed, per_cpu = (f"{float(row[key]):,.0f}" for key in ("value", "per_cpu_second"))
+        if row["loader"] == row["reference"]:
+            body.append([*place, speed, "", per_cpu, "", ""])
+        else:
+            ratios = _with_quartiles(row, "over"), _with_quartiles(row, "cpu_over")
+            body.append([*place, speed, ratios[0], per_cpu, ratios[1], row["reference"]])
+    return f"{rows[0]['workers']} workers.\n\n" + _markdown(head, body)
+
+
+_SECTIONS = {
+    "nets": ("Networks", _nets),
+    "clip": ("Gradient clipping", _clip),
+    "data": ("Loading images", _data),
+}

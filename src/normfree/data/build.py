@@ -59,7 +59,7 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
             skipped=skipped,
         )
     elif is_ffcv(data):
-        # FFCV itself is imported with the first batch.
+        # FFCV is imported by a run that asks for it, and takes seconds.
         from normfree.data.ffcv_source import FfcvSource
 
         files = beton_files(data.train_file, data.test_file, data.root)

@@ -20,11 +20,12 @@ from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
-from normfree.config.beton import JPEG, RAW, read_beton, require_ffcv
+from normfree.config.beton import JPEG, RAW, read_beton
 from normfree.config.images import FOLDERS, PARQUET, image_folders, parquet_files, torchvision_root
 from normfree.config.schema import DataConfig
 from normfree.data.beton_writer import Encoded, writing
 from normfree.data.decode import open_image, unreadable
+from normfree.data.ffcv_source import import_ffcv
 from normfree.data.mnist5k import mnist5k
 from normfree.data.samples import FolderSamples, ParquetSamples, Samples
 from normfree.data.split import shuffled_order
@@ -99,7 +100,7 @@ def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, P
         UserError: bad options, missing or damaged data, a full disk.
     """
     _check(options)
-    require_ffcv()
+    import_ffcv()
     written = {}
     for part, samples in _parts(options).items():
         path = Path(options.out).expanduser() / FILES[part]

@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import config as numba_config
 from numpy.typing import NDArray
 
 from normfree.config import UserError
 from normfree.config.beton import IMAGE, Beton
 
+# TBB complains when worker processes are forked later, and workqueue dies where two threads use it.
+numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 _torch_threads = torch.get_num_threads()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -27,7 +30,6 @@ with warnings.catch_warnings():
     from ffcv.loader.epoch_iterator import EpochIterator
     from ffcv.pipeline.allocation_query import AllocationQuery
     from ffcv.pipeline.compiler import Compiler
-    from numba import config as numba_config
     from numba import set_num_threads
     from numba.core.dispatcher import Dispatcher
 torch.set_num_threads(_torch_threads)

@@ -18,7 +18,20 @@ from normfree.data.crops import shift_and_flip
 from normfree.data.order import epoch_order, mixing_stream
 from normfree.data.source import Batch
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import MARGIN, MEAN, STD
+from normfree.data.transforms import MARGIN, statistics
+
+
+def import_ffcv() -> None:
+    """Takes seconds, and is done before anything is read.
+
+    Raises:
+        UserError: FFCV is not installed, or what it needs of the system is gone.
+    """
+    require_ffcv()
+    try:
+        import normfree.data.ffcv_loader  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"data.loader=ffcv: FFCV cannot be imported ({error}); run make ffcv again") from error
 
 
 class FfcvSource:
@@ -39,7 +52,7 @@ class FfcvSource:
         per_epoch: int,
         device: torch.device | None = None,
     ) -> None:
-        require_ffcv()
+        import_ffcv()
         found = {split: read_beton(path) for split, path in files.items()}
         train, test = found["train"], found.get("test")
         for which, file in (("training", train), ("test", test)):
@@ -60,11 +73,11 @@ class FfcvSource:
         self._data, self._augment, self._seed = data, augment, seed
         self._micro_batch, self._per_epoch = micro_batch, per_epoch
         self._device = device or torch.device("cpu")
-        grey = data.channels == 1
-        mean, std = ((sum(each) / 3,) if grey else each for each in (MEAN, STD))
+        mean, std = statistics(data)
+        if len(mean) != data.channels:
+            mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
         self._mean, self._std = (
-            torch.tensor(list(each), device=self._device).view(1, -1, 1, 1) * 255
-            for each in (data.mean or mean, data.std or std)
+            torch.tensor(list(each), device=self._device).view(1, -1, 1, 1) * 255 for each in (mean, std)
         )
         self._loaders: dict[tuple[object, ...], object] = {}
 
@@ -146,6 +159,9 @@ class FfcvSource:
         """``[N, H, W, 3]`` of a buffer that FFCV writes again -> ``[N, C, H, W]`` of our own."""
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)[:, : self._data.channels]
         return images.to(self._device).clone(memory_format=torch.contiguous_format)
+
+    def pixels(self, images: Tensor) -> Tensor:
+        return ((images * self._std + self._mean) / 255).cpu()
 
     def _normalise(self, images: Tensor) -> Tensor:
         return images.float().sub_(self._mean).div_(self._std)

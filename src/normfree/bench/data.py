@@ -93,10 +93,11 @@ def run(options: Options) -> None:
     table = Table(Path(options.out or file_of("data", device)), COLUMNS, KEYS, device)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
-        if options.photographs is not None:
-            _measure(_photographs(options, options.photographs, folder), options, table)
+        # FFCV last: its threads are in the way of processes that are forked later.
         if options.cifar10 is not None:
             _measure(_cifar10(options, options.cifar10), options, table)
+        if options.photographs is not None:
+            _measure(_photographs(options, options.photographs, folder), options, table)
 
 
 def write_jpegs(samples: ParquetSamples, folder: Path) -> None:
@@ -128,11 +129,13 @@ def _photographs(options: Options, root: str, folder: Path) -> _Case:
     if importlib.util.find_spec("ffcv") is None:
         print("ffcv is not installed: its rows are left out; make ffcv installs it")
     else:
-        shutil.rmtree(folder / "beton", ignore_errors=True)
-        conversion = Conversion("folder", root=str(folder / "jpeg"), out=str(folder / "beton"))
-        beton = convert(conversion)
-        loaders["normfree ffcv"] = lambda: _forever(FfcvSource(beton, *rest))
+        loaders["normfree ffcv"] = lambda: _forever(FfcvSource(_beton(folder), *rest))
     return _Case("photographs", IMAGE_FOLDER, options.size, options.batch, loaders)
+
+
+def _beton(folder: Path) -> dict[str, Path]:
+    shutil.rmtree(folder / "beton", ignore_errors=True)
+    return convert(Conversion("folder", root=str(folder / "jpeg"), out=str(folder / "beton")))
 
 
 def _cifar10(options: Options, root: str) -> _Case:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from normfree.config import UserError
 from normfree.config.beton import IMAGE, Beton
 
-# TBB complains when worker processes are forked later, and workqueue dies where two threads use it.
-numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+# OpenMP's threads spin while they wait (a fifth slower here), and workqueue dies where two threads use it.
+numba_config.THREADING_LAYER_PRIORITY = ["tbb", "omp", "workqueue"]
 _torch_threads = torch.get_num_threads()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -47,13 +47,19 @@ class _WideConv2d(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        needed = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.biased and ctx.needs_input_grad[2]]
-        bias_size = [weight.shape[0]] if ctx.biased else None
-        found = torch.ops.aten.convolution_backward(
-            grad.float(), x.float(), weight.float(), bias_size, *ctx.place, needed
-        )
-        narrow = [None if one is None else one.bfloat16() for one in found]
-        return narrow[0], narrow[1], narrow[2], None, None, None
+        wide_grad, wide_weight = grad.float(), weight.float()
+        d_x = d_weight = d_bias = None
+        # One after the other, so that only one more wide map is there; for the first, x's shape is enough.
+        if ctx.needs_input_grad[0]:
+            d_x = torch.ops.aten.convolution_backward(
+                wide_grad, x, wide_weight, None, *ctx.place, (True, False, False)
+            )[0].bfloat16()
+        if ctx.needs_input_grad[1]:
+            _, of_weight, of_bias = torch.ops.aten.convolution_backward(
+                wide_grad, x.float(), wide_weight, [len(weight)], *ctx.place, (False, True, ctx.biased)
+            )
+            d_weight, d_bias = of_weight.bfloat16(), of_bias.bfloat16() if ctx.biased else None
+        return d_x, d_weight, d_bias, None, None, None
 
 
 def wide_conv2d(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import torch
 
 
-def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
+def peak_bytes(work: Callable[[], object], device: torch.device, clear: Callable[[], object]) -> int:
     """Largest number of bytes that torch's allocator holds during `work`, beyond what it held before.
+
+    `clear` frees what earlier work left (gradients); what is freed during the measurement would distort it.
 
     On a GPU the allocator's own record; on a processor its log of allocations. What a library takes from the
     system by itself (a convolution's scratch space there) is in neither.
     """
     work()
+    clear()
+    gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -154,7 +154,9 @@ class _Suite:
             if "train" in options.what:
                 self.time(case, "train", batch, steps)
             if "memory" in options.what:
-                peaks = {form: [float(peak_bytes(step, self.device))] for form, step in steps.items()}
+                peaks = {
+                    form: [float(peak_bytes(step, self.device, pair[form].zero_grad))] for form, step in steps.items()
+                }
                 self.write(case.columns("memory", batch), case, "MiB", 1 / 2**20, peaks)
         torch._dynamo.reset()
 

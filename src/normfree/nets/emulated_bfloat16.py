@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_WIDE_ELEMENTS = 1 << 20
+
 
 @cache
 def _without_bfloat16_arithmetic() -> bool:
@@ -47,18 +49,23 @@ class _WideConv2d(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        wide_grad, wide_weight = grad.float(), weight.float()
+        wide_weight = weight.float()
         d_x = d_weight = d_bias = None
-        # One after the other, so that only one more wide map is there; for the first, x's shape is enough.
-        if ctx.needs_input_grad[0]:
-            d_x = torch.ops.aten.convolution_backward(
-                wide_grad, x, wide_weight, None, *ctx.place, (True, False, False)
-            )[0].bfloat16()
         if ctx.needs_input_grad[1]:
             _, of_weight, of_bias = torch.ops.aten.convolution_backward(
-                wide_grad, x.float(), wide_weight, [len(weight)], *ctx.place, (False, True, ctx.biased)
+                grad.float(), x.float(), wide_weight, [len(weight)], *ctx.place, (False, True, ctx.biased)
             )
             d_weight, d_bias = of_weight.bfloat16(), of_bias.bfloat16() if ctx.biased else None
+            del of_weight
+        if ctx.needs_input_grad[0]:
+            d_x = torch.empty_like(x)
+            # Some samples at a time, so that no wide map of the whole batch is there; x's shape is enough.
+            samples = max(1, _WIDE_ELEMENTS * len(x) // max(x.numel(), grad.numel()))
+            for start in range(0, len(x), samples):
+                part = slice(start, start + samples)
+                d_x[part] = torch.ops.aten.convolution_backward(
+                    grad[part].float(), x[part], wide_weight, None, *ctx.place, (True, False, False)
+                )[0]
         return d_x, d_weight, d_bias, None, None, None
 
 

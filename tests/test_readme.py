@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, TINY, command_line
+from tests.data.images import digits_as_parquet
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -105,6 +106,38 @@ def report(command: str, place: Path) -> None:
     assert len(list((place / "demo").glob("*.csv"))) == 4
 
 
+def signal(command: str, place: Path) -> None:
+    """Runs it on the small networks."""
+    script, probe, models = shlex.split(command)[1:]
+    small = models.replace("resnet50", "resnet20")
+    answer = command_line(script, probe, small, "image_size=16", "batch=4", f"reports_dir={place}")
+    assert answer.returncode == 0, answer.stderr
+    assert len(list(place.rglob("*.png"))) == 1
+
+
+def cifar(command: str, place: Path) -> None:
+    """Runs it on a few digits in CIFAR-10's format."""
+    digits_as_parquet(place / "images")
+    few = ("data.classes=2", "data.train_samples=20", "data.validation_samples=4", "data.test_samples=6", "batch=10")
+    tiny = ("data.train_size=14", "augment.shift=1", "data.cache=off", "epochs=null", "steps=2")
+    train(*few, *tiny, says="test accuracy")(command, place)
+
+
+def augment(command: str, place: Path) -> None:
+    """Draws the sheet elsewhere."""
+    answer = command_line(*shlex.split(command)[1:], f"reports_dir={place}")
+    assert answer.returncode == 0, answer.stderr
+    assert list(place.rglob("*.png"))
+
+
+def bench(command: str, place: Path) -> None:
+    """Runs it on one network, once, at few pixels."""
+    few = ("models=nf_resnet50", "image_size=32", "batch=1", "infer_batch=1", "rounds=1", "layout=nhwc")
+    answer = command_line(*shlex.split(command)[1:], *few, f"out={place / 'nets.csv'}")
+    assert answer.returncode == 0, answer.stderr
+    assert "timm nf_resnet50" in (place / "nets.csv").read_text(encoding="utf-8")
+
+
 CHECKS: dict[str, Check] = {
     "make demo": steps("train.py -m experiment=quickstart", "report.py experiment=quickstart"),
     "make test": steps("-m pytest"),
@@ -119,6 +152,10 @@ CHECKS: dict[str, Check] = {
     "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine": folders,
     "python train.py -m experiment=quickstart": train("plan=true", "seed=0", "lr=0.4", says="steps in all"),
     "python report.py experiment=quickstart": report,
+    "python report.py probe=signal model=resnet50,nf_resnet50": signal,
+    "python bench.py nets": bench,
+    "python train.py data=cifar10 data.root=PATH augment=crop_flip recipe=small_images": cifar,
+    "python report.py probe=augment augment=crop_flip,mixup,paper_f0": augment,
 }
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line]
 

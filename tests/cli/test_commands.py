@@ -64,7 +64,7 @@ def test_help_is_quick_and_shows_groups_options_and_examples() -> None:
     for part in (
         "model: bn_nfnet_f0",
         "nf_resnet20",
-        "clip: agc, none, norm",
+        "clip: agc, custom, none, norm",
         "experiment: quickstart",
         "plan=true",
         "python train.py -m",

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -211,13 +212,16 @@ def test_timm_that_is_not_installed_is_one_line(tiny: Callable[..., Resolved], m
 def test_weights_that_are_not_finite_have_diverged(
     tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gradient of the last step, after which no loss is computed."""
-    from normfree.train.callbacks import GradientClipping
+    """Spoilt by the last step itself, after the guard has passed its loss and its gradients."""
+    from normfree.train.callbacks import FiniteGuard
 
-    def spoil(self: object, trainer: object, module: object, optimizer: object) -> None:
-        if trainer.global_step == 7:  # type: ignore[attr-defined]
-            next(module.parameters()).grad.fill_(math.nan)  # type: ignore[attr-defined]
+    look = FiniteGuard.on_before_optimizer_step
 
-    monkeypatch.setattr(GradientClipping, "on_before_optimizer_step", spoil)
+    def spoil(self: FiniteGuard, trainer: Any, module: Any, optimizer: Any) -> None:
+        look(self, trainer, module, optimizer)
+        if trainer.global_step == 7:
+            next(module.parameters()).grad.fill_(math.nan)
+
+    monkeypatch.setattr(FiniteGuard, "on_before_optimizer_step", spoil)
     result = run_one(tiny("model=resnet20", "clip=none"), [])
     assert (result["status"], result["reason"]) == ("diverged", "weights are not finite at the end")

@@ -80,7 +80,7 @@ def _headline(resolved: Resolved) -> str:
 
 
 def summary(result: dict[str, Any]) -> str:
-    """One line: status, why, accuracy and time."""
+    """One line: status, why, accuracy, time and how much of it was waiting for images."""
     metrics = result["metrics"]
     accuracy = metrics.get("test/accuracy")
     parts = [result["status"] + (f" ({result['reason']})" if result["reason"] else "")]
@@ -90,4 +90,6 @@ def summary(result: dict[str, Any]) -> str:
         parts.append(f"test accuracy {accuracy:.1%}{both} on {result['data']['test']:,} images")
     if result["time"].get("seconds") is not None:
         parts.append(f"{result['time']['seconds']:.0f} s")
+    if result["time"].get("data_wait_share") is not None:
+        parts.append(f"{result['time']['data_wait_share']:.1%} of training waited for images")
     return ", ".join(parts)

@@ -12,6 +12,8 @@ import pytorch_lightning as pl
 import torch
 
 from normfree.config import BatchPlan, Resolved, optimizer_warnings
+from normfree.config.images import is_ffcv, is_resident
+from normfree.config.schema import DataConfig
 from normfree.data import Source, build_source
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
@@ -30,6 +32,8 @@ from normfree.train.tracking import open_tracker
 
 EVALUATED = ("test/", "validation/")
 PROBE_IMAGES = 8
+WAIT_SHARE, WAIT_SECONDS = 0.1, 1.0
+"""Waiting for images for a greater share of the time, and for longer, is worth a warning."""
 PROBE_LIMIT_MACS = 200_000_000
 """Networks of more multiply-adds an image are not probed for batch dependence: float64 would take too long."""
 
@@ -98,13 +102,15 @@ def fit(
         metrics = MetricsFile(directory.metrics, tracker.write)
         telemetry = RunTelemetry(resolved, directory, tracker)
         clipping = GradientClipping(config.clip, telemetry)
-        monitor = Monitor(resolved, clipping, metrics, progress, lambda: evaluation("validation"))
+        batches = RunBatches(source, resolved.steps * plan.accumulation)
+        monitor = Monitor(
+            resolved, clipping, metrics, progress, lambda: evaluation("validation"), lambda: batches.waited
+        )
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
         guard = FiniteGuard(clipping, monitor)
         trainer = _trainer(resolved, plan, device, directory, [clipping, guard, *averaging, monitor, checkpoint])
-        batches = RunBatches(source, resolved.steps * plan.accumulation)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor
         outcome = Fit(
@@ -112,8 +118,12 @@ def fit(
             steps_done=trainer.global_step,
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
             batch=_split(plan),
-            time={"images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9)},
+            time={
+                "images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9),
+                "data_wait_share": monitor.wait_seconds / max(monitor.train_seconds, 1e-9),
+            },
         )
+        warn_of_waiting(monitor.wait_seconds, monitor.train_seconds, config.data)
         if trainer.global_step < resolved.steps and not monitor.rule.reason:
             return outcome
         outcome = _concluded(outcome, resolved, module, monitor, evaluation)
@@ -154,6 +164,19 @@ def _trainer(
         use_distributed_sampler=False,
         default_root_dir=directory.path,
     )
+
+
+def warn_of_waiting(waited: float, seconds: float, data: DataConfig) -> None:
+    """Where training ``waited`` long for images in ``seconds``, say what can be done about it."""
+    if waited <= WAIT_SHARE * seconds or waited < WAIT_SECONDS:
+        return
+    if is_resident(data):
+        remedy = "the images are in memory, their augmentation takes this long: choose a lighter augment="
+    elif is_ffcv(data):
+        remedy = f"give data.workers={data.workers} more processor cores"
+    else:
+        remedy = f"raise data.workers={data.workers}, or use data.loader=resident (in memory) or data.loader=ffcv"
+    warnings.warn(f"training waited for images {waited / seconds:.0%} of its time; {remedy}", stacklevel=2)
 
 
 def _split(plan: BatchPlan) -> dict[str, int]:

@@ -28,6 +28,11 @@ class Monitor(pl.Callback):
         clipping: the callback whose statistics are recorded; it must come before this one.
         progress: told step, steps, loss, accuracy, lr and images per second at each row.
         evaluation: run every ``trainer.evaluate_every`` steps; its numbers join the row.
+        waited: seconds that training has waited for data so far.
+
+    Attributes:
+        train_seconds, steps_timed: time between the start and the last row without evaluations, and its steps.
+        wait_seconds: the part of it in which training waited for data.
     """
 
     def __init__(
@@ -37,15 +42,18 @@ class Monitor(pl.Callback):
         metrics: MetricsFile,
         progress: Progress,
         evaluation: Evaluation,
+        waited: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._resolved = resolved
         self._clipping = clipping
         self._metrics = metrics
         self._progress = progress
         self._evaluation = evaluation
+        self._waited = waited
         self.rule = DivergenceRule(resolved.config.outcome, resolved.warmup_steps)
         self.train_seconds = 0.0
         self.steps_timed = 0
+        self.wait_seconds = 0.0
         self.last_loss: float | None = None
         self._losses: list[Tensor] = []
         self._correct: list[Tensor] = []
@@ -116,6 +124,7 @@ class Monitor(pl.Callback):
             self.rule.update(number, loss)
         seconds = time.perf_counter() - self._clock
         self.train_seconds += seconds
+        self.wait_seconds = self._waited()
         self.steps_timed += len(losses)
         self.last_loss = sum(losses) / len(losses)
         batch = self._resolved.config.batch

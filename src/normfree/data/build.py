@@ -21,7 +21,7 @@ from normfree.data.held import Part, held_arrays
 from normfree.data.mnist5k import mnist5k
 from normfree.data.resident import Arrays, ResidentSource
 from normfree.data.samples import FolderSamples, ParquetSamples
-from normfree.data.source import SPLITS, Source
+from normfree.data.source import ALONE, SPLITS, Share, Source
 from normfree.data.synthetic import synthetic_arrays
 from normfree.data.torchvision_cifar import torchvision_arrays
 from normfree.data.workers import WorkerSource
@@ -29,11 +29,14 @@ from normfree.data.workers import WorkerSource
 SOURCES = ("ffcv", "mnist5k", *PARQUET, *FOLDERS, "synthetic")
 
 
-def build_source(resolved: Resolved, micro_batch: int, device: torch.device | None = None) -> Source:
+def build_source(
+    resolved: Resolved, micro_batch: int, device: torch.device | None = None, share: Share = ALONE
+) -> Source:
     """The source that ``data=`` names, giving training batches of ``micro_batch`` images.
 
     Args:
         device: where a set that is held in memory lies, and is augmented.
+        share: this rank's part, where several train together.
 
     Raises:
         UserError: if the data set is missing, unreadable or not what the configuration says.
@@ -57,6 +60,7 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
             std=data.std,
             device=device,
             skipped=skipped,
+            share=share,
         )
     elif is_ffcv(data):
         # FFCV is imported by a run that asks for it, and takes seconds.
@@ -64,12 +68,12 @@ def build_source(resolved: Resolved, micro_batch: int, device: torch.device | No
 
         files = beton_files(data.train_file, data.test_file, data.root)
         per_epoch = resolved.steps_per_epoch * a_step
-        source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device)
+        source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share)
     else:
         samples = {name: part.samples() for name, part in _parts(data).items()}
         per_epoch = resolved.steps_per_epoch * a_step
         train, test = samples["train"], samples.get("test")
-        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch)
+        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch, share)
     left_out = sum(source.skipped().values())
     if left_out:
         warnings.warn(f"data.on_error=skip: {data.name} is without {left_out} unreadable images", stacklevel=2)

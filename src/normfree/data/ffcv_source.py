@@ -1,6 +1,7 @@
 """Images of .beton files, read and decoded by FFCV, augmented by the same code and random numbers as elsewhere."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from normfree.data.augment import epoch_draws, finish
 from normfree.data.boxes import central_part, random_part
 from normfree.data.crops import shift_and_flip
 from normfree.data.order import epoch_order, mixing_stream
-from normfree.data.source import Batch
+from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
 from normfree.data.transforms import MARGIN, statistics
 
@@ -51,6 +52,7 @@ class FfcvSource:
         micro_batch: int,
         per_epoch: int,
         device: torch.device | None = None,
+        share: Share = ALONE,
     ) -> None:
         import_ffcv()
         found = {split: read_beton(path) for split, path in files.items()}
@@ -71,7 +73,7 @@ class FfcvSource:
             "test": (train, order[:first]) if test is None else (test, np.arange(len(test.labels))),
         }
         self._data, self._augment, self._seed = data, augment, seed
-        self._micro_batch, self._per_epoch = micro_batch, per_epoch
+        self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
         self._device = device or torch.device("cpu")
         mean, std = statistics(data)
         if len(mean) != data.channels:
@@ -84,15 +86,17 @@ class FfcvSource:
     def size(self, split: str) -> int:
         return len(self._parts[split][1])
 
+    def share_size(self, split: str) -> int:
+        return len(self._share.places(self.size(split)))
+
     def skipped(self) -> dict[str, int]:
         return {}
 
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
-        for epoch in range(start // self._per_epoch, -(-stop // self._per_epoch)):
-            begin = epoch * self._per_epoch
-            yield from self._epoch(epoch, max(start, begin), min(stop, begin + self._per_epoch))
+        for epoch, numbers in groupby(self._share.numbers(start, stop), lambda number: number // self._per_epoch):
+            yield from self._epoch(epoch, list(numbers))
 
-    def _epoch(self, epoch: int, start: int, stop: int) -> Iterator[Batch]:
+    def _epoch(self, epoch: int, numbers: list[int]) -> Iterator[Batch]:
         from normfree.data.ffcv_loader import Boxes
 
         file, index = self._parts["train"]
@@ -108,19 +112,20 @@ class FfcvSource:
         if self._augment.flip:
             own[4, index] = draws["shift"][:, 2].numpy() < 0.5
         order = epoch_order(len(index), self._seed, epoch)
-        first = start - epoch * self._per_epoch
-        places = order[first * self._micro_batch : (first + stop - start) * self._micro_batch]
+        batches = order[: self._per_epoch * self._micro_batch].view(self._per_epoch, self._micro_batch)
+        places = batches[torch.tensor(numbers) % self._per_epoch]
         loader = self._loader("train", "training", self._data.train_size, self._micro_batch)
-        found = loader.batches(index[places.numpy()], Boxes(own[0], own[1], own[2], own[3], own[4].astype(bool)))
-        for number, (pixels, labels) in enumerate(found, start):
-            at = places[(number - start) * self._micro_batch :][: self._micro_batch]
-            numbers = {name: values[at].to(self._device) for name, values in draws.items()}
+        found = loader.batches(
+            index[places.flatten().numpy()], Boxes(own[0], own[1], own[2], own[3], own[4].astype(bool))
+        )
+        for number, at, (pixels, labels) in zip(numbers, places, found, strict=True):
+            own_draws = {name: values[at].to(self._device) for name, values in draws.items()}
             images = self._uint8(pixels)
             if self._augment.shift:
                 still = torch.zeros(len(images), dtype=torch.bool, device=self._device)
-                images = shift_and_flip(images, self._augment.shift, numbers["shift"][:, :2], still)
+                images = shift_and_flip(images, self._augment.shift, own_draws["shift"][:, :2], still)
             yield finish(
-                images, torch.from_numpy(labels), self._data.classes, self._augment, numbers,
+                images, torch.from_numpy(labels), self._data.classes, self._augment, own_draws,
                 mixing_stream(self._seed, number), self._normalise,
             )  # fmt: skip
 
@@ -128,6 +133,7 @@ class FfcvSource:
         from normfree.data.ffcv_loader import Boxes
 
         file, index = self._parts[split]
+        index = index[self._share.rank :: self._share.world_size]
         if not len(index):
             return
         heights, widths = file.images["height"], file.images["width"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from normfree.config.schema import AugmentConfig
 from normfree.data.augment import epoch_draws, finish, move
 from normfree.data.order import epoch_order, mixing_stream
-from normfree.data.source import Batch
+from normfree.data.source import ALONE, Batch, Share
 
 Arrays = Mapping[str, tuple[Tensor, Tensor]]
 """split -> (images uint8 ``[n, C, H, W]``, labels int64 ``[n]``)"""
@@ -22,7 +22,7 @@ class ResidentSource:
     Args:
         arrays: all splits; moved to ``device`` once.
         micro_batch: images of one training batch.
-        per_epoch: training batches in one pass; what is left over is dropped.
+        per_epoch: training batches in one pass, of all ranks; what is left over is dropped.
         mean, std: of each channel in [0, 1]; the training split's own where they are not given.
         skipped: unreadable images that ``arrays`` are without.
     """
@@ -40,6 +40,7 @@ class ResidentSource:
         std: Sequence[float] | None = None,
         device: torch.device | None = None,
         skipped: Mapping[str, int] | None = None,
+        share: Share = ALONE,
     ) -> None:
         self._device = device or torch.device("cpu")
         if mean is None or std is None:
@@ -57,6 +58,7 @@ class ResidentSource:
         self._micro_batch = micro_batch
         self._per_epoch = per_epoch
         self._skipped = dict(skipped or {})
+        self._share = share
 
     def skipped(self) -> dict[str, int]:
         return self._skipped
@@ -64,10 +66,13 @@ class ResidentSource:
     def size(self, split: str) -> int:
         return len(self._arrays[split][1])
 
+    def share_size(self, split: str) -> int:
+        return len(self._share.places(self.size(split)))
+
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
         images, labels = self._arrays["train"]
         epoch = -1
-        for number in range(start, stop):
+        for number in self._share.numbers(start, stop):
             if number // self._per_epoch != epoch:
                 epoch = number // self._per_epoch
                 order = epoch_order(len(labels), self._seed, epoch)
@@ -81,8 +86,9 @@ class ResidentSource:
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         images, labels = self._arrays[split]
-        for first in range(0, len(labels), batch_size):
-            part = slice(first, first + batch_size)
+        world = self._share.world_size
+        for first in range(self._share.rank, len(labels), batch_size * world):
+            part = slice(first, first + batch_size * world, world)
             yield Batch(self._normalise(images[part]), labels[part])
 
     def pixels(self, images: Tensor) -> Tensor:

@@ -1,11 +1,39 @@
 """What every data source offers to training and evaluation."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of ``world_size`` ranks takes of a run's images; all ranks together take what one process would.
+
+    Micro batch ``g`` of rank ``r`` is number ``g * world_size + r`` of the run, and every ``world_size``-th image of a
+    split, from number ``r`` on, is evaluated.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world_size:
+            raise ValueError(f"rank {self.rank} of {self.world_size}")
+
+    def numbers(self, start: int, stop: int) -> range:
+        """This rank's micro batches ``start`` to ``stop`` as numbers of the run."""
+        return range(start * self.world_size + self.rank, stop * self.world_size + self.rank, self.world_size)
+
+    def places(self, size: int) -> range:
+        """Places in a split of ``size`` images that this rank evaluates."""
+        return range(self.rank, size, self.world_size)
+
+
+ALONE = Share()
 
 
 class Batch(NamedTuple):
@@ -16,14 +44,18 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """Images with labels in three splits that never overlap.
+    """Images with labels in three splits that never overlap, or one rank's :class:`Share` of them.
 
-    A training batch is a pure function of the seed and its number: a resumed run asks for the step where it stopped and
-    gets the very images it would have got.
+    A training batch is a pure function of the seed and its number in the run: a resumed run asks for the step where it
+    stopped and gets the very images it would have got.
     """
 
     def size(self, split: str) -> int:
-        """Images in a split, without those that could not be read and were left out."""
+        """Images in a split, of all ranks, without those that this rank could not read and left out."""
+        ...
+
+    def share_size(self, split: str) -> int:
+        """Images of a split that this rank evaluates, without those that it could not read and left out."""
         ...
 
     def skipped(self) -> dict[str, int]:
@@ -31,11 +63,11 @@ class Source(Protocol):
         ...
 
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """Augmented micro batches number ``start`` to ``stop`` of the run, counted from its first."""
+        """Augmented micro batches number ``start`` to ``stop`` of this rank, counted from the first of the run."""
         ...
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        """Every image of a split exactly once, in order, as it is tested."""
+        """Every image of this rank's share of a split exactly once, in order, as it is tested."""
         ...
 
     def pixels(self, images: Tensor) -> Tensor:

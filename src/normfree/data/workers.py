@@ -14,7 +14,7 @@ from normfree.data.augment import extra_draws, finish
 from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
-from normfree.data.source import Batch
+from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
 from normfree.data.transforms import normalise, statistics, test_transform, training_transform
 
@@ -103,6 +103,7 @@ class WorkerSource:
         seed: int,
         micro_batch: int,
         per_epoch: int,
+        share: Share = ALONE,
     ) -> None:
         check_labels(train.labels, data, "training")
         order = shuffled_order(len(train.labels))
@@ -117,11 +118,14 @@ class WorkerSource:
             check_labels(test.labels, data, "test")
             self._parts["test"] = test, torch.arange(len(test.labels))
         self._data, self._augment, self._seed = data, augment, seed
-        self._micro_batch, self._per_epoch = micro_batch, per_epoch
+        self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
         self._bad: dict[str, set[int]] = {split: set() for split in self._parts}
 
     def size(self, split: str) -> int:
         return len(self._parts[split][1]) - len(self._bad[split])
+
+    def share_size(self, split: str) -> int:
+        return len(set(self._share.places(len(self._parts[split][1]))) - self._bad[split])
 
     def skipped(self) -> dict[str, int]:
         return {split: len(bad) for split, bad in self._bad.items()}
@@ -139,16 +143,17 @@ class WorkerSource:
             return epoch, latest[1][first : first + self._micro_batch]
 
         batches = _Batches(samples, index, self._data, keys, self._seed, self._augment)
-        yield from self._load(batches, "train", range(start, stop))
+        yield from self._load(batches, "train", self._share.numbers(start, stop))
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         samples, index = self._parts[split]
+        places = torch.arange(len(index))[self._share.rank :: self._share.world_size]
 
         def keys(number: int) -> tuple[int, Tensor]:
-            return 0, torch.arange(len(index))[number * batch_size : (number + 1) * batch_size]
+            return 0, places[number * batch_size : (number + 1) * batch_size]
 
         batches = _Batches(samples, index, self._data, keys)
-        for batch in self._load(batches, split, range(-(-len(index) // batch_size))):
+        for batch in self._load(batches, split, range(-(-len(places) // batch_size))):
             if len(batch.images):
                 yield batch
 

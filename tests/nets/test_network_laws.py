@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from normfree.nets import create_model, list_models, model_info, skip_gains
 from normfree.nets.padding import same_avg_pool2d, same_conv2d, same_max_pool2d, same_padding
 from normfree.nets.residual import scaled_residual
+from normfree.nets.weight_standardization import WSConv2d
 
 SMALL = ["resnet20", "nf_resnet20", "nfnet_nano"]
 NORM_FREE = ["nf_resnet20", "nfnet_nano"]
@@ -172,3 +173,21 @@ def test_torch_compile_sees_one_graph(name):
     compiled(x).sum().backward()
     model.eval()
     torch.testing.assert_close(compiled(x), model(x))
+
+
+@pytest.mark.parametrize("name", ["nf_resnet50", "nfnet_f0", "nf_regnet_b0"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_maps_keep_the_memory_format_of_the_images(name: str, layout: torch.memory_format) -> None:
+    """A 1x1 weight is contiguous in both formats: taken for the other one it would turn every map after it."""
+    network = create_model(name, depth=[1, 1, 1, 1]).to(memory_format=layout)
+    turned: list[str] = []
+
+    def look(name: str, output: Tensor) -> None:
+        if output.dim() == 4 and not output.is_contiguous(memory_format=layout):
+            turned.append(name)
+
+    for part, module in network.named_modules():
+        if isinstance(module, WSConv2d):
+            module.register_forward_hook(lambda _m, _i, output, part=part: look(part, output))
+    network(torch.randn(2, 3, 64, 64).to(memory_format=layout))
+    assert turned == []

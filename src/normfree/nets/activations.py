@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from normfree.nets.errors import one_of
+from normfree.nets.tanh_gelu import tanh_gelu
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ _TABLE: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "celu": (F.celu, 1.270926833152771),
     "elu": (F.elu, 1.2716004848480225),
     # The tanh approximation, as released: the exact erf form changes the logits of released weights.
-    "gelu": (partial(F.gelu, approximate="tanh"), 1.7015043497085571),
+    "gelu": (tanh_gelu, 1.7015043497085571),
     # What timm's dm_nfnet evaluates, with the gamma of the tanh form.
     "gelu_erf": (F.gelu, 1.7015043497085571),
     "leaky_relu": (F.leaky_relu, 1.70590341091156),

@@ -69,7 +69,9 @@ def _standardize_above_floor(weight: Tensor, gain: Tensor, input_scale: float) -
     A group of one filter, normalised and scaled per channel, is the formula without the floor; the addend is far
     below what a filter above the floor could notice. For processors: another device would have to be waited for.
     """
-    filters = weight.permute(0, 2, 3, 1) if weight.is_contiguous(memory_format=torch.channels_last) else weight
+    # A 1x1 weight is contiguous in both formats. Given as channels_last, it would turn the network's maps to that.
+    turned = weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    filters = weight.permute(0, 2, 3, 1) if turned else weight
     out_channels, fan_in = weight.shape[0], weight[0].numel()
     rows = filters.reshape(1, out_channels, fan_in)
     scale = gain * (input_scale * fan_in**-0.5)
@@ -79,7 +81,7 @@ def _standardize_above_floor(weight: Tensor, gain: Tensor, input_scale: float) -
     if not bool(inverse_std.max() * VARIANCE_FLOOR**0.5 <= fan_in**0.5):
         return None
     standardized = standardized.view(filters.shape)
-    return standardized if filters is weight else standardized.permute(0, 3, 1, 2)
+    return standardized.permute(0, 3, 1, 2) if turned else standardized
 
 
 def _standardize_as_timm(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor:

@@ -33,6 +33,11 @@ def extra_draws(augment: AugmentConfig) -> dict[str, tuple[int, int]]:
     return {name: part for name, part in parts.items() if part[1]}
 
 
+def sample_draws(augment: AugmentConfig) -> dict[str, int]:
+    """How many random numbers each part takes of an image's own stream."""
+    return {"shift": SHIFT_DRAWS} | {name: count for name, (_, count) in extra_draws(augment).items()}
+
+
 def move(images: Tensor, augment: AugmentConfig, draws: Mapping[str, Tensor]) -> Tensor:
     """Crop or shift, and mirror, uint8 images that have the size of training."""
     shift = draws["shift"]

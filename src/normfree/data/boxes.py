@@ -20,7 +20,8 @@ def random_part(heights: Sides, widths: Sides, draws: NDArray[np.floating[Any]])
         draws: ``[n, 22]`` in [0, 1): areas, aspects, top, left.
     """
     height, width = heights.astype(np.float64), widths.astype(np.float64)
-    areas, aspects, corner = np.split(draws.astype(np.float64), [ATTEMPTS, 2 * ATTEMPTS], axis=1)
+    draws = draws.astype(np.float64)
+    areas, aspects, corner = draws[:, :ATTEMPTS], draws[:, ATTEMPTS:-2], draws[:, -2:]
     area = (CROPPED_AREA[0] + areas * (CROPPED_AREA[1] - CROPPED_AREA[0])) * (height * width)[:, None]
     low, high = np.log(CROPPED_ASPECT)
     aspect = np.exp(low + aspects * (high - low))

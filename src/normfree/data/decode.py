@@ -35,7 +35,9 @@ def open_image(content: bytes, channels: int = 3) -> Image.Image:
         with Image.open(io.BytesIO(content)) as opened:
             # A palette's transparency has to be resolved before its colours.
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
-            return image.convert("RGB" if channels == 3 else "L")
+            image.load()
+            mode = "RGB" if channels == 3 else "L"
+            return image if image.mode == mode else image.convert(mode)
     except Exception as error:  # damaged bytes raise nearly anything
         raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
 

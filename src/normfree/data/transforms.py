@@ -1,13 +1,16 @@
-"""What happens to one image that is read anew each time: torchvision's transforms, as an augmentation asks for them."""
+"""What happens to one image that is read anew each time: cut, resized and mirrored as an augmentation asks for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 from normfree.config.images import FOLDERS
 from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.data.boxes import random_part
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, where a data set gives none."""
@@ -18,21 +21,28 @@ MARGIN = 32
 _BICUBIC = v2.InterpolationMode.BICUBIC
 
 
-def training_transform(data: DataConfig, augment: AugmentConfig) -> v2.Compose:
-    """PIL image of any size -> moved uint8 ``[channels, size, size]``."""
+def training_image(pixels: Tensor, data: DataConfig, augment: AugmentConfig, draws: Mapping[str, Tensor]) -> Tensor:
+    """uint8 ``[channels, H, W]`` of any size -> ``[channels, size, size]``, not shifted yet.
+
+    Args:
+        draws: the image's own random numbers, ``[k]`` for each part: ``crop``, and ``shift`` whose last one mirrors.
+    """
     size = data.train_size
-    steps: list[torch.nn.Module] = [v2.PILToTensor()]
     if augment.random_resized_crop:
-        steps.append(v2.RandomResizedCrop(size, interpolation=_BICUBIC, antialias=True))
+        height, width = (np.array([side]) for side in pixels.shape[1:])
+        part = random_part(height, width, draws["crop"][None].numpy())
+        top, left, rows, columns = (int(each[0]) for each in part)
+        pixels = _resized(pixels[:, top : top + rows, left : left + columns], [size, size])
     elif data.name in FOLDERS and not augment.shift:
-        steps.append(v2.Resize((size, size), interpolation=_BICUBIC, antialias=True))
+        pixels = _resized(pixels, [size, size])
     else:
-        steps += _square(size)
-    if augment.shift:
-        steps.append(v2.RandomCrop(size, padding=augment.shift))
-    if augment.flip:
-        steps.append(v2.RandomHorizontalFlip())
-    return v2.Compose(steps)
+        pixels = F.center_crop(_resized(pixels, [size]), [size, size])
+    return pixels.flip(-1) if augment.flip and draws["shift"][-1] < 0.5 else pixels
+
+
+def _resized(pixels: Tensor, size: list[int]) -> Tensor:
+    resized: Tensor = F.resize(pixels, size, interpolation=_BICUBIC, antialias=True)
+    return resized
 
 
 def test_transform(data: DataConfig) -> v2.Compose:
@@ -61,6 +71,6 @@ def statistics(data: DataConfig) -> tuple[Sequence[float], Sequence[float]]:
 
 def normalise(images: Tensor, data: DataConfig) -> Tensor:
     """uint8 ``[N, C, H, W]`` -> float32 of about zero mean and unit variance."""
-    scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
-    normalised: Tensor = v2.functional.normalize(scaled, *map(list, statistics(data)), inplace=True)
+    scaled = F.to_dtype(images, torch.float32, scale=True)
+    normalised: Tensor = F.normalize(scaled, *map(list, statistics(data)), inplace=True)
     return normalised

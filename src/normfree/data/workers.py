@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.v2 import functional as F
 
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
-from normfree.data.augment import extra_draws, finish
+from normfree.data.augment import finish, sample_draws
+from normfree.data.crops import shift_and_flip
 from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import normalise, statistics, test_transform, training_transform
+from normfree.data.transforms import normalise, statistics, test_transform, training_image
 
 _Loaded = tuple[Tensor, Tensor, list[int]] | str
 """Images, labels and the places in the split that could not be read; or the error line."""
@@ -40,20 +42,18 @@ class _Batches(Dataset[_Loaded]):
     ) -> None:
         self._samples, self._index, self._data, self._keys = samples, index, data, keys
         self._seed, self._augment = seed, augment
-        self._transform = test_transform(data) if augment is None else training_transform(data, augment)
-        self._draws = extra_draws(augment) if augment is not None else {}
-        self._draws.pop("crop", None)  # torchvision draws its own
+        self._test = test_transform(data)
+        self._counts = sample_draws(augment) if augment is not None else {}
 
     def __getitem__(self, number: int) -> _Loaded:
         epoch, places = self._keys(number)
-        images, labels, bad = [], [], []
-        draws: dict[str, list[Tensor]] = {name: [] for name in self._draws}
+        images, labels, numbers, bad = [], [], [], []
         for place in places.tolist():
             for offset in range(len(self._index) if self._augment is not None else 1):
                 at = (place + offset) % len(self._index)
                 sample = int(self._index[at])
                 try:
-                    image, numbers = self._load(epoch, sample)
+                    image, own = self._load(epoch, sample)
                 except ValueError as error:
                     if self._data.on_error == "raise":
                         # Raised in a worker, it would arrive as a traceback.
@@ -62,8 +62,7 @@ class _Batches(Dataset[_Loaded]):
                     continue
                 images.append(image)
                 labels.append(int(self._samples.labels[sample]))
-                for name, values in numbers.items():
-                    draws[name].append(values)
+                numbers.append(own)
                 break
         if not images:
             side = self._data.test_size
@@ -71,20 +70,29 @@ class _Batches(Dataset[_Loaded]):
         batch, classes = torch.stack(images), torch.tensor(labels)
         if self._augment is None:
             return normalise(batch, self._data), classes, bad
-        own = {name: torch.stack(values) for name, values in draws.items()}
-        stream = mixing_stream(self._seed, number)
+        draws = self._named(torch.stack(numbers))
+        if self._augment.shift:
+            still = torch.zeros(len(batch), dtype=torch.bool)
+            batch = shift_and_flip(batch, self._augment.shift, draws["shift"][:, :2], still)
         finished = finish(
-            batch, classes, self._data.classes, self._augment, own, stream, lambda pixels: normalise(pixels, self._data)
-        )
+            batch, classes, self._data.classes, self._augment, draws, mixing_stream(self._seed, number),
+            lambda pixels: normalise(pixels, self._data),
+        )  # fmt: skip
         return finished.images, finished.labels, bad
 
-    def _load(self, epoch: int, sample: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """uint8 image and random numbers; they depend on the seed, the epoch and the image alone."""
-        number = epoch * len(self._samples.labels) + sample
+    def _load(self, epoch: int, sample: int) -> tuple[Tensor, Tensor]:
+        """uint8 image and random numbers ``[k]``; they depend on the seed, the epoch and the image alone."""
         image = open_image(self._samples.read(sample), self._data.channels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(self._seed, SAMPLE, number).initial_seed())
-            return self._transform(image), {name: torch.rand(count) for name, (_, count) in self._draws.items()}
+        if self._augment is None:
+            return self._test(image), torch.empty(0)
+        # A stream of its own: torch's global one takes a third of a millisecond to seed.
+        stream = generator(self._seed, SAMPLE, epoch * len(self._samples.labels) + sample)
+        own = torch.rand(sum(self._counts.values()), generator=stream)
+        return training_image(F.pil_to_tensor(image), self._data, self._augment, self._named(own)), own
+
+    def _named(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Random numbers ``[..., k]`` of each part."""
+        return dict(zip(self._counts, torch.split(numbers, list(self._counts.values()), -1), strict=True))
 
 
 class WorkerSource:
@@ -167,6 +175,8 @@ class WorkerSource:
             batches,
             batch_size=None,
             sampler=numbers,
+            # Else it draws from the global stream, which is the network's.
+            generator=torch.Generator(),
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
             pin_memory=torch.cuda.is_available(),

@@ -117,10 +117,11 @@ class WorkerSource:
         order = shuffled_order(len(train.labels))
         first = 0 if test is not None else data.test_samples
         last = first + data.validation_samples
+        # In the order in which a set in memory holds them, so that both give the same batches.
         self._parts: dict[str, tuple[Samples, Tensor]] = {
-            "train": (train, order[last:].sort().values),
-            "validation": (train, order[first:last].sort().values),
-            "test": (train, order[:first].sort().values),
+            "train": (train, order[last:]),
+            "validation": (train, order[first:last]),
+            "test": (train, order[:first]),
         }
         if test is not None:
             check_labels(test.labels, data, "test")

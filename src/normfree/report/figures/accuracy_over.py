@@ -134,12 +134,17 @@ def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: 
 
 
 def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, float]:
-    """What the y axis must show, in percent: every run. Intervals of few seeds may be cut at its ends."""
+    """What the y axis must show, in percent: every run. A linear one also shows intervals, as far as they leave the
+    runs a third of its height; those of few seeds may be cut at its ends.
+    """
     seen = [100 * value for cell in cells for value in cell.accuracies("finished", "stalled")]
     if not seen:
         return 0.0, 100.0
     if scale.logit:
         bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
         return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
-    pad = max(0.12 * (max(seen) - min(seen)), 0.2)
-    return max(min(seen) - pad, 0.0), min(max(seen) + pad, 100.0)
+    span = max(max(seen) - min(seen), 0.2)
+    intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
+    ends = [100 * (one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
+    bottom, top = max(min([*seen, *ends]), min(seen) - span), min(max([*seen, *ends]), max(seen) + span)
+    return max(bottom - 0.12 * span, 0.0), min(top + 0.12 * span, 100.0)

@@ -126,7 +126,8 @@ def test_a_gpu_that_is_not_there_is_one_line(tiny: Callable[..., Resolved], monk
         run_one(tiny("trainer=gpu"), [])
     with pytest.raises(UserError, match="precision=16-mixed: needs a GPU"):
         run_one(tiny("precision=16-mixed"), [])
-    with pytest.raises(UserError, match="this version trains on one device"):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with pytest.raises(UserError, match=r"trainer.devices=2: there is 1 processor core here; use trainer.devices=1"):
         run_one(tiny("trainer.devices=2"), [])
 
 

@@ -60,6 +60,11 @@ def check_sam(config: TrainConfig, plan: BatchPlan) -> None:
             f"optimizer.sam_share={share:g}: {share:.3g} x {plan.micro_batch} samples are no multiple of "
             f"model.ghost_batch={ghost}; use optimizer.sam_share=1 or another model.ghost_batch"
         )
+    if plan.world_size > 1:
+        raise UserError(
+            f"optimizer.sam_rho={rho:g}: not on {plan.world_size} devices, which would each climb by themselves; "
+            "use trainer.devices=1 trainer.nodes=1, or optimizer.sam_rho=null"
+        )
     if plan.accumulation > 1:
         raise UserError(
             f"optimizer.sam_rho={rho:g}: not with gradients accumulated over {plan.accumulation} micro batches, which "

@@ -164,4 +164,5 @@ def _batches(config: TrainConfig) -> tuple[int | None, int | None]:
             f"model.ghost_batch={ghost}: does not divide the micro batch of {plan.micro_batch} samples; "
             f"use a divisor of {plan.micro_batch}"
         )
-    return plan.micro_batch, ghost or plan.micro_batch
+    seen = plan.micro_batch * (plan.world_size if config.model.sync_norm else 1)
+    return plan.micro_batch, ghost or seen

@@ -35,6 +35,7 @@ class ModelConfig:
     drop_rate: float | None = None
     stochastic_depth_rate: float | None = None
     ghost_batch: int | None = None  # samples of one BatchNorm statistics group; None: the micro batch
+    sync_norm: bool = False  # BatchNorm statistics over the micro batches of all devices (SyncBN; GPUs alone)
 
 
 @dataclass
@@ -124,8 +125,8 @@ class TrainerConfig:
     """Where and how a run computes; nothing here changes what it computes, but for ``norm_batch``."""
 
     accelerator: str = "auto"  # auto, cpu or gpu
-    devices: int = 1
-    nodes: int = 1
+    devices: int = 1  # of a node, a process each
+    nodes: int = 1  # several are for SLURM
     micro_batch: int | None = None  # samples in one forward pass on one device; None: chosen
     threads: int | None = None  # CPU threads of a run; None: all cores, or one in a sweep's worker
     channels_last: bool = False
@@ -158,6 +159,13 @@ class LoggerConfig:
 
 
 @dataclass
+class SweepConfig:
+    """How the command that starts a sweep behaves."""
+
+    detach: bool = False  # with hydra/launcher=slurm: submit and leave
+
+
+@dataclass
 class ExperimentConfig:
     """A sweep with a question: the grids to run and what the report draws from them."""
 
@@ -187,6 +195,7 @@ class TrainConfig:
     outcome: OutcomeConfig = field(default_factory=OutcomeConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     batch: int = MISSING  # samples per optimizer step over all devices, nodes and accumulation steps
     steps: int | None = None  # optimizer steps; or
     epochs: float | None = None  # passes over the training data

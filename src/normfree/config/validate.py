@@ -136,6 +136,7 @@ def _check_relations(config: TrainConfig) -> None:
             f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "
             "leave it out or choose a BatchNorm network such as model=resnet20"
         )
+    _check_sync_norm(config)
     if config.model.standardization is not None and config.model.family != "nfnet":
         raise UserError(
             f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "
@@ -153,6 +154,27 @@ def _check_relations(config: TrainConfig) -> None:
         raise UserError(
             f"batch={config.batch}: larger than the {config.data.train_samples} training images of "
             f"{config.data.name}; use batch={config.data.train_samples} or less, or more data"
+        )
+
+
+def _check_sync_norm(config: TrainConfig) -> None:
+    model = config.model
+    if not model.sync_norm:
+        return
+    if model.normalizer != "batchnorm":
+        raise UserError(
+            f"model.sync_norm=true: {model.name} has no BatchNorm; leave it out or choose a BatchNorm network "
+            "such as model=resnet20"
+        )
+    if model.ghost_batch is not None:
+        raise UserError(
+            f"model.sync_norm=true and model.ghost_batch={model.ghost_batch}: larger groups than the micro batch, and "
+            "smaller; leave one of them out"
+        )
+    if config.trainer.accelerator == "cpu" and config.trainer.devices * config.trainer.nodes > 1:
+        raise UserError(
+            "model.sync_norm=true and trainer.accelerator=cpu: torch synchronises BatchNorm between GPUs alone; "
+            "use trainer=ddp, or leave it out"
         )
 
 

@@ -1,6 +1,6 @@
 """The networks: BatchNorm ResNets, NF-ResNets and NFNets behind one face. Needs torch alone."""
 
-from normfree.nets.batch_norm import GhostBatchNorm2d, norm_batch
+from normfree.nets.batch_norm import GhostBatchNorm2d, localise, norm_batch, synchronise
 from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.cost import count_macs, count_parameters, estimate_activation_bytes
 from normfree.nets.fold import fold
@@ -22,10 +22,12 @@ __all__ = [
     "fold",
     "list_models",
     "load_weights",
+    "localise",
     "minimum_image_size",
     "model_info",
     "model_options",
     "norm_batch",
     "save_weights",
     "skip_gains",
+    "synchronise",
 ]

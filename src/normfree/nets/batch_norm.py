@@ -6,9 +6,13 @@ those of the released baseline; the running variance is PyTorch's (unbiased, no 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class GhostBatchNorm2d(nn.BatchNorm2d):
@@ -67,6 +71,30 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, ghost_batch={self.ghost_batch}"
+
+
+def synchronise(model: _Network) -> _Network:
+    """Put ``nn.SyncBatchNorm`` in the place of every BatchNorm, which then sees the micro batches of all ranks.
+
+    Parameters and buffers are the same tensors, and keep their names. torch has it for GPUs alone.
+    """
+    converted: _Network = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return converted
+
+
+def localise(model: _Network) -> _Network:
+    """Undo `synchronise`, in place: each rank by itself again, as for evaluation and measurements."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.SyncBatchNorm):
+                local = GhostBatchNorm2d(child.num_features)
+                local.eps, local.momentum = child.eps, child.momentum
+                local.weight, local.bias = child.weight, child.bias
+                local.running_mean, local.running_var = child.running_mean, child.running_var
+                local.num_batches_tracked = child.num_batches_tracked
+                local.training = child.training
+                setattr(module, name, local)
+    return model
 
 
 def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int | None:

@@ -63,8 +63,10 @@ class RunDirectory:
             ) from error
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[int]:
         """Hold the run for this process; the lock goes with the process, however it ends.
+
+        Gives the lock's descriptor: a process that inherits it holds the run too.
 
         Raises:
             UserError: if another process holds it.
@@ -83,7 +85,7 @@ class RunDirectory:
             file.truncate()
             file.write(str(os.getpid()))
             file.flush()
-            yield
+            yield file.fileno()
 
     def read_result(self) -> dict[str, Any] | None:
         """The result, or ``None`` where there is none.

@@ -9,7 +9,7 @@ from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.count import COUNTED
 from normfree.config.validate import CLIP_KEYS
 
-_IRRELEVANT = "trainer", "logger", "experiment", "plan", "runs_dir"
+_IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "runs_dir"
 # The last three act through augment, whose values they give.
 _DATA_IRRELEVANT = (
     "root", "train_file", "test_file", "workers", "label", "cache", "download",
@@ -50,6 +50,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     for key in ("base_lr", "warmup_epochs", "warmup_steps", "warmup_share"):
         del content["optimizer"][key]
     content["optimizer"] = _used_by_the_optimizer(content["optimizer"])
+    del content["model"]["sync_norm"]  # enters through norm_batch
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
     used = CLIP_KEYS[resolved.config.clip.name]

@@ -1,9 +1,10 @@
-"""Training and evaluating one run on one device."""
+"""Training and evaluating one run, on one device or as one rank of several."""
 
 import math
 import signal
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,30 @@ from normfree.config import BatchPlan, Resolved, optimizer_warnings
 from normfree.config.images import is_ffcv, is_resident
 from normfree.config.schema import DataConfig
 from normfree.data import Source, build_source
+from normfree.nets import localise, synchronise
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
-from normfree.train.callbacks import Checkpoint, FiniteGuard, GradientClipping, Monitor, MovingAverage
+from normfree.train.callbacks import (
+    AveragedStatistics,
+    Checkpoint,
+    FiniteGuard,
+    GradientClipping,
+    Monitor,
+    MovingAverage,
+)
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
 from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import evaluate
 from normfree.train.hardware import plan_for
+from normfree.train.lightning_ranks import RankEnvironment, settle_strides, strategy_for
 from normfree.train.loader import RunBatches
-from normfree.train.metrics import MetricsFile
+from normfree.train.metrics import MetricsFile, NoFile
 from normfree.train.module import Classifier
 from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import stalled_reason
 from normfree.train.stopping import StopRequest
-from normfree.train.tracking import open_tracker
+from normfree.train.tracking import Tracker, open_tracker
+from normfree.train.world import ALONE, World
 
 EVALUATED = ("test/", "validation/")
 PROBE_IMAGES = 8
@@ -71,48 +82,65 @@ def fit(
     device: torch.device,
     progress: Callable[[dict[str, float]], None],
     stop: StopRequest,
+    world: World = ALONE,
 ) -> Fit:
-    """Train to the last step, to divergence or to a stop request; then evaluate."""
+    """Train to the last step, to divergence or to a stop request; then evaluate. Rank 0 alone writes."""
     config = resolved.config
     pl.seed_everything(config.seed, workers=True, verbose=False)
     network = build_network(resolved)
     cost = network_cost(resolved)
-    plan = plan_for(resolved, cost, device)
-    source = build_source(resolved, plan.micro_batch, device)
+    # Where the micro batch goes by the memory that is free, the rank with the least of it decides.
+    plan = min(world.gather(plan_for(resolved, cost, device)), key=lambda plan: plan.micro_batch)
+    source = build_source(resolved, plan.micro_batch, device, world.share)
+    synchronised = config.model.sync_norm and world.size > 1
+    if synchronised:
+        network = synchronise(network)
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if world.size > 1:
+        settle_strides(network, config.precision)
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
-    for text in optimizer_warnings(config):
-        warnings.warn(text, stacklevel=2)
+    if world.leader:
+        for text in optimizer_warnings(config):
+            warnings.warn(text, stacklevel=2)
 
     def evaluation(split: str) -> dict[str, float]:
         if source.size(split) == 0:
             return {}
-        scores = evaluate(module.network, source, split, module.device, config.trainer.channels_last)
+        layout = config.trainer.channels_last
+        scores = evaluate(module.network, source, split, module.device, layout, world=world)
         if module.average is not None:
             averaged = module.average.module
-            scores |= evaluate(averaged, source, split, module.device, config.trainer.channels_last, "ema_")
+            scores |= evaluate(averaged, source, split, module.device, layout, "ema_", world)
         return scores
 
-    with open_tracker(resolved, directory) as tracker:
-        checkpoint_path, step = _newest_good(directory.checkpoint_candidates())
-        truncate_metrics(directory.metrics, step)
-        metrics = MetricsFile(directory.metrics, tracker.write)
-        telemetry = RunTelemetry(resolved, directory, tracker)
+    with open_tracker(resolved, directory) if world.leader else nullcontext(Tracker()) as tracker:
+        found = _newest_good(directory.checkpoint_candidates()) if world.leader else (None, 0)
+        checkpoint_path, step = world.gather(found)[0]
+        metrics: MetricsFile = NoFile()
+        telemetry = None
+        if world.leader:
+            truncate_metrics(directory.metrics, step)
+            metrics = MetricsFile(directory.metrics, tracker.write)
+            telemetry = RunTelemetry(resolved, directory, tracker)
         clipping = GradientClipping(config.clip, telemetry)
         batches = RunBatches(source, resolved.steps * plan.accumulation)
+        told = progress if world.leader else lambda row: None
         monitor = Monitor(
-            resolved, clipping, metrics, progress, lambda: evaluation("validation"), lambda: batches.waited
+            resolved, clipping, metrics, told, lambda: evaluation("validation"), lambda: batches.waited, world
         )
-        checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop)
+        checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop, world)
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
-        guard = FiniteGuard(clipping, monitor)
-        trainer = _trainer(resolved, plan, device, directory, [clipping, guard, *averaging, monitor, checkpoint])
+        guard = FiniteGuard(clipping, monitor, world)
+        statistics = [AveragedStatistics(world)] if world.size > 1 and not synchronised else []
+        callbacks = [clipping, guard, *statistics, *averaging, monitor, checkpoint]
+        trainer = _trainer(resolved, plan, device, directory, callbacks)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor
+        module.network = localise(network) if synchronised else network
         outcome = Fit(
             status="preempted",
             steps_done=trainer.global_step,
@@ -123,7 +151,8 @@ def fit(
                 "data_wait_share": monitor.wait_seconds / max(monitor.train_seconds, 1e-9),
             },
         )
-        warn_of_waiting(monitor.wait_seconds, monitor.train_seconds, config.data)
+        if world.leader:
+            warn_of_waiting(monitor.wait_seconds, monitor.train_seconds, config.data)
         if trainer.global_step < resolved.steps and not monitor.rule.reason:
             return outcome
         outcome = _concluded(outcome, resolved, module, monitor, evaluation)
@@ -131,10 +160,11 @@ def fit(
         if scores:
             place = {"step": outcome.steps_done, "epoch": outcome.steps_done / resolved.steps_per_epoch}
             metrics.write(place | scores)
-            if cost.macs_train <= PROBE_LIMIT_MACS:
+            if cost.macs_train <= PROBE_LIMIT_MACS and world.leader:
                 outcome = replace(outcome, batch_dependence=_probe(module, source))
-        outcome = replace(outcome, skipped_images={split: n for split, n in source.skipped().items() if n})
-        telemetry.finish()
+        outcome = replace(outcome, skipped_images=_skipped(source, config.data, world))
+        if telemetry is not None:
+            telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
         checkpoint.discard()
@@ -149,9 +179,13 @@ def _trainer(
     callbacks: list[pl.Callback],
 ) -> pl.Trainer:
     """Lightning with everything off that a run does itself: logging, checkpoints, progress, validation."""
+    strategy = strategy_for(device, plan.devices, plan.nodes)
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
+        devices=plan.devices,
+        num_nodes=plan.nodes,
+        strategy=strategy,
+        plugins=[RankEnvironment(None)] if strategy == "auto" else None,
         precision=resolved.config.precision,  # type: ignore[arg-type]
         max_epochs=1,
         max_steps=resolved.steps,
@@ -164,6 +198,13 @@ def _trainer(
         use_distributed_sampler=False,
         default_root_dir=directory.path,
     )
+
+
+def _skipped(source: Source, data: DataConfig, world: World) -> dict[str, int]:
+    """Unreadable images by split: every rank has all of a set in memory, else its own share of them."""
+    parts = [source.skipped()] if is_resident(data) else world.gather(source.skipped())
+    total = {split: sum(part[split] for part in parts) for split in parts[0]}
+    return {split: count for split, count in total.items() if count}
 
 
 def warn_of_waiting(waited: float, seconds: float, data: DataConfig) -> None:

@@ -1,34 +1,49 @@
 """The device of a run, what it is called and how many images fit on it."""
 
+import os
+
 import psutil
 import torch
 
 from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batch
 from normfree.runs.provenance import processor
 from normfree.train.network import Cost
+from normfree.train.ranks import Rank
 
 _SHARE_OF_MEMORY = 0.8
 _COPIES = 3  # of every parameter: itself, its gradient and an average of gradients
 
 
-def choose_device(resolved: Resolved) -> torch.device:
-    """The device that ``trainer.accelerator`` asks for.
+def choose_device(resolved: Resolved, rank: Rank | None = None) -> torch.device:
+    """The device that ``trainer.accelerator`` asks for; of several GPUs the one of this rank.
 
     Raises:
-        UserError: for a GPU that is not there, several devices, or float16 on a processor.
+        UserError: for a GPU that is not there, more devices than there are, or what a processor cannot do.
     """
     trainer = resolved.config.trainer
-    if trainer.devices * trainer.nodes > 1:
-        raise UserError(
-            f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: this version trains on one device; "
-            "use trainer.devices=1 trainer.nodes=1 (plan=true shows the plan for several)"
-        )
     available = torch.cuda.is_available()
     if trainer.accelerator == "gpu" and not available:
         raise UserError("trainer=gpu: torch sees no CUDA device here; use trainer=cpu")
     device = torch.device("cuda" if available and trainer.accelerator != "cpu" else "cpu")
     if device.type == "cpu" and resolved.config.precision == "16-mixed":
         raise UserError("precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed on a processor")
+    if device.type == "cpu" and resolved.config.model.sync_norm and trainer.devices * trainer.nodes > 1:
+        raise UserError(
+            "model.sync_norm=true: torch synchronises BatchNorm between GPUs alone; use trainer=ddp, or leave it out"
+        )
+    there = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
+    if rank is None and trainer.devices > there:
+        what = "GPU" if device.type == "cuda" else "processor core"
+        raise UserError(
+            f"trainer.devices={trainer.devices}: there {'is' if there == 1 else 'are'} {there} {what}"
+            f"{'' if there == 1 else 's'} here; use trainer.devices={there}"
+        )
+    if device.type == "cuda" and trainer.devices * trainer.nodes > 1:
+        # SLURM may let each task see its own GPU alone.
+        local = rank.local if rank is not None and there > 1 else 0
+        if local >= there:
+            raise UserError(f"trainer.devices={trainer.devices}: rank {local} of this node sees {there} GPUs")
+        return torch.device("cuda", local)
     return device
 
 
@@ -68,7 +83,8 @@ def plan_for(resolved: Resolved, cost: Cost, device: torch.device) -> BatchPlan:
     if resolved.micro_batch is None:
         fixed = memory_estimate(resolved, cost, 0)
         an_image = memory_estimate(resolved, cost, 1) - fixed
-        limit = max(1, (free_memory(device) - fixed) // max(1, an_image))
+        sharing = trainer.devices if device.type == "cpu" else 1
+        limit = max(1, (free_memory(device) // sharing - fixed) // max(1, an_image))
     plan = plan_batch(resolved.config.batch, trainer.devices, trainer.nodes, resolved.micro_batch, limit)
     check_sam(resolved.config, plan)
     return plan

@@ -60,6 +60,16 @@ class MetricsFile:
             self._also(row)
 
 
+class NoFile(MetricsFile):
+    """For ranks other than 0: takes rows and writes none."""
+
+    def __init__(self) -> None:
+        """There is no file."""
+
+    def write(self, row: Row) -> None:
+        """Drop it."""
+
+
 def _cell(value: float | None) -> str:
     return "" if value is None else repr(value)
 

@@ -18,7 +18,7 @@ from normfree.nets import (
 )
 
 _TIMM = "timm"
-_NOT_FOR_THE_NETWORK = ("name", "family", "normalizer", "train_size", "test_size")
+_NOT_FOR_THE_NETWORK = ("name", "family", "normalizer", "train_size", "test_size", "sync_norm")
 
 
 @dataclass(frozen=True)

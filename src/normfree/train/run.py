@@ -1,10 +1,11 @@
-"""One run from its configuration to its result."""
+"""One run from its configuration to its result, in one process or as one rank of several."""
 
 import dataclasses
 import errno
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +17,10 @@ from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
+from normfree.train.process_tree import train_in_ranks
+from normfree.train.ranks import Rank, check_ranks, rank_of
 from normfree.train.stopping import StopRequest
+from normfree.train.world import ALONE, World, connected
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -29,13 +33,17 @@ def run_one(
 ) -> dict[str, Any]:
     """Train, evaluate and record; a run that has its result returns it at once, an unfinished one goes on.
 
+    On several devices this starts a process for each, unless it is itself one of them: then it trains its part, and
+    rank 0 alone writes.
+
     Args:
         overrides: as typed, for the record.
-        progress: told the numbers of every row of metrics.csv.
+        progress: told the numbers of every row of metrics.csv; not called on ranks other than 0.
         stop: asked at every step; a stopped run is saved, recorded as ``preempted`` and can be gone on with.
 
     Returns:
-        The content of result.json. An exception in training gives status ``failed`` and its traceback.
+        The content of result.json. An exception in training gives status ``failed`` and its traceback; on ranks other
+        than 0 it is raised.
 
     Raises:
         UserError: for what the user can put right, before anything is trained.
@@ -43,31 +51,89 @@ def run_one(
     directory = RunDirectory.of(resolved)
     if (done := directory.finished_result()) is not None:
         return done
-    device = choose_device(resolved)
+    rank = rank_of()
+    check_ranks(resolved, rank)
+    device = choose_device(resolved, rank)
     check_image_size(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
+    stop = stop or StopRequest()
+    if rank is not None:
+        with stop.listening(), connected(rank, resolved, device) as world:
+            return _train_as_rank(resolved, overrides, device, progress, stop, rank, world)
     directory.create()
-    with directory.locked():
+    with directory.locked() as lock:
         if (done := directory.finished_result()) is not None:
             return done
-        attempts = directory.next_attempt()
-        config = dataclasses.asdict(resolved.config)
-        record = {"attempts": attempts}
-        stop = stop or StopRequest()
-        started = time.perf_counter()
+        if resolved.config.trainer.devices > 1:
+            return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
+        with stop.listening():
+            return _train(resolved, overrides, device, progress, stop, ALONE)
+
+
+def _train_as_rank(
+    resolved: Resolved,
+    overrides: list[str],
+    device: torch.device,
+    progress: Progress,
+    stop: StopRequest,
+    rank: Rank,
+    world: World,
+) -> dict[str, Any]:
+    directory = RunDirectory.of(resolved)
+    if not world.leader:
+        _threads(resolved)
         try:
-            with stop.listening():
-                origin = provenance(device_name(device), _threads(resolved))
-                directory.write_start(config, overrides, record | origin, difference())
-                outcome = fit(resolved, directory, device, progress, stop)
-        except UserError:
-            raise
+            fit(resolved, directory, device, progress, stop, world)
         except Exception as error:
-            outcome = _broken(error, directory)
-        outcome = outcome.stopped_by(stop)
-        measured = vars(outcome) | record | {"provenance": origin}
-        measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
-        return directory.write_result(result_of(resolved, **measured))
+            world.tell_failure(*_told(error))
+            raise
+        result: dict[str, Any] = world.gather(None)[0]
+        return result
+    with _owned(directory, rank):
+        result = _train(resolved, overrides, device, progress, stop, world)
+        if result["traceback"] is None:
+            world.gather(result)
+        return result
+
+
+@contextmanager
+def _owned(directory: RunDirectory, rank: Rank) -> Iterator[None]:
+    """The lock, which our own process tree holds already where it started this rank."""
+    if not rank.slurm:
+        yield
+        return
+    directory.create()
+    with directory.locked():
+        yield
+
+
+def _train(
+    resolved: Resolved,
+    overrides: list[str],
+    device: torch.device,
+    progress: Progress,
+    stop: StopRequest,
+    world: World,
+) -> dict[str, Any]:
+    directory = RunDirectory.of(resolved)
+    attempts = directory.next_attempt()
+    config = dataclasses.asdict(resolved.config)
+    record = {"attempts": attempts}
+    started = time.perf_counter()
+    try:
+        origin = provenance(device_name(device), _threads(resolved))
+        directory.write_start(config, overrides, record | origin, difference())
+        outcome = fit(resolved, directory, device, progress, stop, world)
+    except UserError:
+        raise
+    except Exception as error:
+        reason, text = _told(error)
+        world.tell_failure(reason, text)
+        outcome = _broken(error, directory, *world.cause(reason, text))
+    outcome = outcome.stopped_by(stop)
+    measured = vars(outcome) | record | {"provenance": origin}
+    measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
+    return directory.write_result(result_of(resolved, **measured))
 
 
 def _threads(resolved: Resolved) -> int:
@@ -76,10 +142,13 @@ def _threads(resolved: Resolved) -> int:
     return torch.get_num_threads()
 
 
-def _broken(error: Exception, directory: RunDirectory) -> Fit:
+def _told(error: Exception) -> tuple[str, str]:
+    return f"{type(error).__name__}: {error}".splitlines()[0], "".join(traceback.format_exception(error))
+
+
+def _broken(error: Exception, directory: RunDirectory, reason: str, text: str) -> Fit:
     """A full disk can be gone on from; everything else is a failure with its traceback."""
-    text = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         reason = f"disk full under {directory.path}; make room and run the same command again"
         return Fit("preempted", reason, traceback=text)
-    return Fit("failed", f"{type(error).__name__}: {error}".splitlines()[0], traceback=text)
+    return Fit("failed", reason, traceback=text)

@@ -10,6 +10,9 @@ from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
+NO_SIGNAL = 1
+"""Stands for another reason to stop than a signal, where signals are compared; it is smaller than each of them."""
+
 
 class StopRequest:
     """Set once; asked at every step boundary, where a run can be saved and left.
@@ -25,6 +28,15 @@ class StopRequest:
 
     def asked(self) -> bool:
         return self.signal is not None or (self._also is not None and self._also())
+
+    def code(self) -> int:
+        """0 while nothing is asked, else the signal that asked, or `NO_SIGNAL`."""
+        return (self.signal or NO_SIGNAL) if self.asked() else 0
+
+    def join(self, code: int) -> None:
+        """Another rank was asked to stop: so is this one, by the same signal."""
+        if code != NO_SIGNAL:
+            self.signal = self.signal or code
 
     @contextmanager
     def listening(self) -> Iterator[None]:

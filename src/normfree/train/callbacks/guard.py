@@ -14,6 +14,7 @@ from normfree.data import Batch
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.callbacks.monitor import Monitor
 from normfree.train.module import Classifier
+from normfree.train.world import ALONE, World
 
 _NORMS = 3
 
@@ -27,11 +28,13 @@ class FiniteGuard(pl.Callback):
     Args:
         clipping: must come before this one; its statistics cover clip=none too.
         monitor: told the reason, and to write a last row.
+        world: what one rank finds, all act on in the same step.
     """
 
-    def __init__(self, clipping: GradientClipping, monitor: Monitor) -> None:
+    def __init__(self, clipping: GradientClipping, monitor: Monitor, world: World = ALONE) -> None:
         self._clipping = clipping
         self._monitor = monitor
+        self._world = world
         self._norms: deque[Tensor] = deque(maxlen=_NORMS)
         self._batch: Batch | None = None
         self._pending: tuple[Tensor, torch.cuda.Event] | None = None
@@ -50,7 +53,7 @@ class FiniteGuard(pl.Callback):
         # A gradient that overflows float16 is the gradient scaler's affair.
         if trainer.precision != "16-mixed":
             broken = broken.logical_or(statistics.nonfinite.to(broken.device))
-        if not self._found(broken):
+        if not self._found(self._world.any_on_device(broken)):
             return
         self._monitor.diverged(self._reason(trainer.global_step + 1, pl_module))
         for parameter in pl_module.parameters():

@@ -14,9 +14,13 @@ from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
 from normfree.train.outcome import DivergenceRule
+from normfree.train.world import ALONE, World
 
 Progress = Callable[[dict[str, float]], None]
 Evaluation = Callable[[], dict[str, float]]
+
+_APART = 0x9E3779B97F4A7C15
+"""Keeps the random streams of ranks apart from those of neighbouring seeds."""
 
 
 class Monitor(pl.Callback):
@@ -29,6 +33,7 @@ class Monitor(pl.Callback):
         progress: told step, steps, loss, accuracy, lr and images per second at each row.
         evaluation: run every ``trainer.evaluate_every`` steps; its numbers join the row.
         waited: seconds that training has waited for data so far.
+        world: rows have the means over its ranks.
 
     Attributes:
         train_seconds, steps_timed: time between the start and the last row without evaluations, and its steps.
@@ -43,6 +48,7 @@ class Monitor(pl.Callback):
         progress: Progress,
         evaluation: Evaluation,
         waited: Callable[[], float] = lambda: 0.0,
+        world: World = ALONE,
     ) -> None:
         self._resolved = resolved
         self._clipping = clipping
@@ -50,6 +56,7 @@ class Monitor(pl.Callback):
         self._progress = progress
         self._evaluation = evaluation
         self._waited = waited
+        self._world = world
         self.rule = DivergenceRule(resolved.config.outcome, resolved.warmup_steps)
         self.train_seconds = 0.0
         self.steps_timed = 0
@@ -64,28 +71,32 @@ class Monitor(pl.Callback):
         self._clock = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "rule": self.rule.state(),
-            "last_loss": self.last_loss,
+        own = {
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "losses": [float(loss) for loss in self._losses],
             "correct": [float(correct) for correct in self._correct],
         }
+        state = {"rule": self.rule.state(), "last_loss": self.last_loss}
+        return state | (own if self._world.size == 1 else {"ranks": self._world.gather(own)})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
         self.last_loss = state_dict["last_loss"]
-        self._rng = state_dict["rng"]
-        self._cuda_rng = state_dict["cuda_rng"]
-        self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in state_dict["losses"]]
-        self._correct = [torch.tensor(correct) for correct in state_dict["correct"]]
+        own = state_dict if self._world.size == 1 else state_dict["ranks"][self._world.number]
+        self._rng = own["rng"]
+        self._cuda_rng = own["cuda_rng"]
+        self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in own["losses"]]
+        self._correct = [torch.tensor(correct) for correct in own["correct"]]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._rng is not None:
             torch.set_rng_state(self._rng)
             if len(self._cuda_rng) == torch.cuda.device_count():
                 torch.cuda.set_rng_state_all(self._cuda_rng)
+        elif self._world.number > 0:
+            # Rank 0 draws what one process would; the others' dropout and stochastic depth are streams of their own.
+            torch.manual_seed((self._resolved.config.seed + self._world.number * _APART) % 2**63)
         self._clock = time.perf_counter()
 
     def on_before_optimizer_step(
@@ -115,8 +126,8 @@ class Monitor(pl.Callback):
         accumulation = trainer.accumulate_grad_batches
         device = module.device
         micro_losses = torch.stack([loss.to(device, torch.float64) for loss in self._losses])
-        losses = micro_losses.view(-1, accumulation).mean(1).tolist()
-        accuracy = float(torch.stack([x.to(device) for x in self._correct]).mean())
+        losses = self._world.mean(micro_losses.view(-1, accumulation).mean(1).tolist())
+        (accuracy,) = self._world.mean([float(torch.stack([x.to(device) for x in self._correct]).mean())])
         self._losses.clear()
         self._correct.clear()
         step = trainer.global_step

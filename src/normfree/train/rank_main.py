@@ -1,0 +1,70 @@
+"""The process of one rank, as :mod:`normfree.train.process_tree` starts it."""
+
+import os
+import pickle
+import sys
+import threading
+import traceback
+import warnings
+from multiprocessing.connection import Connection
+from typing import Any, TextIO
+
+from normfree.config import UserError
+from normfree.train.lightning_noise import quieten
+from normfree.train.run import run_one
+from normfree.train.stopping import StopRequest
+
+
+def main(descriptor: int) -> int:
+    """Train what comes through the pipe with this descriptor; everything there is to say goes back through it."""
+    connection = Connection(descriptor)
+    resolved, overrides = pickle.loads(connection.recv_bytes())
+    stop = StopRequest()
+    threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
+
+    def relay(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        connection.send(("warning", (str(message), category)))
+
+    if os.environ["NORMFREE_RANK"] == "0":
+        warnings.showwarning = relay
+    quieten()
+    try:
+        result: dict[str, Any] = run_one(
+            resolved, overrides, lambda row: connection.send(("progress", dict(row))), stop
+        )
+    except UserError as error:
+        connection.send(("refused", str(error)))
+        return 0
+    except Exception as error:
+        number = os.environ["NORMFREE_RANK"]
+        reason = f"rank {number}: {type(error).__name__}: {error}".splitlines()[0]
+        connection.send(("failed", (reason, traceback.format_exc())))
+        return 0
+    if os.environ["NORMFREE_RANK"] == "0":
+        connection.send(("result", result))
+    return 0
+
+
+def _listen(connection: Connection, stop: StopRequest) -> None:
+    """Take requests to stop; without a parent there is nobody to train for."""
+    while True:
+        try:
+            number = connection.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        stop.signal = stop.signal or int(number)
+
+
+if __name__ == "__main__":
+    code = main(int(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread or a collective that hangs must not keep the process.
+    os._exit(code)

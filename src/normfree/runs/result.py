@@ -3,6 +3,8 @@
 from typing import Any
 
 from normfree.config import Resolved
+from normfree.config.images import is_ffcv, is_resident
+from normfree.config.schema import DataConfig
 from normfree.runs.identity import arm_id, clip_label, run_id
 
 
@@ -31,6 +33,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "data": {
             "name": config.data.name,
             "label": f"{config.data.label}, {config.data.train_size} px",
+            "loader": _loader(config.data),
             "classes": config.data.classes,
             "train": config.data.train_samples,
             "validation": config.data.validation_samples,
@@ -49,3 +52,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "attempts": 1,
         **measured,
     }
+
+
+def _loader(data: DataConfig) -> str:
+    """What ``data.loader=auto`` stands for."""
+    return "resident" if is_resident(data) else "ffcv" if is_ffcv(data) else "workers"

@@ -21,10 +21,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe": {"nets"},
     "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
     "bench": {"config", "runs", "nets", "clip", "optim", "data"},
-    "sweep": {"config", "runs", "train", "cli"},
+    "slurm": {"config", "runs", "train", "cli"},
+    "sweep": {"config", "runs", "slurm", "train", "cli"},
     "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},
 }
-NO_TORCH = ("config", "runs", "study", "report", "sweep", "cli")
+NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli")
 TORCH_ALONE = ("nets", "clip", "optim")
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
 

@@ -106,8 +106,9 @@ def start(folder: Path) -> Path:
     key = folder / "munge.key"
     key.touch(mode=0o400)
     key.write_bytes(os.urandom(128))
-    run("munged", "--force", "--num-threads=2", f"--key-file={key}", f"--seed-file={folder}/munge.seed",
-        f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid", f"--log-file={folder}/log/munged.log")  # fmt: skip
+    files = {"key": key, "seed": "munge.seed", "pid": "munged.pid", "log": "log/munged.log"}
+    options = [f"--{name}-file={folder / file}" for name, file in files.items()]
+    run("munged", "--force", "--num-threads=2", f"--socket={folder}/munge.socket", *options)
     os.environ["SLURM_CONF"] = str(file)
     run("slurmctld", "-f", str(file))
     for node in NODES:

@@ -4,16 +4,30 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.slurm.cluster import missing
 
+from normfree.slurm.queue import live_jobs
+
+
+@pytest.fixture
+def slurm(cluster: None) -> Iterator[None]:
+    """Two idle nodes of four CPUs in partition ``main``; partition ``held`` starts nothing. Empty at the end."""
+    yield
+    subprocess.run(["scancel", "--me"], check=True)
+    subprocess.run(["scancel", "--me", "--signal=KILL"], check=False)
+    deadline = time.monotonic() + 30
+    while live_jobs() != {}:
+        assert time.monotonic() < deadline, "jobs are left"
+        time.sleep(0.2)
+
 
 @pytest.fixture(scope="session")
-def slurm() -> Iterator[None]:
-    """Two idle nodes of four CPUs in partition ``main``; partition ``held`` starts nothing."""
+def cluster() -> Iterator[None]:
     if reason := missing():
         pytest.skip(f"slurm: {reason}")
     process = subprocess.Popen(

@@ -51,7 +51,7 @@ def test_nothing_is_left_behind(how: str, tmp_path: Path) -> None:
         between.kill()
     else:
         between.communicate(timeout=30)
-    gone, alive = psutil.wait_procs([supervisor, *descendants], timeout=30)
+    _, alive = psutil.wait_procs([supervisor, *descendants], timeout=30)
     assert not alive
     assert not conf.parent.exists()
     between.communicate(timeout=30)

@@ -13,7 +13,7 @@ from normfree.config import Resolved
 from normfree.runs import RunDirectory, run_id
 from normfree.sweep.account import account
 from normfree.sweep.pool import GRACE_SECONDS, Pool, Task
-from normfree.sweep.sweep import visible_gpus
+from normfree.sweep.sweep import grouped, visible_gpus
 
 
 def tasks(tiny: Callable[..., Resolved], *overrides: str, seeds: int) -> list[Task]:
@@ -85,3 +85,17 @@ def test_the_account_names_failures() -> None:
 def test_workers_take_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch, visible: str, gpus: list[str]) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert visible_gpus() == gpus
+
+
+@pytest.mark.parametrize(
+    ("gpus", "width", "groups"),
+    [
+        (["0", "1", "2", "3"], 2, ["0,1", "2,3"]),
+        (["0", "1", "2"], 2, ["0,1"]),
+        (["0", "1"], 1, ["0", "1"]),
+        (["0"], 4, ["0"]),
+        ([], 2, []),
+    ],
+)
+def test_a_worker_has_as_many_gpus_as_its_cells_take(gpus: list[str], width: int, groups: list[str]) -> None:
+    assert grouped(gpus, width) == groups

@@ -1,6 +1,7 @@
 """Hydra's door to the pool of worker processes: see :mod:`normfree.sweep`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -36,5 +37,9 @@ class PoolLauncher(Launcher):
         assert self._config is not None
         grids = self.grids or [[] for _ in job_overrides]
         planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
-        run_sweep(planned, Composer(self._context, self._config), self._workers)
+        run_sweep(planned, Composer(self._context, self._config), self._workers, self.settings())
         return []
+
+    def settings(self) -> dict[str, Any] | None:
+        """What jobs ask a cluster for; ``None`` to run on this machine."""
+        return None

@@ -1,6 +1,7 @@
 """Where a result came from: the commit, the software and the machine."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -26,8 +27,12 @@ def _git(*arguments: str) -> str | None:
 def commit() -> tuple[str | None, bool]:
     """The checked-out commit of normfree's own repository, and whether tracked files differ from it.
 
-    In a copy without its repository the environment variable NORMFREE_COMMIT may tell.
+    In a copy without its repository the environment variable NORMFREE_COMMIT may tell. In a job, NORMFREE_SNAPSHOT
+    names the folder of its submission, which remembers.
     """
+    if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):
+        origin = json.loads((Path(snapshot) / "origin.json").read_text(encoding="utf-8"))
+        return origin["commit"], origin["dirty"]
     head = _git("rev-parse", "HEAD")
     if head is None:
         return os.environ.get("NORMFREE_COMMIT"), False
@@ -38,6 +43,9 @@ def commit() -> tuple[str | None, bool]:
 @cache
 def difference() -> str:
     """The uncommitted difference of tracked files, cut at a million characters."""
+    if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):
+        file = Path(snapshot) / "uncommitted.diff"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
     return (_git("diff", "HEAD", "--", ":/", ":!/reports") or "")[:_DIFF_LIMIT]
 
 

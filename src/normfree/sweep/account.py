@@ -1,5 +1,6 @@
 """The account of a sweep in the terminal: how many runs ended how, and which failed."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from normfree.runs import TERMINAL
@@ -17,11 +18,25 @@ def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str]
     parts = [f"{count} {name}" for name, count in counts.items() if count]
     lines = [f"{len(results)} runs: {', '.join(parts)}"]
     for run, result in results:
-        if result is not None and result["status"] in ("failed", "preempted"):
+        if result is not None and result["status"] not in TERMINAL:
             lines.append(f"{result['status']}: {run}: {result['reason']}")
     if counts["failed"]:
-        lines.append("tracebacks are in the runs' result.json; the same command tries the failed runs again")
+        lines += tracebacks((run, result.get("traceback")) for run, result in results if result is not None)
+        lines.append("the same command tries the failed runs again")
     return lines, all(_status(result) in TERMINAL for _, result in results)
+
+
+def tracebacks(of_runs: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Every traceback once, indented, under the runs that ended with it."""
+    runs: dict[str, list[str]] = {}
+    for run, text in of_runs:
+        if text:
+            runs.setdefault(text.rstrip(), []).append(run)
+    lines = []
+    for text, names in runs.items():
+        others = f" and {len(names) - 1} others" if len(names) > 1 else ""
+        lines += ["", f"traceback of {names[0]}{others}:", *(f"  {line}" for line in text.splitlines())]
+    return [*lines, ""] if lines else []
 
 
 def _status(result: dict[str, Any] | None) -> str:

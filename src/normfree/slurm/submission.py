@@ -1,0 +1,127 @@
+"""A submission: a folder with a copy of the code, the configuration of every cell and which job runs which.
+
+``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/normfree``, ``cells/<run id>.yaml``, ``logs/``, ``origin.json`` and
+``uncommitted.diff`` (the commit of the code) and ``submission.json``. Jobs read these copies, so that edits do not
+reach what is already in the queue.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import normfree
+from normfree.config import Resolved, UserError, resolve
+from normfree.runs import run_id
+from normfree.runs.files import write_json_atomic, write_text_atomic
+from normfree.runs.provenance import commit, difference
+from normfree.slurm.settings import SlurmSettings
+
+FOLDER = "_slurm"
+MANIFEST = "submission.json"
+SCHEMA_VERSION = 1
+
+Cells = list[tuple[Resolved, list[str]]]
+"""Resolved configurations with the overrides they came from."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What ``submission.json`` holds.
+
+    Attributes:
+        folder: where it is.
+        settings: what the jobs asked for.
+        jobs: run id -> id of its job, as squeue prints it.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    jobs: dict[str, str]
+
+    def logs(self, run: str) -> list[Path]:
+        """What the run's job printed, the first task first."""
+        return sorted((self.folder / "logs").glob(f"{self.jobs[run]}_*_log.*"))
+
+
+def take_snapshot(experiment: Path, cells: Cells) -> Path:
+    """Copy the code and write the cells' configurations; returns the submission's folder.
+
+    Args:
+        experiment: directory of the experiment's runs.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    parent = (experiment / FOLDER).absolute()
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        folder = parent / (f"{stamp}-{number}" if number else stamp)
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:
+            number += 1
+    source = Path(normfree.__file__).parent
+    shutil.copytree(source, folder / "code" / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "cells").mkdir()
+    (folder / "logs").mkdir()
+    for resolved, overrides in cells:
+        content = {"overrides": overrides, "config": asdict(resolved.config)}
+        write_text_atomic(cell_file(folder, run_id(resolved)), yaml.safe_dump(content, sort_keys=False))
+    head, dirty = commit()
+    write_json_atomic(folder / "origin.json", {"commit": head, "dirty": dirty})
+    if text := difference():
+        write_text_atomic(folder / "uncommitted.diff", text)
+    return folder
+
+
+def cell_file(folder: Path, run: str) -> Path:
+    return folder / "cells" / f"{run}.yaml"
+
+
+def read_cell(path: Path) -> tuple[Resolved, list[str]]:
+    """What :func:`take_snapshot` wrote of a cell."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return resolve(content["config"]), content["overrides"]
+
+
+def record(folder: Path, experiment: str, settings: SlurmSettings, jobs: dict[str, str]) -> Submission:
+    """Write ``submission.json``."""
+    head, dirty = commit()
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "submitted": datetime.now(UTC).isoformat(timespec="seconds"),
+        "experiment": experiment,
+        "commit": head,
+        "dirty": dirty,
+        "snapshot": str(folder / "code"),
+        "settings": asdict(settings),
+        "jobs": [{"run_id": run, "job": job} for run, job in jobs.items()],
+    }
+    write_json_atomic(folder / MANIFEST, content)
+    return Submission(folder, asdict(settings), jobs)
+
+
+def submissions(experiment: Path) -> Iterator[Submission]:
+    """Every submission of an experiment, the oldest first.
+
+    Raises:
+        UserError: for one that cannot be read.
+    """
+    for path in sorted((experiment / FOLDER).glob(f"*/{MANIFEST}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            jobs = {each["run_id"]: each["job"] for each in content["jobs"]}
+            yield Submission(path.parent, content["settings"], jobs)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); move its folder away") from error
+
+
+def latest(experiment: Path) -> dict[str, Submission]:
+    """Run id -> the last submission that has it."""
+    return {run: submission for submission in submissions(experiment) for run in submission.jobs}

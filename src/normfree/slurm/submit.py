@@ -1,0 +1,92 @@
+"""Submitting cells as job arrays, through submitit."""
+
+import shlex
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from normfree.config import UserError
+from normfree.config.schema import TrainerConfig
+from normfree.runs import RunDirectory, run_id
+from normfree.slurm.job import run_cell
+from normfree.slurm.settings import PREFIX, SlurmSettings
+from normfree.slurm.submission import Cells, Submission, cell_file, record, take_snapshot
+
+
+def submit(cells: Cells, settings: SlurmSettings) -> Submission:
+    """Copy the code and the configurations, then submit: one array for each number of nodes and devices.
+
+    Raises:
+        UserError: sbatch refuses.
+    """
+    import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    first = cells[0][0]
+    experiment = RunDirectory.of(first).path.parent
+    folder = take_snapshot(experiment, cells)
+    arrays: dict[tuple[int, int, str], Cells] = {}
+    for cell in cells:
+        trainer = cell[0].config.trainer
+        arrays.setdefault((trainer.nodes, trainer.devices, trainer.accelerator), []).append(cell)
+    jobs: dict[str, str] = {}
+    for array in arrays.values():
+        executor = submitit.SlurmExecutor(folder=folder / "logs", max_num_timeout=0)
+        executor.update_parameters(**_parameters(settings, array[0][0].config.trainer, folder))
+        runs = [run_id(resolved) for resolved, _ in array]
+        files = [str(cell_file(folder, run)) for run in runs]
+        try:
+            with redirect_stderr(StringIO()):  # submitit repeats what sbatch says
+                submitted = executor.map_array(run_cell, files, [settings.max_requeues] * len(files))
+        except (FailedJobError, FailedSubmissionError) as error:
+            if jobs:
+                record(folder, first.config.experiment.name, settings, jobs)
+            raise UserError(f"hydra/launcher=slurm: sbatch refuses: {_last_line(error)}; see {PREFIX}.*") from error
+        jobs |= {run: str(job.job_id) for run, job in zip(runs, submitted, strict=True)}
+        record(folder, first.config.experiment.name, settings, jobs)
+    return record(folder, first.config.experiment.name, settings, jobs)
+
+
+def _parameters(settings: SlurmSettings, trainer: TrainerConfig, folder: Path) -> dict[str, Any]:
+    """In submitit's names."""
+    code = shlex.quote(str(folder / "code"))
+    setup = [
+        *settings.setup,
+        f"export PYTHONPATH={code}${{PYTHONPATH:+:$PYTHONPATH}}",
+        f"export NORMFREE_SNAPSHOT={shlex.quote(str(folder))}",
+    ]
+    # A rank that has failed must not leave the others waiting for it. srun does not take sbatch's CPUs by itself.
+    srun = ["--kill-on-bad-exit=1"]
+    if settings.cpus_per_task is not None:
+        srun.append(f"--cpus-per-task={settings.cpus_per_task}")
+    given = {
+        "partition": settings.partition,
+        "account": settings.account,
+        "qos": settings.qos,
+        "constraint": settings.constraint,
+        "gpus_per_node": settings.gpus(trainer),
+        "cpus_per_task": settings.cpus_per_task,
+        "mem": None if settings.mem_gb is None else f"{settings.mem_gb}GB",
+    }
+    return {key: value for key, value in given.items() if value is not None} | {
+        "job_name": settings.name,
+        "time": settings.timeout_min,
+        "nodes": trainer.nodes,
+        "ntasks_per_node": trainer.devices,
+        "array_parallelism": settings.array_parallelism,
+        "setup": setup,
+        "srun_args": srun,
+        # USR2 would be submitit's own; `requeue` because a site may forbid it unless asked.
+        "additional_parameters": {
+            "signal": f"USR1@{settings.signal_delay_s}",
+            "requeue": True,
+            **settings.additional_parameters,
+        },
+    }
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if "error:" in line]
+    return (told or lines or [type(error).__name__])[-1].removeprefix("sbatch: ").removeprefix("error: ")

@@ -1,0 +1,201 @@
+"""The command ``python runs.py``: where the runs of an experiment are, and starting those again that need it."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from normfree.cli import EXIT_FAILED, EXIT_OK
+from normfree.config import UserError
+from normfree.slurm.settings import SlurmSettings
+from normfree.slurm.submission import submissions
+from normfree.sweep.account import account, tracebacks
+from normfree.sweep.cluster import how_to_follow, submit_missing
+from normfree.sweep.state import STATES, CellState, cell_states, count_states
+from normfree.sweep.sweep import plan_cells, run_here
+
+RETRIED = ("failed", "preempted", "missing", "planned")
+"""States from which a run can be started again."""
+CONCLUDED = ("finished", "stalled", "diverged")
+_STYLES = {"queued": "cyan", "running": "bold cyan", "diverged": "yellow", "failed": "bold red", "missing": "red"}
+
+HELP = """\
+Where the runs of an experiment are, from their directories and SLURM's queue:
+
+  python runs.py experiment=quickstart
+  python runs.py experiment=quickstart retry=failed             start the failed ones again
+  python runs.py experiment=quickstart retry=failed,missing
+
+  experiment             the experiment's name, as in experiment=NAME or experiment.name=NAME
+  runs_dir    runs       where run directories are kept
+  retry                  states to start again: {retried}
+  all         false      true: a row for every run, also for those that have their result
+
+States:
+
+{states}
+
+Runs that were submitted to SLURM go there again, with the options they had and the code as it is now; others are
+trained here. `python train.py -m ...`, the same command as before, starts everything that has no result.
+"""
+
+
+@dataclass(frozen=True)
+class RunsKeys:
+    """What ``runs.py`` can be told."""
+
+    experiment: str = ""
+    runs_dir: str = "runs"
+    retry: tuple[str, ...] = ()
+    all: bool = False
+
+
+def help_text() -> str:
+    """What ``--help`` prints."""
+    states = "\n".join(f"  {name:11}{text}" for name, text in STATES.items())
+    return HELP.format(retried=", ".join(RETRIED), states=states)
+
+
+def read_keys(arguments: Sequence[str]) -> RunsKeys:
+    """The keys of a command line; answers ``--help`` and stops.
+
+    Raises:
+        UserError: an unknown key or value, or no experiment.
+    """
+    if {"-h", "--help"} & set(arguments):
+        sys.stdout.write(help_text())
+        raise SystemExit(EXIT_OK)
+    known = [each.name for each in fields(RunsKeys)]
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: give key=value, such as experiment={key.lstrip('-')}")
+        if key not in known:
+            raise UserError(f"{argument}: no such key{_nearest(key, known)}; there are: {', '.join(known)}")
+        given[key] = value
+    if not given.get("experiment"):
+        raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
+    if "retry" in given:
+        given["retry"] = tuple(word for word in given["retry"].split(",") if word)
+        for word in given["retry"]:
+            if word not in RETRIED:
+                raise UserError(f"retry={word}: choose from {', '.join(RETRIED)}{_nearest(word, RETRIED)}")
+    if "all" in given:
+        if given["all"].lower() not in ("true", "false"):
+            raise UserError(f"all={given['all']}: give true or false")
+        given["all"] = given["all"].lower() == "true"
+    return RunsKeys(**given)
+
+
+def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
+    """Print the table, start again what ``retry`` names; the exit code is 1 if a run started here has no result.
+
+    Raises:
+        UserError: no such experiment, or what the retry needs is not there.
+    """
+    folder = find_experiment(keys, experiments)
+    states = cell_states(folder)
+    chosen = [cell for cell in states if cell.state in keys.retry]
+    if not keys.retry:
+        show(Console(), folder, states, keys.all)
+        return EXIT_OK
+    if not chosen:
+        print(f"{count_states(states)}; none is {' or '.join(keys.retry)}")
+        return EXIT_OK
+    return retry(chosen, folder)
+
+
+def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
+    """The directory of the experiment's runs.
+
+    Raises:
+        UserError: names the nearest that there are.
+    """
+    runs_dir = Path(keys.runs_dir)
+    folder = runs_dir / keys.experiment
+    if folder.is_dir() and keys.experiment not in (".", ".."):
+        return folder
+    if (experiments / f"{keys.experiment}.yaml").is_file():
+        raise UserError(
+            f"experiment={keys.experiment}: no runs in {folder} yet; "
+            f"make them with: python train.py -m experiment={keys.experiment}"
+        )
+    found = [path.name for path in runs_dir.iterdir() if path.is_dir()] if runs_dir.is_dir() else []
+    known = sorted({*found, *(file.stem for file in experiments.glob("*.yaml"))})
+    there = f"there are: {', '.join(sorted(found))}" if found else f"{runs_dir} has none; give another runs_dir=..."
+    raise UserError(
+        f"experiment={keys.experiment}: no runs of it in {runs_dir}{_nearest(keys.experiment, known)}; {there}"
+    )
+
+
+def show(console: Console, folder: Path, states: list[CellState], everything: bool) -> None:
+    """The table of runs, the tracebacks of the failed ones and the counts."""
+    rows = [cell for cell in states if everything or cell.state not in CONCLUDED or cell.state == "diverged"]
+    order = list(STATES)
+    width = max((len(cell.run_id) for cell in rows), default=0)
+    if rows:
+        _line(console, f"{'run':{width}}  {'state':9}  {'job':10}  done", "bold")
+    for cell in sorted(rows, key=lambda cell: (order.index(cell.state), cell.run_id)):
+        done = "" if cell.share is None else f"{cell.share:.0%}"
+        text = f"{cell.run_id:{width}}  {cell.state:9}  {cell.job or '':10}  {done:>4}"
+        _line(console, text.rstrip(), _STYLES.get(cell.state, ""))
+        if cell.reason:
+            _line(console, f"    {cell.reason}", "dim")
+    for line in tracebacks((cell.run_id, cell.traceback) for cell in states):
+        _line(console, line)
+    _line(console, count_states(states))
+    again = [name for name in RETRIED if name != "planned" and any(cell.state == name for cell in states)]
+    if again:
+        where = "" if folder.parent == Path("runs") else f" runs_dir={folder.parent}"
+        _line(console, f"start again: python runs.py experiment={folder.name}{where} retry={','.join(again)}")
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def retry(chosen: list[CellState], folder: Path) -> int:
+    """Submit the cells as they were submitted before, or train them here."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+
+    from normfree.config import TrainConfig
+
+    conf = Path("conf").absolute()
+    if not (conf / "train.yaml").is_file():
+        raise UserError(f"{conf}: no configuration there; run this in the project's folder")
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
+    planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        cells = plan_cells(planned, lambda overrides: compose("train", overrides=list(overrides)))
+    for cell, old in zip(cells, chosen, strict=True):
+        if cell.run_id != old.run_id:
+            raise UserError(
+                f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
+            )
+    before = list(submissions(folder))
+    if before:
+        settings = SlurmSettings.of(before[-1].settings)
+        print(how_to_follow(folder, submit_missing([(cell.resolved, cell.overrides) for cell in cells], settings)))
+        return EXIT_OK
+    results: dict[str, dict[str, Any] | None] = dict.fromkeys((cell.run_id for cell in cells), None)
+    run_here(cells, cells, results, None)
+    lines, complete = account(list(results.items()))
+    print("\n".join(lines))
+    return EXIT_OK if complete else EXIT_FAILED
+
+
+def _less(overrides: list[str], given: list[str]) -> list[str]:
+    keys = {override.partition("=")[0] for override in given}
+    return [override for override in overrides if override.partition("=")[0].lstrip("+") not in keys]
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f", did you mean {close[0]}?" if close else ""

@@ -1,5 +1,7 @@
 """A user's clippers."""
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -34,3 +36,9 @@ class Inert:
 
 def broken(parameters: list[Tensor]) -> None:
     raise torch.OutOfMemoryError("mine")
+
+
+def breaks_on(parameters: list[Tensor], rank: int) -> None:
+    """Raises in one rank of several."""
+    if os.environ.get("NORMFREE_RANK") == str(rank):
+        raise ArithmeticError(f"broken on purpose in rank {rank}")

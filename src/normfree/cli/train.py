@@ -11,6 +11,7 @@ from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.cli.progress import RunLine
 from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.runs import RunDirectory
+from normfree.train.ranks import rank_of
 
 
 def train(config: DictConfig) -> None:
@@ -34,10 +35,12 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     if result is None:
         require_images(resolved.config.data)
         result, stop = _train(resolved, overrides)
-    print(summary(result))
-    print(f"results: {directory.path}")
+    if _speaks():
+        print(summary(result))
+        print(f"results: {directory.path}")
     if result["status"] == "failed":
-        print(result["traceback"], file=sys.stderr)
+        if _speaks():
+            print(result["traceback"], file=sys.stderr)
         sys.exit(EXIT_FAILED)
     if result["status"] == "preempted":
         sys.exit(EXIT_FAILED if stop is None else EXIT_INTERRUPTED)
@@ -45,7 +48,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
 
 def _train(resolved: Resolved, overrides: list[str]) -> tuple[dict[str, Any], int | None]:
     """The result, and the signal that stopped the run if one did."""
-    print(_headline(resolved), flush=True)
+    if _speaks():
+        print(_headline(resolved), flush=True)
     warnings.formatwarning = _plain_warning
     try:
         from normfree.train.lightning_noise import quieten
@@ -63,6 +67,12 @@ def _train(resolved: Resolved, overrides: list[str]) -> tuple[dict[str, Any], in
     result = run_one(resolved, overrides, line.show, stop)
     line.end()
     return result, stop.signal
+
+
+def _speaks() -> bool:
+    """Of several ranks that SLURM started, the first alone."""
+    rank = rank_of()
+    return rank is None or rank.number == 0
 
 
 def _plain_warning(

@@ -183,13 +183,8 @@ def train_in_ranks(
     reason, traceback = tree.why_broken() if tree.broken else ("the ranks ended without a result", "")
     if tree.result is not None and lost_contact(reason):
         return tree.result
-    known = tree.result or {}
+    if tree.result is not None and not lost_contact(tree.result["reason"]):
+        reason, traceback = tree.result["reason"], tree.result["traceback"]
     return directory.write_result(
-        result_of(
-            resolved,
-            "failed",
-            known["reason"] if known and not lost_contact(known["reason"]) else reason,
-            traceback=known.get("traceback") or traceback or reason,
-            attempts=attempts,
-        )
+        result_of(resolved, "failed", reason, traceback=traceback or reason, attempts=attempts)
     )

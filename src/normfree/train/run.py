@@ -118,12 +118,17 @@ def _train(
     directory = RunDirectory.of(resolved)
     attempts = directory.next_attempt()
     config = dataclasses.asdict(resolved.config)
-    record = {"attempts": attempts}
+    record: dict[str, Any] = {"attempts": attempts}
     started = time.perf_counter()
+
+    def record_failure(reason: str, text: str) -> None:
+        directory.write_result(result_of(resolved, "failed", reason, traceback=text, **record))
+
     try:
         origin = provenance(device_name(device), _threads(resolved))
         directory.write_start(config, overrides, record | origin, difference())
-        outcome = fit(resolved, directory, device, progress, stop, world)
+        with world.watched(record_failure):
+            outcome = fit(resolved, directory, device, progress, stop, world)
     except UserError:
         raise
     except Exception as error:
@@ -133,7 +138,10 @@ def _train(
     outcome = outcome.stopped_by(stop)
     measured = vars(outcome) | record | {"provenance": origin}
     measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
-    return directory.write_result(result_of(resolved, **measured))
+    result = directory.write_result(result_of(resolved, **measured))
+    if result["traceback"] is not None:
+        world.recorded()
+    return result
 
 
 def _threads(resolved: Resolved) -> int:

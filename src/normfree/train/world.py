@@ -1,8 +1,10 @@
 """What the ranks of a run tell each other, but for gradients. A run of one process is a world of its own."""
 
 import json
+import os
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -20,7 +22,7 @@ from normfree.train.ranks import Rank
 MEETING_SECONDS = 300
 """How long ranks wait for each other at the start; nodes of a cluster do not come up at once."""
 
-_CAUSE_SECONDS = 3.0
+_LOOK_SECONDS, _CAUSE_SECONDS, _RECORD_SECONDS = 1.0, 3.0, 10.0
 _FAILURE, _RECORDED = "failure", "recorded"
 
 
@@ -71,7 +73,18 @@ class World:
         return reason, traceback
 
     def tell_failure(self, reason: str, traceback: str) -> None:
-        """Leave word of why this rank broke."""
+        """Leave word of why this rank broke; other ranks than 0 give rank 0 the time to record it."""
+
+    def recorded(self) -> None:
+        """A failure is written down: ranks that wait for that may end."""
+
+    @contextmanager
+    def watched(self, record: Callable[[str, str], None]) -> Iterator[None]:
+        """While rank 0 trains: if another breaks and rank 0 hangs, because of it, ``record`` and end the process.
+
+        Only where SLURM started the ranks; our own process tree sees to it itself.
+        """
+        yield
 
 
 class Ranks(World):
@@ -80,6 +93,7 @@ class Ranks(World):
     def __init__(self, rank: Rank, device: torch.device, store: Store) -> None:
         self.number, self.size = rank.number, rank.world_size
         self._store = store
+        self._slurm = rank.slurm
         cuda = device.type == "cuda"
         dist.init_process_group(
             "nccl" if cuda else "gloo",
@@ -125,22 +139,54 @@ class Ranks(World):
 
     def tell_failure(self, reason: str, traceback: str) -> None:
         try:
-            self._store.set(f"{_FAILURE}/{self.number}", json.dumps([f"rank {self.number}: {reason}", traceback]))
+            if not lost_contact(reason):
+                self._store.set(_FAILURE, json.dumps([f"rank {self.number}: {reason}", traceback]))
+            if self._slurm and not self.leader:
+                self._store.wait([_RECORDED], timedelta(seconds=_RECORD_SECONDS))
         except dist.DistError:
             return  # The rank that keeps the store has gone, and with it who would read.
+
+    def recorded(self) -> None:
+        self._store.set(_RECORDED, "yes")
+
+    def _told(self) -> tuple[str, str] | None:
+        if not self._store.check([_FAILURE]):
+            return None
+        reason, traceback = json.loads(self._store.get(_FAILURE))
+        return str(reason), str(traceback)
 
     def cause(self, reason: str, traceback: str) -> tuple[str, str]:
         if not lost_contact(reason):
             return reason, traceback
         deadline = time.monotonic() + _CAUSE_SECONDS
         while time.monotonic() < deadline:
-            for number in range(self.size):
-                key = f"{_FAILURE}/{number}"
-                if number != self.number and self._store.check([key]):
-                    told, theirs = json.loads(self._store.get(key))
-                    return str(told), str(theirs)
+            if (told := self._told()) is not None:
+                return told
             time.sleep(0.1)
         return f"another rank ended without a word ({reason})", traceback
+
+    @contextmanager
+    def watched(self, record: Callable[[str, str], None]) -> Iterator[None]:
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOK_SECONDS):
+                try:
+                    told = self._told()
+                except dist.DistError:
+                    return
+                # Most collectives raise by themselves when a rank has gone; NCCL's wait.
+                if told is not None and not ended.wait(_CAUSE_SECONDS):
+                    record(*told)
+                    self.recorded()
+                    os._exit(1)
+
+        if self._slurm:
+            threading.Thread(target=watch, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
 
 ALONE = World()

@@ -1,0 +1,194 @@
+"""Several processes train one run: they compute what one would, stop together, and none outlives another."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from tests.conftest import ROOT, TINY, command_line
+
+from normfree.config import Resolved
+from normfree.runs import RunDirectory
+from normfree.train.ranks import RANK
+from normfree.train.run import run_one
+
+RANKS = ("trainer=ddp_cpu", "batch=48")
+EXACT = ("precision=64-true", "steps=4", "lr=0.1", "batch=48")
+
+
+def weights(run: Resolved) -> dict[str, torch.Tensor]:
+    path = RunDirectory.of(run).checkpoints / "final.ckpt"
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return state
+
+
+def rows(run: Resolved) -> list[dict[str, str]]:
+    with RunDirectory.of(run).metrics.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Largest difference of any parameter, relative to its largest value."""
+    kept = [name for name in one if "running_" not in name and "num_batches_tracked" not in name]
+    return max(float((one[name] - other[name]).abs().max() / other[name].abs().max().clamp_min(1e-30)) for name in kept)
+
+
+def ranks() -> list[psutil.Process]:
+    """The ranks that this process has started."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "normfree.train.rank_main" in " ".join(child.cmdline())]
+
+
+def test_ranks_and_accumulation_equal_the_big_batch(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    whole = tiny(*EXACT, "clip=agc", f"runs_dir={tmp_path / 'whole'}")
+    parts = tiny(*EXACT, "clip=agc", "trainer=ddp_cpu", "trainer.micro_batch=12", "trainer.evaluate_every=2")
+    one, several = run_one(whole, []), run_one(parts, [])
+    assert several["run_id"] == one["run_id"]
+    assert several["batch"] == {
+        "global": 48, "micro": 12, "accumulation": 2, "devices": 2, "nodes": 1, "norm_batch": None,
+    }  # fmt: skip
+    assert furthest(weights(parts), weights(whole)) < 1e-10
+    assert several["metrics"]["test/accuracy"] == one["metrics"]["test/accuracy"]
+    for key in ("train/final_loss", "test/loss", "validation/loss"):
+        assert several["metrics"][key] == pytest.approx(one["metrics"][key], rel=1e-10)
+    assert [row["step"] for row in rows(parts)] == ["2", "4", "4"]
+    assert not ranks()
+
+
+def test_batchnorm_of_ranks_is_that_of_micro_batches_and_not_of_the_batch(
+    tiny: Callable[..., Resolved], tmp_path: Path
+) -> None:
+    network = ("model=resnet20", "clip=none")
+    whole = tiny(*EXACT, *network, f"runs_dir={tmp_path / 'whole'}")
+    accumulated = tiny(*EXACT, *network, "trainer.micro_batch=12", f"runs_dir={tmp_path / 'accumulated'}")
+    parts = tiny(*EXACT, *network, "trainer=ddp_cpu", "trainer.micro_batch=12")
+    norm_batches = [run_one(run, [])["batch"]["norm_batch"] for run in (whole, accumulated, parts)]
+    assert norm_batches == [48, 12, 12]
+    assert furthest(weights(parts), weights(accumulated)) < 1e-10
+    difference = furthest(weights(parts), weights(whole))
+    print(f"BatchNorm, 2 ranks x 12 x 2 against 48: largest relative difference {difference:.2g} after 4 steps")
+    assert difference > 1e-3
+
+
+def test_resuming_after_a_signal_changes_nothing(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    # Stochastic depth draws other numbers on each rank, and a checkpoint must carry them.
+    options = (*RANKS, "model.stochastic_depth_rate=0.3", "steps=16", "trainer.log_every=1")
+    whole, run = tiny(*options, f"runs_dir={tmp_path / 'whole'}"), tiny(*options)
+    expected = run_one(whole, [])
+    stopped = run_one(run, [], progress=lambda row: os.kill(os.getpid(), signal.SIGTERM) if row["step"] == 3 else None)
+    assert stopped["status"] == "preempted"
+    assert 3 <= stopped["steps_done"] < 16
+    assert f"stopped by SIGTERM after step {stopped['steps_done']};" in stopped["reason"]
+    resumed = run_one(run, [])
+    assert resumed["attempts"] == 2
+    assert resumed["metrics"] == expected["metrics"]
+    speed = "images_per_second"
+    assert [row | {speed: ""} for row in rows(run)] == [row | {speed: ""} for row in rows(whole)]
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(run).items())
+
+
+def test_a_killed_rank_ends_the_others_within_seconds(tiny: Callable[..., Resolved]) -> None:
+    killed: list[float] = []
+
+    def kill(row: dict[str, float]) -> None:
+        if not killed:
+            assert len(ranks()) == 2
+            next(rank for rank in ranks() if rank.environ()[RANK] == "1").kill()
+            killed.append(time.monotonic())
+
+    run = tiny(*RANKS, "steps=3000")
+    result = run_one(run, [], progress=kill)
+    assert time.monotonic() - killed[0] < 10
+    assert (result["status"], result["reason"]) == ("failed", "rank 1 ended with SIGKILL")
+    assert json.loads(RunDirectory.of(run).result.read_text(encoding="utf-8")) == result
+    assert not ranks()
+
+
+def test_ranks_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    options = [*TINY, *RANKS, "steps=3000", f"runs_dir={tmp_path}"]
+    main = subprocess.Popen([sys.executable, str(ROOT / "train.py"), *options], stdout=subprocess.PIPE, text=True)
+    assert main.stdout is not None
+    with main:
+        while "step 2/" not in main.stdout.readline():
+            assert main.poll() is None
+        children = psutil.Process(main.pid).children()
+        assert len(children) == 2
+        main.kill()
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+
+
+def slurm_task(number: int, port: int, *options: str) -> subprocess.Popen[str]:
+    """The command line as one of two tasks of a SLURM step."""
+    variables = {
+        "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "127.0.0.1",
+        "SLURM_PROCID": str(number), "SLURM_LOCALID": str(number), "SLURM_NODEID": "0", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    command = [sys.executable, str(ROOT / "train.py"), *TINY, *RANKS, *options]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env={**os.environ, **variables}, stdout=pipe, stderr=pipe, text=True)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def ended(tasks: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+    told = [task.communicate(timeout=120) for task in tasks]
+    return [(task.returncode, *texts) for task, texts in zip(tasks, told, strict=True)]
+
+
+def test_tasks_of_slurm_are_ranks_and_the_first_alone_speaks(tmp_path: Path) -> None:
+    port = free_port()
+    first, second = ended([slurm_task(number, port, f"runs_dir={tmp_path}") for number in range(2)])
+    assert first[0] == second[0] == 0, first[2] + second[2]
+    assert "step 8/8" in first[1]
+    assert second[1] == ""
+    (result,) = tmp_path.rglob("result.json")
+    assert json.loads(result.read_text(encoding="utf-8"))["batch"]["devices"] == 2
+
+
+def test_ranks_with_different_configurations_stop_before_the_first_step(tmp_path: Path) -> None:
+    """What Lightning's own launcher does under a sweep: one rank goes on to the next cell, the other begins anew."""
+    port = free_port()
+    told = ended([slurm_task(number, port, f"lr=0.{number + 1}", f"runs_dir={tmp_path}") for number in range(2)])
+    for code, _, error in told:
+        assert code == 2
+        line = "error: rank 1 of 2: another configuration than rank 0 (lr=0.2 and lr=0.1); start all ranks with"
+        assert error.startswith(line), error
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_a_cell_whose_rank_breaks_leaves_the_next_as_it_is(tmp_path: Path) -> None:
+    """Each cell of a sweep is a process tree of its own, so that no rank can be a cell ahead of another."""
+    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:0},{rank:9}")
+    sweep = ("-m", *TINY, *RANKS, *clip, "hydra.launcher.workers=1", f"runs_dir={tmp_path}")
+    told = command_line("train.py", *sweep, PYTHONPATH=str(ROOT))
+    assert told.returncode == 1, told.stderr
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.rglob("result.json")]
+    broken, whole = sorted(found, key=lambda result: str(result["status"] != "failed"))
+    assert broken["reason"] == "ArithmeticError: broken on purpose in rank 0"
+    assert "in breaks_on" in broken["traceback"]
+    assert (whole["status"], whole["steps_done"], whole["batch"]["devices"]) == ("finished", 8, 2)
+
+
+def test_the_rank_that_broke_is_named(tiny: Callable[..., Resolved]) -> None:
+    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:1}")
+    result = run_one(tiny(*RANKS, *clip), [])
+    assert (result["status"], result["reason"]) == (
+        "failed",
+        "rank 1: ArithmeticError: broken on purpose in rank 1",
+    )
+    assert "in breaks_on" in result["traceback"]
+    assert not ranks()

@@ -13,11 +13,12 @@ from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.files import write_json_atomic
+from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
+from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepLine
-
-MANIFEST = "sweep.json"
+from normfree.sweep.state import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -42,28 +43,42 @@ def run_sweep(
     planned: list[tuple[list[str], list[str]]],
     compose: Callable[[Sequence[str]], Any],
     workers: int | None = None,
+    slurm: dict[str, Any] | None = None,
 ) -> None:
     """Run every cell that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
 
     Args:
         planned: overrides of each cell, and the grids that it stands in.
         compose: overrides -> composed configuration.
-        workers: processes at a time.
+        workers: processes at a time, on this machine.
+        slurm: what jobs ask SLURM for; ``None`` to run on this machine.
 
     Raises:
         UserError: if any cell is wrong, before anything starts.
     """
+    settings = None if slurm is None else SlurmSettings.of(slurm)
     cells = plan_cells(planned, compose)
-    if cells[0].resolved.config.plan:
+    for cell in cells:
+        _check_place(cell.resolved, settings)
+    config = cells[0].resolved.config
+    if config.plan:
         _print_plan(cells)
         return
+    if settings is not None:
+        settings.check_cluster()
     _write_manifest(cells)
     results = {cell.run_id: cell.directory.finished_result() for cell in cells}
     missing = [cell for cell in cells if results[cell.run_id] is None]
-    if missing:
-        interrupted = _run(cells, missing, results, workers)
+    interrupted = False
+    if missing and settings is not None:
+        places = submit_missing([(cell.resolved, cell.overrides) for cell in missing], settings)
+        print(how_to_follow(cells[0].directory.path.parent, places), flush=True)
+        if config.sweep.detach:
+            return
+        interrupted = wait_for(len(cells), {cell.run_id: cell.images for cell in missing}, places, results)
+    elif missing:
+        interrupted = run_here(cells, missing, results, workers)
     else:
-        interrupted = False
         print(f"all {len(cells)} runs of {cells[0].resolved.config.experiment.name} have their results")
     lines, complete = account([(cell.run_id, results[cell.run_id]) for cell in cells])
     print("\n".join(lines), flush=True)
@@ -84,16 +99,25 @@ def plan_cells(planned: list[tuple[list[str], list[str]]], compose: Callable[[Se
             resolved = resolve(compose(each), each)
         except UserError as error:
             raise UserError(f"{error} (in the cell {' '.join(each)})") from error
-        _refuse_several_nodes(resolved)
-        cell = cells.setdefault(run_id(resolved), Cell(each, resolved, run_id(resolved), []))
+        overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
+        cell = cells.setdefault(run_id(resolved), Cell(overrides, resolved, run_id(resolved), []))
         cell.grids.extend(name for name in grids if name not in cell.grids)
     return list(cells.values())
 
 
-def _refuse_several_nodes(resolved: Resolved) -> None:
+def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
     trainer = resolved.config.trainer
+    if settings is not None:
+        settings.check(trainer)
+        return
+    if resolved.config.sweep.detach:
+        raise UserError(
+            "sweep.detach=true: a sweep here ends with its command; leave it out, or add hydra/launcher=slurm"
+        )
     if trainer.nodes > 1:
-        raise UserError(f"trainer.nodes={trainer.nodes}: this machine is one node; use trainer.nodes=1")
+        raise UserError(
+            f"trainer.nodes={trainer.nodes}: this machine is one node; add hydra/launcher=slurm, or use trainer.nodes=1"
+        )
 
 
 def _write_manifest(cells: list[Cell]) -> None:
@@ -113,7 +137,7 @@ def _write_manifest(cells: list[Cell]) -> None:
         ) from error
 
 
-def _run(
+def run_here(
     cells: list[Cell], missing: list[Cell], results: dict[str, dict[str, Any] | None], workers: int | None
 ) -> bool:
     """Run the missing cells, the longest first; returns whether Ctrl-C ended it early."""

@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.beton import beton_files, read_beton
 from normfree.config.errors import UserError
-from normfree.config.images import image_folders, parquet_files
+from normfree.config.hub import hub_name
+from normfree.config.images import image_folders, parquet_places
 from normfree.config.parquet import TEST, TRAIN, count_classes, count_rows
 from normfree.config.schema import DataConfig
 
@@ -26,7 +27,8 @@ def label_by_root(data: DataConfig) -> None:
     """Any data set is called, and told from others, by the last name of its ``root`` unless it has a label."""
     root = data.train_file or data.root
     if data.name in COUNTED and data.label == data.name and root:
-        data.label = Path(root).expanduser().absolute().stem
+        name = hub_name(root) if data.name == "parquet" else None
+        data.label = name.label if name is not None else Path(root).expanduser().absolute().stem
 
 
 class _There(NamedTuple):
@@ -76,7 +78,7 @@ def _in_beton(data: DataConfig) -> _There:
 
 
 def _in_parquet(data: DataConfig) -> _There:
-    files = parquet_files(data)
+    files = parquet_places(data)
     test = count_rows(files[TEST]) if files[TEST] else None
     return _There(count_classes(files[TRAIN]), count_rows(files[TRAIN]), test)
 

@@ -1,10 +1,12 @@
 """Whether the images of a run are there: looked up before anything expensive starts."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from normfree.config.beton import beton_files, read_beton, require_ffcv
-from normfree.config.errors import UserError
-from normfree.config.parquet import TEST, TRAIN, find_parquet, open_parquet
+from normfree.config.errors import WORKS, UserError
+from normfree.config.hub import hub_files, hub_name
+from normfree.config.parquet import TEST, TRAIN, Remote, find_parquet, open_parquet
 from normfree.config.schema import DataConfig
 
 TRAIN_FOLDER, TEST_FOLDERS = "train", ("val", "test", "validation", "valid")
@@ -30,7 +32,6 @@ def is_resident(data: DataConfig) -> bool:
     return data.loader == "resident" or (data.loader == "auto" and data.name not in (*FOLDERS, "ffcv"))
 
 
-_WORKS = "data=mnist5k is embedded and works now"
 _HUB = {
     "cifar10": "the dataset uoft-cs/cifar10 of huggingface.co",
     "cifar100": "the dataset uoft-cs/cifar100 of huggingface.co",
@@ -51,9 +52,9 @@ def require_images(data: DataConfig) -> None:
     elif data.name in FOLDERS:
         image_folders(data)
     elif data.name in PARQUET and torchvision_root(data) is None:
-        for files in parquet_files(data).values():
-            for path in files:
-                open_parquet(path)
+        for places in parquet_places(data).values():
+            for place in places:
+                open_parquet(place)
 
 
 def image_folders(data: DataConfig) -> dict[str, Path]:
@@ -66,7 +67,7 @@ def image_folders(data: DataConfig) -> dict[str, Path]:
     """
     give = "give the folder that holds train/ and val/ with data.root=PATH"
     if data.root is None:
-        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {_WORKS}")
+        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
     root = Path(data.root).expanduser()
     train = root / TRAIN_FOLDER
     test = next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), root / TEST_FOLDERS[0])
@@ -75,7 +76,7 @@ def image_folders(data: DataConfig) -> dict[str, Path]:
     for place in (train, test):
         if not _classes(place):
             raise UserError(
-                f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {_WORKS}"
+                f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {WORKS}"
             )
     names = _classes(train)
     if (other := _classes(test)) != names:
@@ -99,27 +100,45 @@ def torchvision_root(data: DataConfig) -> Path | None:
     root = Path(data.root).expanduser()
     if (root / folder).is_dir():
         return root
+    if data.root.startswith("hf:"):
+        return None
     return root if data.download and not find_parquet(root, data.train_size)[TRAIN] else None
 
 
 def parquet_files(data: DataConfig) -> dict[str, list[Path]]:
-    """The files of ``train`` and ``test`` under ``data.root``.
+    """The files of ``train`` and ``test`` under ``data.root``, fetched where that is a data set of the hub.
+
+    Raises:
+        UserError: as :func:`require_images`, or a file cannot be fetched.
+    """
+    if (name := hub_name(data.root)) is not None:
+        return {split: [file.fetched() for file in files] for split, files in hub_files(name, data.train_size).items()}
+    return _local(data)
+
+
+def parquet_places(data: DataConfig) -> Mapping[str, Sequence[Path | Remote]]:
+    """The same, nothing fetched.
 
     Raises:
         UserError: as :func:`require_images`.
     """
+    name = hub_name(data.root)
+    return _local(data) if name is None else hub_files(name, data.train_size)
+
+
+def _local(data: DataConfig) -> dict[str, list[Path]]:
     known = _HUB.get(data.name, "").format(size=data.train_size)
     what = "a parquet file or the folder of train-*.parquet and test-*.parquet" + (f" ({known})" if known else "")
     give = f"give {what} with data.root=PATH"
     if data.name in TORCHVISION_FOLDERS:
         give += ", or add data.download=true to fetch torchvision's files there"
     if data.root is None:
-        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {_WORKS}")
+        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
     root = Path(data.root).expanduser()
     files = find_parquet(root, data.train_size)
     if not files[TRAIN]:
         raise UserError(
             f"data.root={data.root}: no train-*.parquet or *_train.parquet in {root.absolute()}; "
-            f"{give}, or note that {_WORKS}"
+            f"{give}, or note that {WORKS}"
         )
     return files

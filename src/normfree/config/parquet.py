@@ -1,9 +1,9 @@
 """Hugging Face image parquet: which files hold which split, and what their schemas tell, without reading an image."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normfree.config.errors import UserError
 
@@ -15,6 +15,18 @@ LABEL_COLUMNS = ("label", "fine_label")
 TRAIN, TEST = "train", "test"
 _WORDS = {TRAIN: (("train",),), TEST: (("test",), ("validation", "valid", "val"))}
 """How file names call a split; of the second the first words that any file has are taken."""
+
+SPLIT_WORDS = frozenset(word for choices in _WORDS.values() for choice in choices for word in choice)
+
+_Name = TypeVar("_Name", bound=PurePath)
+
+
+class Remote(Protocol):
+    """A file elsewhere, which can be read in parts."""
+
+    def open(self) -> Any:
+        """As a binary file."""
+        ...
 
 
 def find_parquet(root: Path, size: int) -> dict[str, list[Path]]:
@@ -28,13 +40,17 @@ def find_parquet(root: Path, size: int) -> dict[str, list[Path]]:
         return {TRAIN: [root], TEST: []}
     for pattern in ("*.parquet", "*/*.parquet"):
         files = sorted(root.glob(pattern)) if root.is_dir() else []
-        found = {split: _of_split(files, words, size) for split, words in _WORDS.items()}
-        if found[TRAIN]:
+        if (found := of_splits(files, size))[TRAIN]:
             return found
     return {TRAIN: [], TEST: []}
 
 
-def _of_split(files: list[Path], choices: tuple[tuple[str, ...], ...], size: int) -> list[Path]:
+def of_splits(files: Sequence[_Name], size: int) -> dict[str, list[_Name]]:
+    """Of files in one folder, those of the training and of the test images, by their names."""
+    return {split: _of_split(files, words, size) for split, words in _WORDS.items()}
+
+
+def _of_split(files: Sequence[_Name], choices: tuple[tuple[str, ...], ...], size: int) -> list[_Name]:
     for words in choices:
         named = [path for path in files if set(words) & set(_parts(path))]
         if sizes := sorted({found for path in named for found in _sizes(path)}):
@@ -45,19 +61,18 @@ def _of_split(files: list[Path], choices: tuple[tuple[str, ...], ...], size: int
     return []
 
 
-def _sizes(path: Path) -> set[int]:
+def _sizes(path: PurePath) -> set[int]:
     """Image sizes in a file's name: numbers before the split's word; those after it count files."""
     parts = _parts(path)
-    words = {word for choices in _WORDS.values() for choice in choices for word in choice}
-    place = next(number for number, part in enumerate(parts) if part in words)
+    place = next(number for number, part in enumerate(parts) if part in SPLIT_WORDS)
     return {int(part) for part in parts[:place] if part.isdigit()}
 
 
-def _parts(path: Path) -> list[str]:
+def _parts(path: PurePath) -> list[str]:
     return path.stem.lower().replace("-", "_").split("_")
 
 
-def open_parquet(path: Path) -> "pq.ParquetFile":
+def open_parquet(path: Path | Remote) -> "pq.ParquetFile":
     """The file with its schema read.
 
     Raises:
@@ -68,7 +83,7 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path if isinstance(path, Path) else path.open())
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: not a readable parquet file ({_first_line(error)}); fetch it again") from error
     image_column(file, path)
@@ -76,7 +91,7 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
     return file
 
 
-def image_column(file: "pq.ParquetFile", path: Path) -> str:
+def image_column(file: "pq.ParquetFile", path: Path | Remote) -> str:
     """The column of encoded images: binary, or a struct with ``bytes``."""
     import pyarrow as pa
 
@@ -88,7 +103,7 @@ def image_column(file: "pq.ParquetFile", path: Path) -> str:
     return name
 
 
-def label_column(file: "pq.ParquetFile", path: Path) -> str:
+def label_column(file: "pq.ParquetFile", path: Path | Remote) -> str:
     """The column of class numbers."""
     import pyarrow as pa
 
@@ -98,7 +113,7 @@ def label_column(file: "pq.ParquetFile", path: Path) -> str:
     return name
 
 
-def _column(file: "pq.ParquetFile", path: Path, names: tuple[str, ...], content: str) -> str:
+def _column(file: "pq.ParquetFile", path: Path | Remote, names: tuple[str, ...], content: str) -> str:
     there = file.schema_arrow.names
     for name in names:
         if name in there:
@@ -123,18 +138,18 @@ def class_names(file: "pq.ParquetFile") -> list[str]:
     return joined.split("|") if joined else []
 
 
-def count_rows(files: list[Path]) -> int:
+def count_rows(files: Sequence[Path | Remote]) -> int:
     """Images in all files together."""
     return sum(open_parquet(path).metadata.num_rows for path in files)
 
 
-def count_classes(files: list[Path]) -> int:
+def count_classes(files: Sequence[Path | Remote]) -> int:
     """From the names in the metadata, else the largest label and one."""
     names = class_names(open_parquet(files[0]))
     return len(names) if names else max(label for path in files for label in _labels(path)) + 1
 
 
-def _labels(path: Path) -> Iterator[int]:
+def _labels(path: Path | Remote) -> Iterator[int]:
     import pyarrow.compute as pc
 
     file = open_parquet(path)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 from tests.conftest import ROOT, TINY, command_line
+from tests.train.test_laws import StopAfter
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
@@ -94,6 +95,23 @@ def test_resuming_after_a_signal_changes_nothing(tiny: Callable[..., Resolved], 
     speed = "images_per_second"
     assert [row | {speed: ""} for row in rows(run)] == [row | {speed: ""} for row in rows(whole)]
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(run).items())
+
+
+def test_a_run_goes_on_with_its_batch_cut_otherwise(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    common = ("batch=48", "precision=64-true", "lr=0.1", "trainer.log_every=7")
+    whole = tiny(*common, f"runs_dir={tmp_path / 'whole'}")
+    expected = run_one(whole, [])
+    stopped = run_one(tiny(*common, "trainer.micro_batch=24"), [], stop=StopAfter(3))
+    on_two = ("trainer=ddp_cpu", "trainer.micro_batch=8")
+    run = tiny(*common, *on_two)
+    resumed = run_one(run, [])
+    assert (stopped["run_id"], stopped["steps_done"]) == (resumed["run_id"], 3)
+    assert (resumed["attempts"], resumed["batch"]["accumulation"]) == (2, 3)
+    assert furthest(weights(run), weights(whole)) < 1e-10
+    assert [float(row["train/loss"] or 0) for row in rows(run)] == pytest.approx(
+        [float(row["train/loss"] or 0) for row in rows(whole)], rel=1e-10
+    )
+    assert resumed["metrics"]["test/loss"] == pytest.approx(expected["metrics"]["test/loss"], rel=1e-10)
 
 
 def test_a_killed_rank_ends_the_others_within_seconds(tiny: Callable[..., Resolved]) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import threading
+import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.files import write_text_atomic
 from normfree.train.metrics import Row
+
+_START_SHARE = 0.7
+"""Of the seconds that a server may cost; what is left is for the end."""
+_LEAVE_SECONDS = 0.5
 
 
 class Tracker:
@@ -32,15 +38,20 @@ class Tracker:
 
 
 class WandbTracker(Tracker):
-    """One W&B run for one run directory; its first failure is told once and ends the tracking, not the run."""
+    """One W&B run for one run directory; its first failure is told once and ends the tracking, not the run.
+
+    A server that does not answer costs ``logger.timeout`` seconds at most, from the start to the end of the process.
+    """
 
     def __init__(self, resolved: Resolved, directory: RunDirectory) -> None:
         self._run: Any = None
-        self._timeout = resolved.config.logger.timeout
+        self._left = resolved.config.logger.timeout - _LEAVE_SECONDS
+        began = time.monotonic()
         try:
             self._run = _start(resolved, directory)
         except Exception as error:
             self._give_up(error)
+        self._left -= time.monotonic() - began
 
     def write(self, row: Row) -> None:
         if self._run is not None:
@@ -71,18 +82,50 @@ class WandbTracker(Tracker):
     def close(self) -> None:
         if self._run is not None:
             try:
-                self._run.finish()
+                _within(max(self._left, 1.0), self._run.finish)
             except Exception as error:
                 self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         self._run = None
+        _leave()
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
             f"logger=wandb: W&B is not available ({reason}); the run goes on with metrics.csv alone. "
-            "Try wandb login, or logger.mode=offline",
+            "Try wandb login, or logger.mode=offline; wandb sync sends what was kept",
             stacklevel=3,
         )
+
+
+def _within(seconds: float, call: Callable[[], object]) -> None:
+    """Waits for ``call``, which goes on in a thread of its own where it takes longer.
+
+    Raises:
+        TimeoutError: it took longer; otherwise what it raised.
+    """
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, name="wandb", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+    if raised:
+        raise raised[0]
+
+
+def _leave() -> None:
+    """Part with W&B's service process, which would hold up the end of this one until its server answers."""
+    import wandb
+
+    with suppress(Exception):
+        _within(_LEAVE_SECONDS, wandb.teardown)
 
 
 def _start(resolved: Resolved, directory: RunDirectory) -> Any:
@@ -105,7 +148,7 @@ def _start(resolved: Resolved, directory: RunDirectory) -> Any:
         group=config.experiment.name,
         tags=list(config.logger.tags) or None,
         config=asdict(config),
-        settings=wandb.Settings(init_timeout=config.logger.timeout, silent=True, console="off"),
+        settings=wandb.Settings(init_timeout=_START_SHARE * config.logger.timeout, silent=True, console="off"),
     )
 
 

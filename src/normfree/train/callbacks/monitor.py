@@ -13,6 +13,7 @@ from normfree.nets import skip_gains
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
+from normfree.train.other_split import count_anew, own_part
 from normfree.train.outcome import DivergenceRule
 from normfree.train.world import ALONE, World
 
@@ -67,6 +68,7 @@ class Monitor(pl.Callback):
         self._last_row = False
         self._lr = 0.0
         self._rng: Tensor | None = None
+        self._accumulation = (1, 1)
         self._cuda_rng: list[Tensor] = []
         self._clock = 0.0
 
@@ -83,11 +85,18 @@ class Monitor(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
         self.last_loss = state_dict["last_loss"]
-        own = state_dict if self._world.size == 1 else state_dict["ranks"][self._world.number]
+        parts = state_dict.get("ranks", [state_dict])
+        own = own_part(parts, self._world.number, self._world.size, *self._accumulation)
         self._rng = own["rng"]
         self._cuda_rng = own["cuda_rng"]
         self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in own["losses"]]
         self._correct = [torch.tensor(correct) for correct in own["correct"]]
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        now = trainer.accumulate_grad_batches
+        self._accumulation = count_anew(checkpoint, now), now
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._rng is not None:

@@ -173,6 +173,19 @@ def test_every_loader_cuts_the_same_splits_and_tests_the_same_images(root: Path)
         assert batch.images.shape == (10, 3, 28, 28)
 
 
+def test_cifar_as_jpeg_is_called_so(root: Path, tmp_path: Path) -> None:
+    def label(*keys: str) -> str:
+        return resolved("data=cifar10", "batch=10", *keys).config.data.label
+
+    assert label() == label(f"data.root={tmp_path}/missing") == "CIFAR-10"
+    assert label(f"data.root={root}") == "CIFAR-10 (JPEG)"
+    assert label(f"data.root={root}", "data.label=mine") == "mine"
+    write_parquet(tmp_path / "png" / "train-0.parquet", *encoded(form="PNG"))
+    assert label(f"data.root={tmp_path / 'png'}") == "CIFAR-10"
+    (tmp_path / "png" / "train-0.parquet").write_bytes(b"PAR1")
+    assert label(f"data.root={tmp_path / 'png'}") == "CIFAR-10"
+
+
 def test_torchvisions_files_are_split_as_parquet_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Kept:
         """Stands for torchvision's CIFAR10, whose files have checksums."""

@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from normfree.config.beton import beton_files, read_beton
 from normfree.config.errors import UserError
 from normfree.config.hub import hub_name
-from normfree.config.images import image_folders, parquet_places
-from normfree.config.parquet import TEST, TRAIN, count_classes, count_rows
+from normfree.config.images import image_folders, is_ffcv, parquet_places, torchvision_root
+from normfree.config.parquet import TEST, TRAIN, count_classes, count_rows, holds_jpeg
 from normfree.config.schema import DataConfig
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -18,6 +18,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", 
 
 COUNTED = ("parquet", "folder", "ffcv")
 """Options that are any data set: which one, only ``data.root`` says, or ``data.train_file``."""
+
+_UNCOMPRESSED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 HELD_OUT = 10
 """One in so many training images is held out for selection, and as many again where there are no test files."""
@@ -29,6 +31,18 @@ def label_by_root(data: DataConfig) -> None:
     if data.name in COUNTED and data.label == data.name and root:
         name = hub_name(root) if data.name == "parquet" else None
         data.label = name.label if name is not None else Path(root).expanduser().absolute().stem
+
+
+def label_by_encoding(data: DataConfig) -> None:
+    """CIFAR as JPEG is not the published data set, which is uncompressed, and is not called by its name alone."""
+    if data.label != _UNCOMPRESSED.get(data.name) or data.root is None or is_ffcv(data):
+        return
+    try:
+        if torchvision_root(data) is None and any(map(holds_jpeg, parquet_places(data)[TRAIN][:1])):
+            data.label += " (JPEG)"
+    except UserError:
+        # Files that are missing or broken are told of where a run or a plan looks for them.
+        return
 
 
 class _There(NamedTuple):

@@ -138,6 +138,16 @@ def class_names(file: "pq.ParquetFile") -> list[str]:
     return joined.split("|") if joined else []
 
 
+def holds_jpeg(path: Path | Remote) -> bool:
+    """Whether the first image is a JPEG."""
+    file = open_parquet(path)
+    for batch in file.iter_batches(1, columns=[image_column(file, path)]):
+        first = batch.column(0)[0].as_py()
+        content = first["bytes"] if isinstance(first, dict) else first
+        return bool(content) and content.startswith(b"\xff\xd8")
+    return False
+
+
 def count_rows(files: Sequence[Path | Remote]) -> int:
     """Images in all files together."""
     return sum(open_parquet(path).metadata.num_rows for path in files)

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
-from normfree.config.count import COUNTED, counted, label_by_root
+from normfree.config.count import COUNTED, counted, label_by_encoding, label_by_root
 from normfree.config.errors import UserError
 from normfree.config.optimizer import check_sam
 from normfree.config.schema import TrainConfig
@@ -75,6 +75,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)
     label_by_root(typed.data)
+    label_by_encoding(typed.data)
     _settle_length(typed, given or [])
     validate(typed)
     steps_per_epoch = typed.data.train_samples // typed.batch

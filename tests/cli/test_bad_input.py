@@ -51,10 +51,11 @@ CASES = [
         "model=nfnet_f0 data=mnist5k augment=none batch=64 data.train_size=20",
         "data.train_size=20: nfnet_f0 reduces its maps 32-fold and needs images of 32 px or more; use",
     ),
-    ("trainer.devices=2", "trainer.devices=2 trainer.nodes=1: this version trains on one device"),
+    ("trainer.nodes=2", "trainer.nodes=2: several nodes need SLURM to start the processes; add hydra/launcher=slurm"),
+    ("hydra/launcher=slurm", "hydra/launcher=slurm: one run is submitted as a sweep of one; add -m"),
     ("hydra/launcher=slrm", "hydra/launcher=slrm: no such option"),
     ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0"),
-    ("-m seed=0,1 trainer.devices=2", "a cell of a sweep runs on one device"),
+    ("-m seed=0,1 trainer.nodes=2", "trainer.nodes=2: this machine is one node; add hydra/launcher=slurm"),
     ("-m experiment=quickstart batch=5000", "batch=5000: larger than"),
 ]
 

@@ -30,12 +30,15 @@ def run_cell(file: str, max_requeues: int) -> None:
 
     stop = StopRequest()
     with stop.listening():  # already while torch is imported
+        import torch
+
         from normfree.cli.progress import RunLine
         from normfree.train.lightning_noise import quieten
         from normfree.train.run import run_one
 
         quieten()
         resolved, overrides = read_cell(Path(file))
+        torch.set_num_threads(cores())
         leader = os.environ.get("SLURM_PROCID", "0") == "0"
         try:
             result = run_one(resolved, overrides, RunLine(resolved.steps, sys.stdout).show, stop)
@@ -51,6 +54,11 @@ def run_cell(file: str, max_requeues: int) -> None:
                 requeue(max_requeues)
             sys.exit(0)
     sys.exit(0 if result["status"] in TERMINAL else 1)
+
+
+def cores() -> int:
+    """This task's share of the processor cores that the job has on its node; torch would take all that it sees."""
+    return max(1, int(os.environ.get("SLURM_CPUS_ON_NODE", "1")) // int(os.environ.get("SLURM_NTASKS_PER_NODE", "1")))
 
 
 def own_id() -> str:

@@ -1,0 +1,144 @@
+"""Time limits and requests to stop on a real SLURM: a run goes back into the queue and on from the exact step."""
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.conftest import command_line
+from tests.slurm.test_launch import jobs, wait_until
+
+from normfree.slurm.job import own_id, requeue
+from normfree.slurm.queue import live_jobs
+
+RUN = ("data.train_size=7", "batch=48", "optimizer.warmup_steps=2", "trainer.log_every=1", "trainer.accelerator=cpu",
+       "clip=custom", "clip._target_=tests.slurm.slow_clipping.wait")  # fmt: skip
+
+
+def start(folder: Path, *words: str, seconds_a_step: float) -> str:
+    """Submit one run and return its job's id."""
+    folder.mkdir()
+    (folder / "seconds").write_text(str(seconds_a_step), encoding="ascii")
+    setup = f'hydra.launcher.setup=["export SECONDS_A_STEP={folder}/seconds","export GLOO_SOCKET_IFNAME=lo"]'
+    submit = ("-m", "hydra/launcher=slurm", "sweep.detach=true", setup, f"runs_dir={folder}")
+    answer = command_line("train.py", *submit, *RUN, *words)
+    assert answer.returncode == 0, answer.stderr
+    (job,) = jobs(folder)
+    return job
+
+
+def uninterrupted(folder: Path, *words: str) -> dict[str, Any]:
+    answer = command_line("train.py", *RUN, *words, f"runs_dir={folder}", timeout=200)
+    assert answer.returncode == 0, answer.stderr
+    return result(folder)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("single/*/result.json")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def status(folder: Path) -> str:
+    return result(folder)["status"] if list(folder.glob("single/*/result.json")) else ""
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    (path,) = folder.glob("single/*/metrics.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {key: value for key, value in row.items() if key != "images_per_second"} for row in csv.DictReader(file)
+        ]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("single/*/checkpoints/final.ckpt")
+    content: dict[str, Any] = torch.load(path, weights_only=True)["state_dict"]
+    return content
+
+
+def steps(folder: Path) -> int:
+    return len(rows(folder)) if list(folder.glob("single/*/metrics.csv")) else 0
+
+
+def release(job: str, folder: Path) -> None:
+    """A requeued job waits for two minutes; not here. Now it may be quick."""
+    (folder / "seconds").write_text("0", encoding="ascii")
+    wait_until(lambda: (live_jobs() or {})[job].reason == "BeginTime")
+    subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=True)
+
+
+@pytest.mark.cli
+@pytest.mark.timeout(280)
+def test_a_time_limit_costs_no_step(slurm: None, tmp_path: Path) -> None:
+    words = ("steps=340", "lr=0.1")
+    limit = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=50")
+    job = start(tmp_path / "cut", *words, *limit, seconds_a_step=0.1)
+    expected = uninterrupted(tmp_path / "whole", *words)
+    wait_until(lambda: status(tmp_path / "cut") == "preempted", seconds=70)
+    stopped = result(tmp_path / "cut")
+    assert "stopped by SIGUSR1" in stopped["reason"]
+    assert 0 < stopped["steps_done"] < 340
+    subprocess.run(["scontrol", "update", f"jobid={job}", "timelimit=10"], check=True)
+    release(job, tmp_path / "cut")
+    wait_until(lambda: status(tmp_path / "cut") not in ("preempted", ""), seconds=150)
+    found = result(tmp_path / "cut")
+    assert found["attempts"] == 2
+    assert found["status"] == expected["status"]
+    assert found["metrics"] == expected["metrics"]
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    whole = weights(tmp_path / "whole")
+    assert all(torch.equal(value, whole[name]) for name, value in weights(tmp_path / "cut").items())
+    (log,) = (tmp_path / "cut").glob("single/_slurm/*/logs/*_log.out")
+    assert "requeued for the 1. time of at most 20" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.cli
+@pytest.mark.timeout(280)
+def test_two_nodes_of_two_tasks_stop_together_and_go_on(slurm: None, tmp_path: Path) -> None:
+    words = ("steps=40", "precision=64-true", "lr=0.1")
+    several = ("trainer=ddp_cpu", "trainer.nodes=2", "trainer.devices=2")
+    job = start(tmp_path / "several", *words, *several, seconds_a_step=0.2)
+    expected = uninterrupted(tmp_path / "one", *words)
+    wait_until(lambda: steps(tmp_path / "several") >= 3, seconds=120)
+    subprocess.run(["scancel", "--signal=USR1", job], check=True)
+    wait_until(lambda: status(tmp_path / "several") == "preempted", seconds=30)
+    release(job, tmp_path / "several")
+    wait_until(lambda: status(tmp_path / "several") not in ("preempted", ""), seconds=120)
+    found = result(tmp_path / "several")
+    assert found["attempts"] == 2
+    assert found["status"] == expected["status"], found
+    assert (found["batch"]["nodes"], found["batch"]["devices"], found["batch"]["micro"]) == (2, 2, 12)
+    assert [row["step"] for row in rows(tmp_path / "several")] == [row["step"] for row in rows(tmp_path / "one")]
+    for key, value in expected["metrics"].items():
+        assert found["metrics"][key] == pytest.approx(value, rel=1e-8), key
+
+
+@pytest.mark.parametrize(
+    ("restarts", "state", "ends", "asked"),
+    [("0", "RUNNING", None, True), ("3", "RUNNING", 1, False), ("0", "CANCELLED", None, False)],
+)
+def test_a_job_goes_back_a_bounded_number_of_times(
+    restarts: str, state: str, ends: int | None, asked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "scontrol"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\necho JobState={state}\n', encoding="ascii")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    monkeypatch.setattr("normfree.slurm.job.END_SECONDS", 0)
+    assert own_id() == "12_3"
+    if ends is None:
+        requeue(3)
+    else:
+        with pytest.raises(SystemExit) as end:
+            requeue(3)
+        assert end.value.code == ends
+    said = (tmp_path / "said").read_text(encoding="ascii") if (tmp_path / "said").exists() else ""
+    assert ("requeue 12_3\n" in said) == asked

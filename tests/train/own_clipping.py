@@ -40,5 +40,5 @@ def broken(parameters: list[Tensor]) -> None:
 
 def breaks_on(parameters: list[Tensor], rank: int) -> None:
     """Raises in one rank of several."""
-    if os.environ.get("NORMFREE_RANK") == str(rank):
+    if os.environ.get("NORMFREE_RANK", os.environ.get("SLURM_PROCID")) == str(rank):
         raise ArithmeticError(f"broken on purpose in rank {rank}")

@@ -43,6 +43,13 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
     return max(float((one[name] - other[name]).abs().max() / other[name].abs().max().clamp_min(1e-30)) for name in kept)
 
 
+def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Euclidean distance of all convolutions' and the classifier's weights, relative to their norm."""
+    names = [name for name in one if name.endswith("weight") and one[name].ndim > 1]
+    first, second = (torch.cat([state[name].flatten() for name in names]) for state in (one, other))
+    return float((first - second).norm() / second.norm())
+
+
 def ranks() -> list[psutil.Process]:
     """The ranks that this process has started."""
     children = psutil.Process().children(recursive=True)
@@ -75,8 +82,8 @@ def test_batchnorm_of_ranks_is_that_of_micro_batches_and_not_of_the_batch(
     norm_batches = [run_one(run, [])["batch"]["norm_batch"] for run in (whole, accumulated, parts)]
     assert norm_batches == [48, 12, 12]
     assert furthest(weights(parts), weights(accumulated)) < 1e-10
-    difference = furthest(weights(parts), weights(whole))
-    print(f"BatchNorm, 2 ranks x 12 x 2 against 48: largest relative difference {difference:.2g} after 4 steps")
+    difference = apart(weights(parts), weights(whole))
+    print(f"BatchNorm, 2 ranks x 12 x 2 against 48: weights apart by {difference:.2g} of their norm after 4 steps")
     assert difference > 1e-3
 
 
@@ -190,23 +197,12 @@ def test_ranks_with_different_configurations_stop_before_the_first_step(tmp_path
 
 def test_a_cell_whose_rank_breaks_leaves_the_next_as_it_is(tmp_path: Path) -> None:
     """Each cell of a sweep is a process tree of its own, so that no rank can be a cell ahead of another."""
-    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:0},{rank:9}")
+    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:1},{rank:9}")
     sweep = ("-m", *TINY, *RANKS, *clip, "hydra.launcher.workers=1", f"runs_dir={tmp_path}")
     told = command_line("train.py", *sweep, PYTHONPATH=str(ROOT))
     assert told.returncode == 1, told.stderr
     found = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.rglob("result.json")]
     broken, whole = sorted(found, key=lambda result: str(result["status"] != "failed"))
-    assert broken["reason"] == "ArithmeticError: broken on purpose in rank 0"
+    assert broken["reason"] == "rank 1: ArithmeticError: broken on purpose in rank 1"
     assert "in breaks_on" in broken["traceback"]
     assert (whole["status"], whole["steps_done"], whole["batch"]["devices"]) == ("finished", 8, 2)
-
-
-def test_the_rank_that_broke_is_named(tiny: Callable[..., Resolved]) -> None:
-    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:1}")
-    result = run_one(tiny(*RANKS, *clip), [])
-    assert (result["status"], result["reason"]) == (
-        "failed",
-        "rank 1: ArithmeticError: broken on purpose in rank 1",
-    )
-    assert "in breaks_on" in result["traceback"]
-    assert not ranks()

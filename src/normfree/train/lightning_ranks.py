@@ -1,5 +1,6 @@
 """Lightning in processes that are there already: it starts none and asks no scheduler."""
 
+import os
 from inspect import signature
 from typing import Any
 
@@ -65,6 +66,8 @@ def strategy_for(device: torch.device, devices: int, nodes: int) -> str | Strate
     """
     if devices * nodes == 1:
         return "auto"
+    # Lightning would divide all cores that it sees, where SLURM may have given this job a few.
+    os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     environment = RankEnvironment(rank_of())
     options: dict[str, Any] = {_SYNC_BUFFERS: False}
     return DDPStrategy(parallel_devices=[device] * devices, cluster_environment=environment, **options)

@@ -16,7 +16,7 @@ from normfree.train.ranks import rank_of
 
 def train(config: DictConfig) -> None:
     """Resolve, then plan or run; exits non-zero when the run failed or was interrupted."""
-    if HydraConfig.get().runtime.choices.get("hydra/launcher") == "slurm":
+    if str(HydraConfig.get().launcher.get("_target_")).endswith(".SlurmLauncher"):
         raise UserError("hydra/launcher=slurm: one run is submitted as a sweep of one; add -m")
     overrides = list(HydraConfig.get().overrides.task)
     resolved = resolve(config, overrides)

@@ -1,5 +1,8 @@
 """The faster tanh GELU beside torch's."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -52,3 +55,11 @@ def test_numbers_that_overflow_are_torchs() -> None:
 )
 def test_other_maps_are_left_to_torch(x: Tensor) -> None:
     assert torch.equal(tanh_gelu(x), gelu(x))
+
+
+def test_a_first_import_on_the_meta_device_leaves_real_numbers() -> None:
+    """Networks are costed there, and imported by the first that is."""
+    code = "import torch\nwith torch.device('meta'):\n    from normfree.nets import tanh_gelu as t\n"
+    code += "print(t._CONSTANT.device)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "cpu"

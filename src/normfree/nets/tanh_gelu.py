@@ -18,7 +18,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = 0.044715 * _LINEAR
-_CONSTANT = torch.tensor(_LINEAR)
+_CONSTANT = torch.tensor(_LINEAR, device="cpu")  # also where the first network is built on the meta device
 _PIECE = 2**17
 """Elements of one thread's piece."""
 _SMALL = 2**18

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"config"},
     "probe": {"nets"},
     "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
-    "bench": {"config", "runs", "nets", "clip", "optim", "data"},
+    "bench": {"config", "runs", "nets", "clip", "optim", "data", "train", "sweep", "cli"},
     "slurm": {"config", "runs", "train", "cli"},
     "sweep": {"config", "runs", "slurm", "train", "cli"},
     "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},

@@ -16,6 +16,7 @@ SUITES = {
     "nets": "training step, inference and memory of networks beside timm and torchvision",
     "clip": "gradient clipping beside timm, PyTorch and the memory it must touch",
     "data": "loading and augmenting images beside torchvision with a DataLoader",
+    "loop": "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell",
     "summary": "the page reports/benchmarks/README.md from the CSV files",
 }
 """Each a module of this package with a dataclass ``Options`` and a function ``run(options)``."""

@@ -159,8 +159,19 @@ def _data(rows: list[Row]) -> str:
     return f"{rows[0]['workers']} workers.\n\n" + _markdown(head, body)
 
 
+def _loop(rows: list[Row]) -> str:
+    head = ["what", "network", "clip", "px", "batch", "subject", "time", "over the bare loop", "clock"]
+    body = []
+    for row in rows:
+        place = [row[key] for key in ("what", "model", "clip", "size", "batch", "subject")]
+        over = _with_quartiles(row, "over") if row["over"] else ""
+        body.append([*place, f"{float(row['value']):.4g} {row['unit']}", over, row["clock"]])
+    return _markdown(head, body)
+
+
 _SECTIONS = {
     "nets": ("Networks", _nets),
     "clip": ("Gradient clipping", _clip),
     "data": ("Loading images", _data),
+    "loop": ("The training loop", _loop),
 }

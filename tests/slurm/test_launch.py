@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -129,6 +130,24 @@ def test_a_job_cancelled_before_it_began_is_missing(tmp_path: Path) -> None:
     table = command_line("runs.py", "experiment=single", f"runs_dir={tmp_path}").stdout
     assert "2 runs: 1 queued, 1 missing" in table
     assert f"job {job} ended as CANCELLED before it began, without a result" in table
+
+
+def test_ctrl_c_leaves_the_jobs(tmp_path: Path) -> None:
+    words = (*SLURM, "hydra.launcher.partition=held", f"runs_dir={tmp_path}", "seed=0,1")
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert any("2 queued" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "2 runs: 2 queued" in output
+    number = jobs(tmp_path)[0].partition("_")[0]
+    assert errors.splitlines() == [
+        f"the jobs go on; see: python runs.py experiment=single runs_dir={tmp_path}    end: scancel {number}"
+    ]
+    assert set(jobs(tmp_path)) <= set(live_jobs() or {})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from normfree.slurm.submission import Cells, Submission, latest
 from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepLine
-from normfree.sweep.state import cell_states, logged_share
+from normfree.sweep.state import cell_states, count_states, logged_share
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
 """Seconds between two looks at the queue; each is a little longer than the one before."""
@@ -74,6 +74,10 @@ def wait_for(
             time.sleep(wait)
             wait = min(LONGEST_WAIT, wait * 1.2)
             live = live_jobs()
+            if live is not None:
+                waiting = [run for run in left if (job := live.get(places[run].jobs[run])) and not job.runs]
+                line.queued = len(waiting)
+                line.refresh()
             for run in sorted(left):
                 directory, submission = RunDirectory(experiment / run), places[run]
                 result = directory.read_result()
@@ -92,6 +96,7 @@ def wait_for(
                     line.show(Event(run, logged_share(directory, submission) or 0.0))
     except KeyboardInterrupt:
         line.end()
+        print(count_states(cell_states(experiment)))
         print(f"the jobs go on; {how_to_follow(experiment, places)}", file=sys.stderr)
         return True
     line.end()

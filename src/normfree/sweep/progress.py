@@ -18,9 +18,13 @@ class SweepLine:
         planned: cells of the sweep.
         done: cells that had their result before.
         images: training images of each cell to run, the measure of its work.
+
+    Attributes:
+        queued: cells that wait in a cluster's queue.
     """
 
     def __init__(self, planned: int, done: int, images: dict[str, int]) -> None:
+        self.queued = 0
         self._planned = planned
         self._done = done
         self._images = images
@@ -38,6 +42,10 @@ class SweepLine:
         if event.result is not None:
             self._finished.add(event.run_id)
             self._ended[event.result["status"]] += 1
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the time, and how many are queued, anew."""
         now = time.monotonic()
         last = len(self._finished) == len(self._images)
         if self._rewrite:
@@ -55,6 +63,7 @@ class SweepLine:
     def line(self, now: float) -> str:
         running = [share for run, share in self._share.items() if run not in self._finished]
         parts = [f"{self._done + len(self._finished)}/{self._planned} runs done", f"{len(running)} running"]
+        parts += [f"{self.queued} queued"] if self.queued else []
         parts += [f"{count} {status}" for status, count in sorted(self._ended.items()) if status != "finished"]
         parts.append(f"{duration(now - self._began)} gone")
         work = sum(self._images.values())

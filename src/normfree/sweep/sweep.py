@@ -75,7 +75,8 @@ def run_sweep(
         print(how_to_follow(cells[0].directory.path.parent, places), flush=True)
         if config.sweep.detach:
             return
-        interrupted = wait_for(len(cells), {cell.run_id: cell.images for cell in missing}, places, results)
+        if wait_for(len(cells), {cell.run_id: cell.images for cell in missing}, places, results):
+            sys.exit(EXIT_INTERRUPTED)
     elif missing:
         interrupted = run_here(cells, missing, results, workers)
     else:

@@ -102,11 +102,11 @@ def test_two_nodes_of_two_tasks_stop_together_and_go_on(slurm: None, tmp_path: P
     words = ("steps=40", "precision=64-true", "lr=0.1")
     several = ("trainer=ddp_cpu", "trainer.nodes=2", "trainer.devices=2")
     job = start(tmp_path / "several", *words, *several, seconds_a_step=0.2)
-    expected = uninterrupted(tmp_path / "one", *words)
     wait_until(lambda: steps(tmp_path / "several") >= 3, seconds=120)
     subprocess.run(["scancel", "--signal=USR1", job], check=True)
     wait_until(lambda: status(tmp_path / "several") == "preempted", seconds=30)
     release(job, tmp_path / "several")
+    expected = uninterrupted(tmp_path / "one", *words)
     wait_until(lambda: status(tmp_path / "several") not in ("preempted", ""), seconds=120)
     found = result(tmp_path / "several")
     assert found["attempts"] == 2

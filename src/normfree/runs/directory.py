@@ -175,7 +175,7 @@ class RunDirectory:
 
 
 def truncate_metrics(path: Path, step: int) -> None:
-    """Drop the rows of ``metrics.csv`` after ``step``: a resumed run writes them again."""
+    """Drop what a run that goes on after ``step`` writes again: the rows after it, and the tests at the end."""
     if not path.exists():
         return
     with path.open(newline="", encoding="utf-8") as file:
@@ -183,6 +183,6 @@ def truncate_metrics(path: Path, step: int) -> None:
         columns = list(rows[0]) if rows else []
     # A process that was killed may have left half a row.
     whole = [row for row in rows if None not in row.values() and row["step"].isdigit()]
-    kept = [row for row in whole if int(row["step"]) <= step]
+    kept = [row for row in whole if int(row["step"]) <= step and not row.get("test/accuracy")]
     lines = [",".join(columns)] + [",".join(row[column] for column in columns) for row in kept]
     write_text_atomic(path, "\n".join(lines) + "\n" if columns else "")

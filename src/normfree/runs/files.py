@@ -20,6 +20,12 @@ def write_text_atomic(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def flush(path: Path) -> None:
+    """Have what is written reach the disk, so that a rename cannot come there before it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_json_atomic(path: Path, content: Any) -> None:
     """JSON in the order given, indented, with ``null`` for every number that is not finite."""
     write_text_atomic(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")

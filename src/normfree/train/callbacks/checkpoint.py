@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from normfree.runs.files import flush
 from normfree.train.stopping import StopRequest
 from normfree.train.world import ALONE, World
 
@@ -49,6 +50,7 @@ class Checkpoint(pl.Callback):
         try:
             trainer.save_checkpoint(fresh, weights_only=False)
             if self._world.leader:
+                flush(fresh)
                 if last.exists():
                     last.replace(previous)
                 fresh.replace(last)

@@ -1,6 +1,7 @@
 """From a configuration to a source of images."""
 
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -68,6 +69,8 @@ def build_source(
 
         files = beton_files(data.train_file, data.test_file, data.root)
         per_epoch = resolved.steps_per_epoch * a_step
+        if data.name == "mnist5k":
+            data = _with_own_statistics(data)
         source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share)
     else:
         samples = {name: part.samples() for name, part in _parts(data).items()}
@@ -87,6 +90,13 @@ def build_source(
     if source.size("train") < config.batch:
         raise UserError(f"batch={config.batch}: only {source.size('train')} training images of {data.name} can be read")
     return source
+
+
+def _with_own_statistics(data: DataConfig) -> DataConfig:
+    """With the mean and deviation of the training images, which the loader in memory takes where a set gives none."""
+    images = _arrays(data)[0]["train"][0].double() / 255
+    mean, std = images.mean((0, 2, 3)).tolist(), images.std((0, 2, 3), correction=0).tolist()
+    return replace(data, mean=data.mean or mean, std=data.std or std)
 
 
 def _arrays(data: DataConfig) -> tuple[Arrays, dict[str, int]]:

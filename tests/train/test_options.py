@@ -41,6 +41,7 @@ DIGITS = [
     ("recipe=small_images", "epochs=null"),
     ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "epochs=null", "optimizer.warmup_epochs=null"),
     ("experiment=quickstart",),
+    ("experiment=loaders",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
 PARQUET = [

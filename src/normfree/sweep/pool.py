@@ -22,10 +22,6 @@ GRACE_SECONDS = 8.0
 """How long workers may take to save their runs after a stop; then they are killed."""
 
 
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-"""glibc gives freed tensors back to the kernel; keeping them saves a small network 5 to 9 % of a step."""
-
-
 @dataclass(frozen=True)
 class Task:
     """A run to train."""
@@ -103,8 +99,6 @@ class Pool:
     def run(self, tasks: list[Task]) -> Iterator[Event]:
         """Train every task; yields what workers say until all have ended or the pool is stopped."""
         queue = list(tasks)
-        for name, value in _ALLOCATOR.items():
-            os.environ.setdefault(name, value)
         for number in range(self._count):
             worker = _Worker(number, self._folder, self._gpus)
             self._workers.append(worker)

@@ -17,6 +17,7 @@ SUITES = {
     "clip": "gradient clipping beside timm, PyTorch and the memory it must touch",
     "data": "loading and augmenting images beside torchvision with a DataLoader",
     "loop": "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell",
+    "sweep": "a sweep through the pool launcher beside Hydra's basic launcher",
     "summary": "the page reports/benchmarks/README.md from the CSV files",
 }
 """Each a module of this package with a dataclass ``Options`` and a function ``run(options)``."""
@@ -99,7 +100,7 @@ def _value(text: str, value: str, default: object, metadata: Any) -> object:
     if value == "null" and metadata.get("optional"):
         return None
     if isinstance(default, list):
-        kind = type(default[0])
+        kind = type(default[0]) if default else str
         return [_one(text, part, kind, metadata) for part in value.strip("[]").split(",") if part]
     return _one(text, value, metadata.get("type", type(default)), metadata)
 

@@ -169,9 +169,29 @@ def _loop(rows: list[Row]) -> str:
     return _markdown(head, body)
 
 
+def _sweep(rows: list[Row]) -> str:
+    head = [
+        "experiment",
+        "overrides",
+        "cells",
+        "launcher",
+        "processes",
+        "steps",
+        "time",
+        "over the basic launcher",
+        "clock",
+    ]
+    body = []
+    for row in rows:
+        place = [row[key] for key in ("experiment", "overrides", "cells", "launcher", "workers", "steps_done")]
+        body.append([*place, f"{float(row['value']):.0f} {row['unit']}", _with_quartiles(row, "ratio"), row["clock"]])
+    return _markdown(head, body)
+
+
 _SECTIONS = {
     "nets": ("Networks", _nets),
     "clip": ("Gradient clipping", _clip),
     "data": ("Loading images", _data),
     "loop": ("The training loop", _loop),
+    "sweep": ("A sweep", _sweep),
 }

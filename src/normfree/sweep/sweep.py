@@ -146,7 +146,7 @@ def run_here(
     # A cell takes so many of them; it starts a process for each itself.
     width = max(cell.resolved.config.trainer.devices for cell in missing)
     gpus = [] if on_cpu else grouped(visible_gpus(), width)
-    count = (len(gpus) or max(1, _cores() // width)) if workers is None else workers
+    count = (len(gpus) or max(1, cores() // width)) if workers is None else workers
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     tasks = [
@@ -173,7 +173,7 @@ def run_here(
         return pool.stopping
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,0 +1,90 @@
+"""A whole sweep through the pool launcher beside Hydra's basic launcher, which trains one cell after another.
+
+Both are the command that a user types, `python train.py -m experiment=NAME`, with every core of the machine, from its
+start to its end, importing and planning included, in a directory of its own. `ratio` is the basic launcher's time over
+the pool's (more is better). A pool's run has one thread, the basic launcher's all of them, so the last bits differ;
+`steps_done` says that the work was the same, `alike` how many cells have the same status through both.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from normfree.bench.measure import Spread, ratios
+from normfree.bench.options import key
+from normfree.bench.rows import Table
+from normfree.config import UserError
+from normfree.sweep.sweep import cores
+
+COLUMNS = ("experiment", "overrides", "cells", "alike", "launcher", "workers", "steps_done", "value", "low", "high",
+           "unit", "ratio", "ratio_low", "ratio_high", "rounds", "clock")  # fmt: skip
+KEYS = ("experiment", "overrides", "launcher", "workers")
+LAUNCHERS = ("basic", "pool")
+
+
+@dataclass
+class Options:
+    """What is measured."""
+
+    experiment: str = key("quickstart", "experiment, as in experiment=NAME")
+    overrides: list[str] = key([], "further ones, such as steps=30,seed=0")
+    workers: int | None = key(None, "of the pool; null for one a core or GPU", type=int, optional=True)
+    rounds: int = key(1, "sweeps through each launcher")
+    out: str = key("reports/benchmarks/sweep-cpu.csv", "CSV file")
+
+
+def run(options: Options) -> None:
+    """Measures and writes; see `Options`.
+
+    Raises:
+        UserError: no train.py here, or a sweep that fails.
+    """
+    if not Path("train.py").is_file():
+        raise UserError("train.py: is not here; run this in the project's folder")
+    table = Table(Path(options.out), COLUMNS, KEYS, torch.device("cpu"))
+    seconds: dict[str, list[float]] = {name: [] for name in LAUNCHERS}
+    cells: dict[str, dict[str, Any]] = {}
+    for turn in range(options.rounds):
+        for name in LAUNCHERS if turn % 2 else LAUNCHERS[::-1]:
+            took, cells[name] = _sweep(options, name)
+            seconds[name].append(took)
+            print(f"hydra/launcher={name}: {len(cells[name])} cells in {took:.0f} s", flush=True)
+    alike = sum(result["status"] == cells["pool"][run]["status"] for run, result in cells["basic"].items())
+    for name, values in seconds.items():
+        spread, over = Spread.of(values), Spread.of(ratios(seconds["basic"], values))
+        row: dict[str, Any] = {"experiment": options.experiment, "overrides": " ".join(options.overrides)}
+        row |= {"cells": len(cells[name]), "alike": alike, "launcher": name}
+        row |= {"workers": (options.workers or cores()) if name == "pool" else 1}
+        row |= {"steps_done": sum(result["steps_done"] for result in cells[name].values())}
+        row |= {"value": spread.median, "low": spread.low, "high": spread.high, "unit": "s"}
+        row |= {"ratio": over.median, "ratio_low": over.low, "ratio_high": over.high}
+        table.write(row | {"rounds": len(values), "clock": "wall"})
+    print(
+        f"the pool launcher is {over.median:.2f} [{over.low:.2f}, {over.high:.2f}] times as fast; {alike} cells alike"
+    )
+
+
+def _sweep(options: Options, launcher: str) -> tuple[float, dict[str, dict[str, Any]]]:
+    """Seconds, and every cell's result by its run id."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "train.py", "-m", f"experiment={options.experiment}", f"hydra/launcher={launcher}"]
+        command += [*options.overrides, f"runs_dir={folder}/runs", f"hydra.sweep.dir={folder}/hydra"]
+        if options.workers is not None and launcher == "pool":
+            command += [f"hydra.launcher.workers={options.workers}"]
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True)
+        took = time.perf_counter() - began
+        if done.returncode:
+            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise UserError(f"{' '.join(command[1:])}: failed: {said[-1] if said else 'it said nothing'}")
+        found = {path.parent.name: json.loads(path.read_text()) for path in Path(folder).glob("runs/*/*/result.json")}
+    return took, found

@@ -92,6 +92,8 @@ def test_edits_do_not_reach_what_is_in_the_queue(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "train.py", project)
     variables = {"PYTHONPATH": str(project / "src")}
+    own = project / "own_clipping.py"
+    own.write_text("def keep(parameters):\n    pass\n", encoding="utf-8")
 
     def train(*words: str) -> str:
         words = (*SLURM, *words, "hydra.launcher.partition=held", "sweep.detach=true", "runs_dir=runs")
@@ -102,14 +104,15 @@ def test_edits_do_not_reach_what_is_in_the_queue(tmp_path: Path) -> None:
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
-    assert "submitted job" in train("seed=5")
-    assert "1 runs are in the queue already" in train("seed=5")
+    asked = ("seed=5", "clip=custom", "clip._target_=own_clipping.keep")
+    assert "submitted job" in train(*asked)
+    assert "1 runs are in the queue already" in train(*asked)
     folder = project / "runs"
     (job,) = jobs(folder)
     table = command_line("runs.py", "experiment=single", f"runs_dir={folder}").stdout
     assert "queued" in table
     assert "pending: PartitionDown" in table
-    for file in ("src/normfree/train/run.py", "src/normfree/slurm/job.py"):
+    for file in ("src/normfree/train/run.py", "src/normfree/slurm/job.py", "own_clipping.py"):
         (project / file).write_text("raise RuntimeError('edited')\n", encoding="utf-8")
     recipe = project / "conf/recipe/small.yaml"
     recipe.write_text(recipe.read_text(encoding="utf-8").replace("label_smoothing", "nonsense"), encoding="utf-8")
@@ -155,6 +158,7 @@ def test_ctrl_c_leaves_the_jobs(tmp_path: Path) -> None:
     [
         (["hydra.launcher.partition=mian"], "hydra.launcher.partition=mian: no such partition; there are: held, main"),
         (["hydra.launcher.constraint=h100"], "hydra/launcher=slurm: sbatch refuses: "),
+        (["clip=custom", "clip._target_=nowhere.halve"], "clip._target_: no module named nowhere; start where it can"),
     ],
 )
 def test_what_the_cluster_refuses_is_one_line(words: list[str], line: str, tmp_path: Path) -> None:

@@ -25,8 +25,11 @@ def run_cell(file: str, max_requeues: int) -> None:
         file: the cell's configuration in the snapshot.
         max_requeues: how often a job may go back into the queue.
     """
-    from normfree.slurm.submission import read_cell
+    from normfree.slurm.submission import CODE, read_cell
     from normfree.train.stopping import StopRequest
+
+    # Python has put the folder it was started in before the snapshot.
+    sys.path.insert(0, str(Path(file).parent.parent / CODE))
 
     stop = StopRequest()
     with stop.listening():  # already while torch is imported

@@ -1,8 +1,8 @@
 """A submission: a folder with a copy of the code, the configuration of every cell and which job runs which.
 
-``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/normfree``, ``cells/<run id>.yaml``, ``logs/``, ``origin.json`` and
-``uncommitted.diff`` (the commit of the code) and ``submission.json``. Jobs read these copies, so that edits do not
-reach what is already in the queue.
+``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/`` (normfree, and the user's modules that a cell names),
+``cells/<run id>.yaml``, ``logs/``, ``origin.json`` and ``uncommitted.diff`` (the commit of the code) and
+``submission.json``. Jobs read these copies, so that edits do not reach what is already in the queue.
 """
 
 import json
@@ -20,9 +20,11 @@ from normfree.config import Resolved, UserError, resolve
 from normfree.runs import run_id
 from normfree.runs.files import write_json_atomic, write_text_atomic
 from normfree.runs.provenance import commit, difference
+from normfree.slurm.own_code import copy_modules, own_modules
 from normfree.slurm.settings import SlurmSettings
 
 FOLDER = "_slurm"
+CODE = "code"
 MANIFEST = "submission.json"
 SCHEMA_VERSION = 1
 
@@ -54,7 +56,11 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
 
     Args:
         experiment: directory of the experiment's runs.
+
+    Raises:
+        UserError: a module that a cell names is not here.
     """
+    modules = own_modules(resolved for resolved, _ in cells)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     parent = (experiment / FOLDER).absolute()
     parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +73,8 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
         except FileExistsError:
             number += 1
     source = Path(normfree.__file__).parent
-    shutil.copytree(source, folder / "code" / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, folder / CODE / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_modules(modules, folder / CODE)
     (folder / "cells").mkdir()
     (folder / "logs").mkdir()
     for resolved, overrides in cells:
@@ -99,7 +106,7 @@ def record(folder: Path, experiment: str, settings: SlurmSettings, jobs: dict[st
         "experiment": experiment,
         "commit": head,
         "dirty": dirty,
-        "snapshot": str(folder / "code"),
+        "snapshot": str(folder / CODE),
         "settings": asdict(settings),
         "jobs": [{"run_id": run, "job": job} for run, job in jobs.items()],
     }

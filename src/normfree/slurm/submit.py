@@ -11,7 +11,7 @@ from normfree.config.schema import TrainerConfig
 from normfree.runs import RunDirectory, run_id
 from normfree.slurm.job import run_cell
 from normfree.slurm.settings import PREFIX, SlurmSettings
-from normfree.slurm.submission import Cells, Submission, cell_file, record, take_snapshot
+from normfree.slurm.submission import CODE, Cells, Submission, cell_file, record, take_snapshot
 
 
 def submit(cells: Cells, settings: SlurmSettings) -> Submission:
@@ -50,7 +50,7 @@ def submit(cells: Cells, settings: SlurmSettings) -> Submission:
 
 def _parameters(settings: SlurmSettings, trainer: TrainerConfig, folder: Path) -> dict[str, Any]:
     """In submitit's names."""
-    code = shlex.quote(str(folder / "code"))
+    code = shlex.quote(str(folder / CODE))
     setup = [
         *settings.setup,
         f"export PYTHONPATH={code}${{PYTHONPATH:+:$PYTHONPATH}}",

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from normfree.runs import TERMINAL, RunDirectory
-from normfree.slurm.queue import live_jobs
+from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import Cells, Submission, latest
 from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
-from normfree.sweep.progress import SweepLine
+from normfree.sweep.progress import SweepProgress
 from normfree.sweep.state import cell_states, count_states, logged_share
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
@@ -67,40 +67,50 @@ def wait_for(
         Whether Ctrl-C ended the waiting; the jobs go on.
     """
     experiment = next(iter(places.values())).folder.parent.parent
-    line = SweepLine(planned, planned - len(images), images)
     left, absent, wait = set(images), set[str](), FIRST_WAIT
     try:
-        while left:
-            time.sleep(wait)
-            wait = min(LONGEST_WAIT, wait * 1.2)
-            live = live_jobs()
-            if live is not None:
-                waiting = [run for run in left if (job := live.get(places[run].jobs[run])) and not job.runs]
-                line.queued = len(waiting)
-                line.refresh()
-            for run in sorted(left):
-                directory, submission = RunDirectory(experiment / run), places[run]
-                result = directory.read_result()
-                if result is not None and result["status"] in TERMINAL:
-                    results[run] = result
-                    left.discard(run)
-                    line.show(Event(run, 1.0, result))
-                elif live is not None and submission.jobs[run] not in live:
-                    # Files on a network may be seen later than what the queue says.
-                    if run in absent:
+        with SweepProgress(planned, planned - len(images), images) as progress:
+            while left:
+                time.sleep(wait)
+                wait = min(LONGEST_WAIT, wait * 1.2)
+                live = live_jobs()
+                if live is not None:
+                    waiting = [run for run in left if (job := live.get(places[run].jobs[run])) and not job.runs]
+                    progress.queued = len(waiting)
+                    progress.refresh()
+                for run in sorted(left):
+                    news = _news(RunDirectory(experiment / run), places[run], live, absent)
+                    if news is None:
+                        continue
+                    if news.result is not None:
+                        results[run] = news.result
                         left.discard(run)
-                        results[run] = _gone(experiment, run)
-                        line.show(Event(run, 1.0, results[run]))
-                    absent.add(run)
-                elif live is not None and live[submission.jobs[run]].runs:
-                    line.show(Event(run, logged_share(directory, submission) or 0.0))
+                    progress.show(news)
     except KeyboardInterrupt:
-        line.end()
         print(count_states(cell_states(experiment)))
         print(f"the jobs go on; {how_to_follow(experiment, places)}", file=sys.stderr)
         return True
-    line.end()
     return False
+
+
+def _news(
+    directory: RunDirectory, submission: Submission, live: dict[str, Job] | None, absent: set[str]
+) -> Event | None:
+    """What there is to say of a run; ``absent`` are those whose job was not in the queue any more."""
+    run = directory.path.name
+    result = directory.read_result()
+    if result is not None and result["status"] in TERMINAL:
+        return Event(run, 1.0, result)
+    if live is None:
+        return None
+    job = live.get(submission.jobs[run])
+    if job is not None:
+        return Event(run, logged_share(directory, submission) or 0.0) if job.runs else None
+    # Files on a network may be seen later than what the queue says.
+    if run in absent:
+        return Event(run, 1.0, _gone(directory.path.parent, run))
+    absent.add(run)
+    return None
 
 
 def _gone(experiment: Path, run: str) -> dict[str, Any]:

@@ -1,18 +1,27 @@
-"""One line for a sweep: cells done, running and failed, and the time left."""
+"""Where a sweep is: cells done, running and failed, and the time left."""
 
 import sys
 import time
 from collections import Counter
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
 
 from normfree.cli.progress import duration
+from normfree.sweep.account import ORDER
+from normfree.sweep.live_table import live_table
 from normfree.sweep.pool import Event
 
 _SECONDS_BETWEEN_LINES = 15.0
 _SHARE_BEFORE_A_FORECAST = 0.02
 
 
-class SweepLine:
-    """Rewritten on a terminal; elsewhere printed when a run ends, at most every few seconds.
+class SweepProgress:
+    """A table that is kept up to date on a terminal; elsewhere a line when a run ends, at most every few seconds.
+
+    A context manager; what is shown stays when it is left.
 
     Args:
         planned: cells of the sweep.
@@ -33,8 +42,11 @@ class SweepLine:
         self._finished: set[str] = set()
         self._began = time.monotonic()
         self._printed = 0.0
-        self._rewrite = sys.stdout.isatty()
         print(f"{planned} runs planned, {done} of them done", flush=True)
+        self._live: Live | None = None
+        if sys.stdout.isatty():
+            self._live = Live(console=Console(), get_renderable=lambda: live_table(self), refresh_per_second=4)
+            self._live.start()
 
     def show(self, event: Event) -> None:
         """Take what a worker said and show where the sweep is."""
@@ -42,32 +54,57 @@ class SweepLine:
         if event.result is not None:
             self._finished.add(event.run_id)
             self._ended[event.result["status"]] += 1
+            if self._live is not None and event.result["status"] == "failed":
+                reason = f"failed: {event.run_id}: {event.result['reason']}"
+                self._live.console.print(reason, style="red", markup=False, highlight=False, soft_wrap=True)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the time, and how many are queued, anew."""
         now = time.monotonic()
         last = len(self._finished) == len(self._images)
-        if self._rewrite:
-            sys.stdout.write(f"\r{self.line(now):<110}")
-            sys.stdout.flush()
-        elif last or now - self._printed >= _SECONDS_BETWEEN_LINES:
+        if self._live is None and (last or now - self._printed >= _SECONDS_BETWEEN_LINES):
             print(self.line(now), flush=True)
             self._printed = now
 
-    def end(self) -> None:
-        if self._rewrite:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+    def __enter__(self) -> Self:
+        return self
 
-    def line(self, now: float) -> str:
-        running = [share for run, share in self._share.items() if run not in self._finished]
-        parts = [f"{self._done + len(self._finished)}/{self._planned} runs done", f"{len(running)} running"]
-        parts += [f"{self.queued} queued"] if self.queued else []
-        parts += [f"{count} {status}" for status, count in sorted(self._ended.items()) if status != "finished"]
-        parts.append(f"{duration(now - self._began)} gone")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def counts(self) -> dict[str, int]:
+        """Cells done, running and queued, then those of each status but finished that this sweep came to."""
+        found = {"done": self._done + len(self._finished), "running": len(self.running()), "queued": self.queued}
+        return found | {status: self._ended[status] for status in ORDER if status != "finished"}
+
+    @property
+    def planned(self) -> int:
+        return self._planned
+
+    def running(self) -> dict[str, float]:
+        """The share of its steps that each running cell has done."""
+        return {run: share for run, share in self._share.items() if run not in self._finished}
+
+    def gone(self, now: float) -> str:
+        return duration(now - self._began)
+
+    def left(self, now: float) -> str | None:
+        """``None`` while too little is done for a forecast."""
         work = sum(self._images.values())
         worked = sum(self._images[run] * share for run, share in self._share.items())
-        if worked >= _SHARE_BEFORE_A_FORECAST * work:
-            parts.append(f"{duration((now - self._began) * (work - worked) / worked)} left")
-        return ", ".join(parts)
+        if worked < _SHARE_BEFORE_A_FORECAST * work:
+            return None
+        return duration((now - self._began) * (work - worked) / worked)
+
+    def line(self, now: float) -> str:
+        """``12/75 runs done, 2 running, 1 diverged, 0:40 gone, 3:10 left``."""
+        counts = self.counts()
+        parts = [f"{counts.pop('done')}/{self._planned} runs done", f"{counts.pop('running')} running"]
+        parts += [f"{count} {name}" for name, count in counts.items() if count]
+        parts.append(f"{self.gone(now)} gone")
+        left = self.left(now)
+        return ", ".join(parts if left is None else [*parts, f"{left} left"])

@@ -17,7 +17,7 @@ from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.pool import Pool, Task
-from normfree.sweep.progress import SweepLine
+from normfree.sweep.progress import SweepProgress
 from normfree.sweep.state import MANIFEST
 
 
@@ -152,8 +152,11 @@ def run_here(
     tasks = [
         Task(cell.run_id, cell.resolved, cell.overrides) for cell in sorted(missing, key=lambda cell: -cell.images)
     ]
-    line = SweepLine(len(cells), len(cells) - len(missing), {cell.run_id: cell.images for cell in missing})
-    with Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool:
+    images = {cell.run_id: cell.images for cell in missing}
+    with (
+        Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
+        SweepProgress(len(cells), len(cells) - len(missing), images) as progress,
+    ):
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -165,11 +168,10 @@ def run_here(
             for event in pool.run(tasks):
                 if event.result is not None:
                     results[event.run_id] = event.result
-                line.show(event)
+                progress.show(event)
         finally:
             for number, handler in previous:
                 signal.signal(number, handler)
-        line.end()
         return pool.stopping
 
 

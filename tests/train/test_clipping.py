@@ -18,6 +18,7 @@ from normfree.config.schema import ClipConfig
 from normfree.runs import RunDirectory, run_id
 from normfree.train.callbacks import GradientClipping
 from normfree.train.instantiate import clipper_of
+from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 
 OWN = "tests.train.own_clipping"
@@ -163,6 +164,15 @@ def test_bad_values_are_one_line(overrides: list[str], line: str) -> None:
 def test_a_stage_that_a_network_does_not_have(tiny: Callable[..., Resolved]) -> None:
     with pytest.raises(UserError, match=r"^clip.stages=\['7'\]: choose from stem, 0, 1, 2, head$"):
         run_one(tiny("clip.stages=[7]"), [])
+    with pytest.raises(UserError, match=r"^clip.stages=\['7'\]: choose from stem, 0, 1, 2, head$"):
+        describe_plan(tiny("clip.stages=[7]"))
+
+
+def test_a_clipper_that_there_is_not(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    for start in (lambda run: run_one(run, []), describe_plan):
+        with pytest.raises(UserError, match=r"^clip._target_=nowhere.halve: no module named nowhere; start where"):
+            start(tiny("clip=custom", "clip._target_=nowhere.halve"))
+    assert not list(tmp_path.rglob("environment.json")), "told before anything is written"
 
 
 def test_what_is_clipped_names_the_run() -> None:

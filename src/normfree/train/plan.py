@@ -5,6 +5,7 @@ import torch
 from normfree.config import Resolved, UserError, optimizer_warnings, plan_batch, require_images
 from normfree.config.schema import OptimizerConfig
 from normfree.runs import RunDirectory, clip_label
+from normfree.train.clipped import check_clipping
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
@@ -15,6 +16,7 @@ def describe_plan(resolved: Resolved) -> str:
     config = resolved.config
     check_image_size(resolved)
     cost = network_cost(resolved)
+    check_clipping(resolved)
     warnings = []
     try:
         device = choose_device(resolved)

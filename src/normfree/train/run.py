@@ -14,6 +14,7 @@ from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, result_of
 from normfree.runs.provenance import difference, provenance
 from normfree.train.allocator import keep_freed_memory
+from normfree.train.clipped import check_clipping
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
 from normfree.train.image_size import check_image_size
@@ -57,6 +58,7 @@ def run_one(
     device = choose_device(resolved, rank)
     check_image_size(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
+    check_clipping(resolved)
     stop = stop or StopRequest()
     keep_freed_memory()
     if rank is not None:

@@ -15,11 +15,11 @@ from normfree.clip import (
     UnitStatistics,
     clip_grad_agc_,
     clip_grad_norm_,
-    clipped_parameters,
 )
 from normfree.config import UserError
 from normfree.config.schema import ClipConfig
 from normfree.train.clip_telemetry import ClipTelemetry
+from normfree.train.clipped import parameters_to_clip
 from normfree.train.instantiate import Clipper, clipper_of
 
 SHARDED = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
@@ -96,14 +96,7 @@ class GradientClipping(pl.Callback):
                 self._telemetry.record(trainer.global_step + 1, _network(pl_module), parameters, self.statistics)
 
     def _parameters(self, pl_module: pl.LightningModule) -> list[Tensor]:
-        network = _network(pl_module)
-        if self.clip.name != "agc":
-            return list(network.parameters())
-        assert self.clip.scope is not None, "config.validate sees to it"
-        try:
-            return list(clipped_parameters(network, self.clip.scope, self.clip.stages))
-        except ValueError as error:
-            raise UserError(f"clip.{error}" if str(error).startswith("stages") else f"clip: {error}") from error
+        return parameters_to_clip(_network(pl_module), self.clip)
 
 
 def _network(pl_module: pl.LightningModule) -> nn.Module:

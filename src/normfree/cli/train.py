@@ -11,7 +11,7 @@ from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.cli.progress import RunLine
 from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.runs import RunDirectory
-from normfree.train.ranks import rank_of
+from normfree.train.ranks import check_cores, check_ranks, rank_of
 
 
 def train(config: DictConfig) -> None:
@@ -35,6 +35,10 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     result = directory.finished_result()
     stop: int | None = None
     if result is None:
+        rank = rank_of()
+        check_ranks(resolved, rank)
+        if rank is None:
+            check_cores(resolved.config.trainer)
         require_images(resolved.config.data)
         result, stop = _train(resolved, overrides)
     if _speaks():

@@ -19,6 +19,7 @@ from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.state import MANIFEST
+from normfree.train.ranks import check_cores, refuse_more
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,9 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
         raise UserError(
             f"trainer.nodes={trainer.nodes}: this machine is one node; add hydra/launcher=slurm, or use trainer.nodes=1"
         )
+    check_cores(trainer)
+    if trainer.accelerator == "gpu" and (gpus := visible_gpus()):
+        refuse_more(trainer.devices, len(gpus), "GPU")
 
 
 def _write_manifest(cells: list[Cell]) -> None:

@@ -8,7 +8,7 @@ import torch
 from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batch
 from normfree.runs.provenance import processor
 from normfree.train.network import Cost
-from normfree.train.ranks import Rank
+from normfree.train.ranks import Rank, refuse_more
 
 _SHARE_OF_MEMORY = 0.8
 _COPIES = 3  # of every parameter: itself, its gradient and an average of gradients
@@ -23,7 +23,9 @@ def choose_device(resolved: Resolved, rank: Rank | None = None) -> torch.device:
     trainer = resolved.config.trainer
     available = torch.cuda.is_available()
     if trainer.accelerator == "gpu" and not available:
-        raise UserError("trainer=gpu: torch sees no CUDA device here; use trainer=cpu")
+        several = trainer.devices * trainer.nodes > 1
+        asked, instead = ("ddp", "ddp_cpu") if several else ("gpu", "cpu")
+        raise UserError(f"trainer={asked}: torch sees no CUDA device here; use trainer={instead}")
     device = torch.device("cuda" if available and trainer.accelerator != "cpu" else "cpu")
     if device.type == "cpu" and resolved.config.precision == "16-mixed":
         raise UserError("precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed on a processor")
@@ -32,12 +34,8 @@ def choose_device(resolved: Resolved, rank: Rank | None = None) -> torch.device:
             "model.sync_norm=true: torch synchronises BatchNorm between GPUs alone; use trainer=ddp, or leave it out"
         )
     there = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
-    if rank is None and trainer.devices > there:
-        what = "GPU" if device.type == "cuda" else "processor core"
-        raise UserError(
-            f"trainer.devices={trainer.devices}: there {'is' if there == 1 else 'are'} {there} {what}"
-            f"{'' if there == 1 else 's'} here; use trainer.devices={there}"
-        )
+    if rank is None:
+        refuse_more(trainer.devices, there, "GPU" if device.type == "cuda" else "processor core")
     if device.type == "cuda" and trainer.devices * trainer.nodes > 1:
         # SLURM may let each task see its own GPU alone.
         local = rank.local if rank is not None and there > 1 else 0

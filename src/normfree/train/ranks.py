@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from normfree.config import Resolved, UserError
+from normfree.config.schema import TrainerConfig
 
 RANK, LOCAL_RANK, WORLD_SIZE, PORT = (f"NORMFREE_{name}" for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "PORT"))
 """What :mod:`normfree.train.process_tree` tells the processes that it starts."""
@@ -78,6 +79,25 @@ def first_node(nodes: str) -> str:
         return nodes.split(",")[0]
     inner, _, suffix = rest.partition("]")
     return prefix + inner.split(",")[0].split("-")[0] + suffix.split(",")[0]
+
+
+def check_cores(trainer: TrainerConfig) -> None:
+    """A process a device: processors have as many devices as cores.
+
+    Raises:
+        UserError: more devices than there are.
+    """
+    if trainer.accelerator == "cpu":
+        refuse_more(trainer.devices, os.cpu_count() or 1, "processor core")
+
+
+def refuse_more(devices: int, there: int, what: str) -> None:
+    """Raises a UserError that names the devices that there are, if they are fewer than asked for."""
+    if devices > there:
+        verb, ending = ("is", "") if there == 1 else ("are", "s")
+        raise UserError(
+            f"trainer.devices={devices}: there {verb} {there} {what}{ending} here; use trainer.devices={there}"
+        )
 
 
 def check_ranks(resolved: Resolved, rank: Rank | None, environment: Mapping[str, str] | None = None) -> None:

@@ -4,10 +4,11 @@ import difflib
 import re
 import sys
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, ValidationError
 
 from normfree.config import TrainConfig, UserError
 
@@ -80,29 +81,45 @@ def _no_such_key(key: str) -> str:
 
 
 def _wrong_type(error: BaseException) -> str:
-    if not isinstance(error, OmegaConfBaseException):
+    key = getattr(error, "full_key", None)
+    if not isinstance(error, ValidationError) or not key:
         return ""
     found = re.search(r"Value '(.*?)'(?: of type '(\w+)')? (?:could not|is not|cannot)", str(error), re.DOTALL)
-    key = getattr(error, "full_key", None)
-    if not found or not key:
+    typed = (word.partition("=") for word in sys.argv[1:])
+    value = found.group(1) if found else next((text for name, _, text in typed if name.lstrip("+~") == key), None)
+    if value is None:
         return ""
     kind = _kind(key)
-    return f"{key}={found.group(1)}: not {kind}" if kind else _one_line(f"{key}: {error}")
+    return f"{key}={value}: not {kind}" if kind else _one_line(f"{key}={value}: {str(error).splitlines()[0]}")
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", list: "a list"}
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    list: "a list",
+    dict: "names and values",
+}
 
 
 def _kind(key: str) -> str:
+    """What a key's value is, in words; of ``key[0]`` what an element is."""
     kind: Any = TrainConfig
-    for part in key.split("["):
-        for name in part.rstrip("]").split("."):
-            if is_dataclass(kind) and isinstance(kind, type):
-                kind = get_type_hints(kind).get(name)
-    options = [option for option in (get_args(kind) or (kind,)) if option is not type(None)]
-    origin = getattr(options[0], "__origin__", options[0]) if options else None
-    text = _KINDS.get(origin, "") if isinstance(origin, type) else ""
-    return f"{text}, or null" if text and type(None) in get_args(kind) else text
+    name, *places = key.split("[")
+    for part in name.split("."):
+        kind = get_type_hints(kind).get(part) if is_dataclass(kind) and isinstance(kind, type) else None
+    for _ in places:
+        kind = next(iter(get_args(_alone(kind))), None)
+    text = _KINDS.get(get_origin(_alone(kind)) or _alone(kind), "")
+    return f"{text}, or null" if text and _alone(kind) is not kind else text
+
+
+def _alone(kind: Any) -> Any:
+    """A type without ``| None``."""
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return next(option for option in get_args(kind) if option is not type(None))
+    return kind
 
 
 def schema_keys(schema: type, prefix: str = "") -> list[str]:

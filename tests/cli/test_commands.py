@@ -200,7 +200,7 @@ def test_ctrl_c_in_a_sweep_leaves_no_process_and_resumable_runs(tmp_path: Path) 
     output, errors = process.communicate(timeout=15)
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert "2 preempted, 1 missing" in output
+    assert "2 preempted, 1 planned" in output
     assert "the same command goes on" in errors
     _, alive = psutil.wait_procs(children, timeout=10 - (time.monotonic() - began))
     assert not alive

@@ -77,7 +77,7 @@ def test_the_account_names_failures() -> None:
         [("a", {"status": "finished"}), ("b", {"status": "failed", "reason": "ValueError: no"}), ("c", None)]
     )
     assert not complete
-    assert lines[0] == "3 runs: 1 finished, 1 failed, 1 missing"
+    assert lines[0] == "3 runs: 1 finished, 1 failed, 1 planned"
     assert "failed: b: ValueError: no" in lines
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from normfree.runs import TERMINAL
 
-ORDER = ("finished", "stalled", "diverged", "failed", "preempted", "missing")
+ORDER = ("finished", "stalled", "diverged", "failed", "preempted", "missing", "planned")
 
 
 def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str], bool]:
@@ -40,4 +40,4 @@ def tracebacks(of_runs: Iterable[tuple[str, str | None]]) -> list[str]:
 
 
 def _status(result: dict[str, Any] | None) -> str:
-    return "missing" if result is None else str(result["status"])
+    return "planned" if result is None else str(result["status"])

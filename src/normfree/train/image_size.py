@@ -1,10 +1,8 @@
 """Images too small for a network are refused before anything is trained."""
 
-import torch
-
 from normfree.config import Resolved, UserError
-from normfree.nets import ClassifierNetwork, list_models, minimum_image_size, model_info
-from normfree.train.network import build_network
+from normfree.nets import list_models, model_info
+from normfree.train.network import least_image_size
 
 
 def check_image_size(resolved: Resolved) -> None:
@@ -13,12 +11,9 @@ def check_image_size(resolved: Resolved) -> None:
     Raises:
         UserError: the network cannot be built, or halves its maps more often than the images allow.
     """
-    with torch.device("meta"):
-        network = build_network(resolved)
-    assert isinstance(network, ClassifierNetwork)
-    if network.library is not None:
+    least = least_image_size(resolved)
+    if least is None:
         return
-    least = minimum_image_size(network)
     model, data = resolved.config.model, resolved.config.data
     for key, size in (("train_size", data.train_size), ("test_size", data.test_size)):
         if size < least:

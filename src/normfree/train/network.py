@@ -14,6 +14,7 @@ from normfree.nets import (
     count_parameters,
     create_model,
     estimate_activation_bytes,
+    minimum_image_size,
     model_info,
 )
 
@@ -56,6 +57,15 @@ def network_cost(resolved: Resolved) -> Cost:
     return _cost(json.dumps(_description(resolved)), model.normalizer, data.train_size, data.test_size)
 
 
+def least_image_size(resolved: Resolved) -> int | None:
+    """Side in pixels of the smallest images for the network, ``None`` for one of another library; worked out once.
+
+    Raises:
+        UserError: as :func:`build_network`.
+    """
+    return _least_image_size(json.dumps(_description(resolved)), resolved.config.model.normalizer)
+
+
 def _description(resolved: Resolved) -> dict[str, Any]:
     model, data = resolved.config.model, resolved.config.data
     overrides = {
@@ -83,6 +93,13 @@ def _subject(name: str) -> str:
     """How the command line calls a network."""
     family, _, inner = name.partition("/")
     return f"model={family} model.name={inner}" if inner else f"model={name}"
+
+
+@cache
+def _least_image_size(description: str, normalizer: str) -> int | None:
+    with torch.device("meta"):
+        network = _build(json.loads(description), normalizer)
+    return minimum_image_size(network) if network.library is None else None
 
 
 @cache

@@ -42,6 +42,7 @@ class GradientClipping(pl.Callback):
         self.clip = clip
         self.statistics: ClipStatistics | None = None
         self._telemetry = telemetry
+        self._clipped: list[Tensor] = []
         self._custom: Clipper | None = clipper_of(clip) if clip.name == "custom" else None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -59,6 +60,7 @@ class GradientClipping(pl.Callback):
             )
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._clipped = parameters_to_clip(_network(pl_module), self.clip)
         if self.clip.name == "none":
             return
         fused = any(group.get("fused") for optimizer in trainer.optimizers for group in optimizer.param_groups)
@@ -67,7 +69,6 @@ class GradientClipping(pl.Callback):
                 f"clip={self.clip.name}, precision=16-mixed and a fused optimizer: it unscales gradients after they "
                 "were clipped; make the optimizer with fused=False, or use precision=bf16-mixed"
             )
-        self._parameters(pl_module)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._telemetry is not None:
@@ -76,7 +77,7 @@ class GradientClipping(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        parameters = self._parameters(pl_module)
+        parameters = self._clipped
         if self.clip.name == "none":
             norm = _norm(parameters)
             nothing = torch.zeros((), dtype=torch.int64, device=norm.device)
@@ -94,9 +95,6 @@ class GradientClipping(pl.Callback):
             self.statistics = clip_grad_agc_(parameters, factor, eps, unit)
             if self._telemetry is not None:
                 self._telemetry.record(trainer.global_step + 1, _network(pl_module), parameters, self.statistics)
-
-    def _parameters(self, pl_module: pl.LightningModule) -> list[Tensor]:
-        return parameters_to_clip(_network(pl_module), self.clip)
 
 
 def _network(pl_module: pl.LightningModule) -> nn.Module:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from normfree.cli.command import EXIT_OK
-from normfree.config import UserError
-from normfree.report.probe_keys import AugmentKeys, ProbeKeys, SignalKeys
+from normfree.cli.command import EXIT_INTERRUPTED, EXIT_OK
+from normfree.config import Resolved, UserError
+from normfree.report.probe_keys import AugmentKeys, Cut, ProbeKeys, SignalKeys, SplitKeys, typed
 from normfree.runs.provenance import commit, processor, version
 
 
@@ -25,7 +26,7 @@ def probe(keys: ProbeKeys) -> int:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
-    if isinstance(keys, SignalKeys):
+    if isinstance(keys, SignalKeys | SplitKeys):
         _train_sizes(keys.model)  # an unknown one is told before anything is made
     target = Path(keys.reports_dir) / "probes"
     try:
@@ -112,11 +113,84 @@ def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str
     return files, f"{stem}.md"
 
 
+class _Case(NamedTuple):
+    """A network with its clipping and its ghost batches; the names are those of the report's columns."""
+
+    model: str
+    clip: str
+    ghost_batch: int | None
+
+
+def _split(keys: SplitKeys, console: Console) -> tuple[dict[str, bytes], str]:
+    from normfree.nets import model_info
+    from normfree.train.lightning_noise import quieten
+    from normfree.train.ranks import check_cores
+    from normfree.train.split_law import SplitRow, split_law
+
+    quieten()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="normfree-split-") as place:
+        cases: dict[_Case, list[Resolved]] = {}
+        for model in keys.model:
+            normed = model_info(model).normalizer == "batchnorm"
+            for ghost in (None, *(keys.ghost_batches if normed else ())):
+                case = _Case(model, "none" if normed else "agc", ghost)
+                cases[case] = [
+                    _cut_run(keys, case, cut, f"{place}/{len(cases)}-{cut.devices}-{cut.accumulation}")
+                    for cut in keys.cuts
+                ]
+        for run in (run for runs in cases.values() for run in runs):
+            check_cores(run.config.trainer)
+        from normfree.report.split_figure import cut_label
+        from normfree.report.split_page import SplitConditions, case_name, split_files, split_table, split_terminal
+
+        try:
+            for case, runs in cases.items():
+                name = case_name(case.model, case.clip, case.ghost_batch, runs[0].norm_batch is not None)
+                with console.status(name) as status:
+
+                    def told(row: SplitRow, name: str = name, status: Any = status) -> None:
+                        status.update(f"{name}: {cut_label(row.devices, row.micro_batch, row.accumulation)} done")
+
+                    began = time.monotonic()
+                    measured = split_law(runs, told)
+                rows += [{"case": name, **case._asdict(), **asdict(row)} for row in measured]
+                seconds = time.monotonic() - began
+                console.print(f"{name}: {len(runs)} cuts, {seconds:.1f} s", highlight=False)
+        except KeyboardInterrupt:
+            console.print("interrupted; nothing was written", highlight=False)
+            raise SystemExit(EXIT_INTERRUPTED) from None
+    table = split_table(rows)
+    console.print(split_terminal(table))
+    conditions = SplitConditions(keys.batch, keys.steps, keys.seed, keys.image_size)
+    with console.status("drawing"):
+        files = split_files(table, conditions, stem := _file_name(keys), _command(keys), _made_with())
+    return files, f"{stem}.md"
+
+
+def _cut_run(keys: SplitKeys, case: _Case, cut: Cut, place: str) -> Resolved:
+    """The run of one cut: nothing in it is random but what the seed and the image decide."""
+    from normfree.cli.compose import compose_run
+
+    options = [
+        f"model={case.model}", f"clip={case.clip}", "data=mnist5k", "augment=shift", "recipe=small",
+        f"data.train_size={keys.image_size}", f"data.test_size={keys.image_size}", f"batch={keys.batch}",
+        f"steps={keys.steps}", f"seed={keys.seed}", f"optimizer.warmup_steps={min(1, keys.steps - 1)}",
+        "precision=64-true", "model.drop_rate=0", "model.stochastic_depth_rate=0", "trainer=ddp_cpu",
+        f"trainer.devices={cut.devices}", f"trainer.micro_batch={cut.micro_batch}", "trainer.threads=1",
+        f"runs_dir={place}",
+    ]  # fmt: skip
+    if case.ghost_batch is not None:
+        options.append(f"model.ghost_batch={case.ghost_batch}")
+    return compose_run(options)
+
+
 def _file_name(keys: ProbeKeys) -> str:
     """What is looked at, then what differs from the defaults: ``resnet50-nf_resnet50-seed1``."""
     looked = (name.replace("/", "_") for name in getattr(keys, _needed(keys)))
     changed = {name: value for name, value in _changed(keys).items() if name != "root"}
-    return "-".join((*looked, *(value if name == "data" else f"{name}{value}" for name, value in changed.items())))
+    parts = (value if name == "data" else f"{name}{value.replace(',', '_')}" for name, value in changed.items())
+    return "-".join((*looked, *parts))
 
 
 def _command(keys: ProbeKeys) -> str:
@@ -139,8 +213,12 @@ def _changed(keys: ProbeKeys) -> dict[str, str]:
     """Values as typed, of what differs from the defaults."""
     default = asdict(type(keys)())
     plain = {n: v for n, v in asdict(keys).items() if v != default[n] and n not in (_needed(keys), "reports_dir")}
-    return {name: value if isinstance(value, str) else f"{value:g}" for name, value in plain.items()}
+    return {name: typed(value) for name, value in plain.items()}
 
 
-PROBES: dict[str, Callable[[Any, Console], tuple[dict[str, bytes], str]]] = {"signal": _signal, "augment": _augment}
+PROBES: dict[str, Callable[[Any, Console], tuple[dict[str, bytes], str]]] = {
+    "signal": _signal,
+    "augment": _augment,
+    "split": _split,
+}
 """Name -> what looks: gives the files of the report and the name of its page."""

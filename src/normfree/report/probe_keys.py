@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from normfree.config.errors import UserError
 from normfree.study.experiment import nearest
 
-MOST_NETWORKS, MOST_OPTIONS = 4, 12
+MOST_NETWORKS, MOST_OPTIONS, MOST_NUMBERS = 4, 12, 6
+DIGIT_SIZES = (7, 10, 14, 20, 28)
 
 
 def key(default: Any, text: str, read: Callable[[str], Any] = str) -> Any:
@@ -28,6 +29,29 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def whole_numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
+    """Reads whole numbers within bounds, with commas between them; gives them in ascending order."""
+    one = whole_number(least, most)
+
+    def read(text: str) -> tuple[int, ...]:
+        try:
+            values = [one(part) for part in text.split(",")]
+        except ValueError as error:
+            raise ValueError(f"{error}, or several with commas between them") from error
+        if len(set(values)) < len(values) or len(values) > MOST_NUMBERS:
+            raise ValueError(f"give each number once, and up to {MOST_NUMBERS}")
+        return tuple(sorted(values))
+
+    return read
+
+
+def digit_size(text: str) -> int:
+    """Reads a size at which the embedded digits exist."""
+    if not text.isascii() or not text.isdigit() or int(text) not in DIGIT_SIZES:
+        raise ValueError(f"give one of {', '.join(map(str, DIGIT_SIZES))}")
+    return int(text)
 
 
 def finite_number(text: str) -> float:
@@ -119,16 +143,91 @@ class AugmentKeys(ProbeKeys):
     images: int = key(10, "columns of the sheet", whole_number(2, 16))
 
 
-PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys, AugmentKeys)}
+class Cut(NamedTuple):
+    """One way to cut a batch: ``devices x micro_batch x accumulation``."""
+
+    devices: int
+    micro_batch: int
+    accumulation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitKeys(ProbeKeys):
+    """What `probe=split` can be told.
+
+    Raises:
+        UserError: a batch or a ghost batch that does not divide.
+    """
+
+    probe: ClassVar[str] = "split"
+    about: ClassVar[str] = "one batch cut over devices and accumulation: what that changes"
+    example: ClassVar[str] = "model=nf_resnet20,nfnet_nano,resnet20"
+
+    model: tuple[str, ...] = key(("nf_resnet20", "nfnet_nano", "resnet20"), f"up to {MOST_NETWORKS} networks", networks)
+    batch: int = key(48, "digits in one optimizer step", whole_number(2, 1024))
+    devices: tuple[int, ...] = key((1, 2), "processes, with commas between them", whole_numbers(1, 64))
+    accumulation: tuple[int, ...] = key((1, 2, 4), "micro batches a device adds up to one step", whole_numbers(1, 64))
+    ghost_batch: tuple[int, ...] | None = key(
+        None, "each a case of every BatchNorm network; default: 1 and the smallest micro batch", whole_numbers(1, 1024)
+    )
+    steps: int = key(8, "optimizer steps", whole_number(1, 1000))
+    image_size: int = key(14, f"side in pixels: {', '.join(map(str, DIGIT_SIZES))}", digit_size)
+
+    def __post_init__(self) -> None:
+        for devices in self.devices:
+            for count in self.accumulation:
+                if self.batch % (unit := devices * count):
+                    lower, upper = self.batch // unit * unit, (self.batch // unit + 1) * unit
+                    nearest = f"batch={lower} or batch={upper}" if lower else f"batch={upper}"
+                    raise UserError(
+                        f"batch={self.batch}: does not divide into devices={devices} x accumulation={count} = {unit}; "
+                        f"use {nearest}"
+                    )
+        for ghost in self.ghost_batches:
+            for cut in self.cuts:
+                if cut.micro_batch % ghost:
+                    raise UserError(
+                        f"ghost_batch={ghost}: does not divide the micro batch of {cut.micro_batch} images "
+                        f"(devices={cut.devices} x accumulation={cut.accumulation}); "
+                        f"use a divisor of {math.gcd(*(one.micro_batch for one in self.cuts))}"
+                    )
+
+    @property
+    def cuts(self) -> list[Cut]:
+        """The batch in one piece, then every other cut, from large to small micro batches."""
+        asked = {(devices, count) for devices in self.devices for count in self.accumulation} | {(1, 1)}
+        found = [Cut(devices, self.batch // (devices * count), count) for devices, count in asked]
+        return sorted(found, key=lambda cut: (-cut.micro_batch, cut.devices))
+
+    @property
+    def ghost_batches(self) -> tuple[int, ...]:
+        """Those asked for, or one image and the smallest micro batch."""
+        if self.ghost_batch is not None:
+            return self.ghost_batch
+        return tuple(sorted({1, math.gcd(*(cut.micro_batch for cut in self.cuts))}))
+
+
+PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys, AugmentKeys, SplitKeys)}
+
+
+def typed(value: Any) -> str:
+    """A value as it is typed."""
+    if isinstance(value, tuple):
+        return ",".join(map(typed, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def keys_of_probe(name: str) -> str:
     """The part of `--help` on one probe."""
     probe = PROBES[name]
     lines = [f"  python report.py probe={name} {probe.example}     {probe.about}", ""]
+    width = max(11, *(len(each.name) for each in fields(probe)))
     for each in fields(probe):
-        default = "" if each.default in ((), None) else f"{each.default:g}" if each.type == "float" else each.default
-        lines.append(f"    {each.name:11}  {default!s:8} {each.metadata['text']}")
+        default = "" if each.default in ((), None) else typed(each.default)
+        text = each.metadata["text"]
+        if len(default) > 8:
+            default, text = "", f"{text}; default: {default}"
+        lines.append(f"    {each.name:{width}}  {default:8} {text}")
     return "\n".join(lines)
 
 
@@ -160,7 +259,7 @@ def read_probe(arguments: Sequence[str]) -> ProbeKeys:
         except ValueError as error:
             raise UserError(f"{entry}={text}: {error}") from error
     needed, _, example = PROBES[name].example.partition("=")
-    if needed not in values:
+    if not values.get(needed) and getattr(PROBES[name], needed) == ():
         what = "networks" if needed == "model" else "options"
         raise UserError(f"{needed}: is missing; probe={name} needs {what}, such as {needed}={example}")
     return PROBES[name](**values)

@@ -1,0 +1,111 @@
+"""What cutting a batch changes, measured: nothing without BatchNorm, and with it all that its statistics see."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.train.test_ranks import furthest, weights
+
+from normfree.config import Resolved, UserError
+from normfree.train.split_law import SplitRow, split_law
+
+EXACT = (
+    "precision=64-true", "steps=4", "lr=0.1", "batch=48", "model.drop_rate=0", "model.stochastic_depth_rate=0",
+    "trainer=ddp_cpu", "trainer.threads=1",
+)  # fmt: skip
+Cuts = Callable[..., list[Resolved]]
+
+
+@pytest.fixture
+def cuts(tiny: Callable[..., Resolved], tmp_path: Path) -> Cuts:
+    """The same run cut into (devices, micro batch), the first in one piece."""
+
+    def make(*options: str, into: list[tuple[int, int]]) -> list[Resolved]:
+        return [
+            tiny(
+                *EXACT,
+                *options,
+                f"trainer.devices={devices}",
+                f"trainer.micro_batch={micro_batch}",
+                f"runs_dir={tmp_path / f'{devices}-{micro_batch}'}",
+            )
+            for devices, micro_batch in [(1, 48), *into]
+        ]
+
+    return make
+
+
+def test_without_batchnorm_every_cut_is_the_whole_batch(cuts: Cuts) -> None:
+    runs = cuts("clip=agc", into=[(1, 12), (2, 12)])
+    heard: list[SplitRow] = []
+    whole, accumulated, ranks = split_law(runs, heard.append)
+    assert heard == [whole, accumulated, ranks]
+    assert [(row.devices, row.micro_batch, row.accumulation) for row in heard] == [(1, 48, 1), (1, 12, 4), (2, 12, 2)]
+    assert (whole.update_difference, whole.loss_difference, whole.one_device_difference) == (0, 0, None)
+    assert all(row.norm_batch is None for row in heard)
+    assert all(row.moved == whole.moved > 1e-3 for row in heard)
+    for row in (accumulated, ranks):
+        assert row.weight_difference < row.update_difference < 1e-10
+        assert max(row.parameter_difference, row.loss_difference) < 1e-10
+    assert ranks.one_device_difference is not None
+    assert ranks.one_device_difference < 1e-10
+    assert accumulated.one_device_difference is None
+    # The other test's measure, on the same checkpoints.
+    assert furthest(weights(runs[2]), weights(runs[0])) < 1e-10
+
+
+def test_with_batchnorm_a_cut_is_another_network_however_many_devices(cuts: Cuts) -> None:
+    runs = cuts("model=resnet20", "clip=none", into=[(1, 12), (2, 12)])
+    whole, accumulated, ranks = split_law(runs)
+    assert (whole.norm_batch, accumulated.norm_batch, ranks.norm_batch) == (48, 12, 12)
+    for row in (accumulated, ranks):
+        assert row.update_difference > row.weight_difference > 1e-3
+        assert row.update_difference == pytest.approx(row.weight_difference / row.moved)
+        assert 1e-3 < row.parameter_difference <= 2
+        assert row.loss_difference > 1e-5
+    assert ranks.one_device_difference is not None
+    assert ranks.one_device_difference < 1e-10
+
+
+def test_ghost_batches_are_alike_where_they_hold_the_same_images(cuts: Cuts) -> None:
+    network = ("model=resnet20", "clip=none")
+    alone = split_law(cuts(*network, "model.ghost_batch=1", into=[(2, 12)]))
+    assert [row.norm_batch for row in alone] == [1, 1]
+    assert alone[1].update_difference < 1e-10
+    # Groups are formed within a micro batch: the same micro batches have the same groups, other cuts have others.
+    _, accumulated, ranks = split_law(cuts(*network, "model.ghost_batch=6", into=[(1, 24), (2, 24)]))
+    assert accumulated.norm_batch == ranks.norm_batch == 6
+    assert accumulated.update_difference > 1e-3
+    assert ranks.one_device_difference is not None
+    assert ranks.one_device_difference < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("precision=32-true", "64-true alone"),
+        ("model.drop_rate=0.1", "dropout and stochastic depth"),
+        ("model.stochastic_depth_rate=null", "dropout and stochastic depth"),
+        ("augment.mixup=0.2", "MixUp"),
+        ("optimizer.sam_rho=0.05", "SAM"),
+    ],
+)
+def test_what_depends_on_the_cut_is_refused(cuts: Cuts, change: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        split_law(cuts(change, into=[]))
+
+
+def test_runs_of_one_law_differ_in_their_cut_alone(cuts: Cuts) -> None:
+    runs = cuts(into=[(1, 12)])
+    with pytest.raises(ValueError, match="the first run is what the others are compared with"):
+        split_law(runs[::-1])
+    with pytest.raises(ValueError, match="more than how their batch is cut"):
+        split_law([runs[0], *cuts("seed=1", into=[])])
+    with pytest.raises(ValueError, match="runs_dir of its own"):
+        split_law([runs[0], runs[0]])
+
+
+def test_a_run_that_diverges_ends_in_one_line(cuts: Cuts) -> None:
+    with pytest.raises(UserError, match="model=resnet20: 1 x 48 images diverged") as error:
+        split_law(cuts("model=resnet20", "clip=none", "lr=1e200", into=[]))
+    assert "\n" not in str(error.value)

@@ -170,7 +170,7 @@ class SplitKeys(ProbeKeys):
     ghost_batch: tuple[int, ...] | None = key(
         None, "each a case of every BatchNorm network; default: 1 and the smallest micro batch", whole_numbers(1, 1024)
     )
-    steps: int = key(8, "optimizer steps", whole_number(1, 1000))
+    steps: int = key(4, "optimizer steps", whole_number(1, 1000))
     image_size: int = key(14, f"side in pixels: {', '.join(map(str, DIGIT_SIZES))}", digit_size)
 
     def __post_init__(self) -> None:

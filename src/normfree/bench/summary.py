@@ -160,7 +160,7 @@ def _data(rows: list[Row]) -> str:
 
 
 def _loop(rows: list[Row]) -> str:
-    head = ["what", "network", "clip", "px", "batch", "subject", "time", "over the bare loop", "clock"]
+    head = ["what", "network", "clip", "px", "batch", "subject", "time", "times the bare loop", "clock"]
     body = []
     for row in rows:
         place = [row[key] for key in ("what", "model", "clip", "size", "batch", "subject")]
@@ -173,18 +173,20 @@ def _sweep(rows: list[Row]) -> str:
     head = [
         "experiment",
         "overrides",
-        "cells",
         "launcher",
         "processes",
+        "cells",
         "steps",
         "time",
-        "over the basic launcher",
+        "ratio a step",
+        "alike",
         "clock",
     ]
     body = []
     for row in rows:
-        place = [row[key] for key in ("experiment", "overrides", "cells", "launcher", "workers", "steps_done")]
-        body.append([*place, f"{float(row['value']):.0f} {row['unit']}", _with_quartiles(row, "ratio"), row["clock"]])
+        place = [row[key] for key in ("experiment", "overrides", "launcher", "workers", "cells", "steps_done")]
+        time = f"{float(row['value']):.0f} {row['unit']}"
+        body.append([*place, time, _with_quartiles(row, "ratio"), row["alike"], row["clock"]])
     return _markdown(head, body)
 
 

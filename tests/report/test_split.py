@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from tests.conftest import command_line
+from tests.conftest import ROOT, command_line
 
 from normfree.config import UserError
 from normfree.report import split_figure
@@ -109,6 +109,11 @@ def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Pat
     assert "| nf_resnet20, AGC | 0 | 6e-16 |" in page
     assert "| resnet20, BatchNorm, ghost batches of 6 | 0.8 | - |" in page
     assert "it is not measured here" in page
+    free = table()[lambda rows: rows["model"] == "nf_resnet20"]
+    page = split_files(free, *arguments[1:])["cut.md"].decode()
+    assert "BatchNorm is" not in page
+    assert "even with BatchNorm" not in page
+    assert "model.sync_norm" not in page
 
 
 def test_keys_are_read_and_cut_the_batch() -> None:
@@ -195,3 +200,26 @@ def test_help_names_the_probe_and_its_keys() -> None:
         "ghost_batch ",
     ):
         assert part in shown
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "reports" / "probes" / "split").glob("*.csv")), ids=lambda file: file.stem
+)
+def test_a_stored_report_holds_what_the_project_promises(file: Path) -> None:
+    """Measured with processes and from a commit without changes: exact without BatchNorm, and not with it."""
+    rows = pd.read_csv(file)
+    page = file.with_suffix(".md").read_text(encoding="utf-8")
+    assert f"model={','.join(dict.fromkeys(rows['model']))}" in page
+    assert "uncommitted changes" not in page
+    cut = rows[(rows["devices"] > 1) | (rows["accumulation"] > 1)]
+    assert cut["devices"].max() > 1
+    free = cut["norm_batch"].isna()
+    assert cut[free]["model"].nunique() >= 2
+    assert cut[free][["update_difference", "parameter_difference", "loss_difference"]].lt(BOUND).all(axis=None)
+    assert cut[~free & cut["ghost_batch"].isna()]["update_difference"].gt(1e-3).all()
+    for kind in ("png", "pdf", "svg"):
+        assert file.with_suffix(f".{kind}").is_file()
+
+
+def test_the_figure_of_the_readme_is_stored() -> None:
+    assert (ROOT / "reports" / "probes" / "split" / "nf_resnet20-nfnet_nano-resnet20.csv").is_file()

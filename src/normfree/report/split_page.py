@@ -59,6 +59,7 @@ def split_files(
     text = _PAGE.format(
         command=command, name=name, caption=caption(table, conditions), answer=answer(table),
         table=_markdown(table), made_with=made_with, batch=conditions.batch,
+        synchronised=_SYNCHRONISED if table["norm_batch"].notna().any() else "",
     )  # fmt: skip
     return {f"{name}.csv": csv(table), **files, f"{name}.md": text.encode()}
 
@@ -80,11 +81,14 @@ Does it matter to a network whether its batch comes in one piece or in parts?
 
 All cuts, with differences of single parameters and of the training loss: [{name}.csv]({name}.csv).
 
+{synchronised}Measured with {made_with}.
+"""
+
+_SYNCHRONISED = """\
 BatchNorm that is synchronised between devices (`model.sync_norm=true`) takes its statistics over the micro batches of
 all of them: by its definition it undoes the cut over devices, and not the one over accumulation. torch has it for GPUs
 alone, and it is not measured here.
 
-Measured with {made_with}.
 """
 
 
@@ -106,9 +110,10 @@ def answer(table: pd.DataFrame) -> str:
     known = shown.dropna(subset=["one_device_difference"])
     if len(known):
         most = known["one_device_difference"].max()
+        even = ", not even with BatchNorm" if known["norm_batch"].notna().any() else ""
         if most < BOUND:
             said.append(
-                "- Devices by themselves change nothing, with BatchNorm either: several end where one device ends that "
+                f"- Devices by themselves change nothing{even}: several end where one device ends that "
                 f"accumulates the same micro batches, to {_number(most)} of the way trained."
             )
         else:

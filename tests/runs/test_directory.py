@@ -1,13 +1,20 @@
 import errno
 import multiprocessing
 import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from normfree.config import UserError
+from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.files import write_json_atomic
+
+GONE = 2**22 + 1
+"""Above the largest process id that Linux gives."""
 
 
 @pytest.fixture
@@ -61,6 +68,30 @@ def test_a_second_process_is_told_who_holds_the_run(directory: RunDirectory) -> 
         pass
 
 
+def test_a_failure_elsewhere_does_not_replace_a_result(tiny: Callable[..., Resolved]) -> None:
+    """A process that was refused because another held the run may come to record that when the other is done."""
+    run = tiny()
+    directory = RunDirectory.of(run)
+    directory.create()
+    directory.write_result({"status": "finished"})
+    assert directory.record_failure(run, "another process is training it")["status"] == "finished"
+    assert directory.finished_result() is not None
+
+
+def test_a_lock_is_waited_for_while_its_owner_is_gone(directory: RunDirectory) -> None:
+    """What a killed process has started holds its lock a little longer."""
+    holding, letting_go = os.pipe()
+    with directory.locked() as lock:
+        orphan = subprocess.Popen(["cat"], stdin=holding, pass_fds=[lock])
+    (directory.path / "lock").write_text(str(GONE), encoding="utf-8")
+    threading.Timer(0.5, os.close, [letting_go]).start()
+    os.close(holding)
+    began = time.monotonic()
+    with directory.locked():
+        assert time.monotonic() - began > 0.4
+    assert orphan.wait(10) == 0
+
+
 def test_a_reader_never_sees_half_a_file(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.write_result({"status": "preempted"})
 
@@ -88,8 +119,10 @@ def test_on_a_full_disk_the_reserve_makes_room_for_the_result(
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", full_while_reserved)
-    directory.write_result({"status": "preempted"})
+    with directory.locked():
+        assert reserve.exists()
+        monkeypatch.setattr(os, "fsync", full_while_reserved)
+        directory.write_result({"status": "preempted"})
     assert directory.read_result() is not None
 
 

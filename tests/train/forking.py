@@ -1,7 +1,7 @@
 """Runs in processes that can be killed, forked from one that has imported everything: a run starts in no time.
 
 ``python -m tests.train.forking`` reads a line of overrides, forks, answers with the child's process id and, when it has
-ended, with how.
+ended, with how and with what it was refused for.
 """
 
 import json
@@ -13,13 +13,29 @@ from typing import Self
 
 import psutil
 
+REFUSED = 2
+
 
 class Forking:
-    """``with Forking() as fork: process = fork.start("model=resnet20", ...)``."""
+    """``with Forking() as fork: process = fork.start("model=resnet20", ...)``.
+
+    Args:
+        inside: a command line that the server is started by, for instance in a namespace of its own.
+
+    Attributes:
+        refusal: what the process that ended last was refused for, or nothing.
+    """
+
+    def __init__(self, *inside: str) -> None:
+        self._inside = inside
+        self.refusal = ""
 
     def __enter__(self) -> Self:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.train.forking"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*self._inside, sys.executable, "-m", "tests.train.forking"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._answer() == "ready\n"
         return self
@@ -32,6 +48,11 @@ class Forking:
         self._server.kill()
         self._server.communicate()
 
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._server.pid
+
     def start(self, *overrides: str) -> psutil.Process:
         """A process that trains this run."""
         assert self._server.stdin is not None
@@ -41,7 +62,8 @@ class Forking:
 
     def ended(self) -> int:
         """Wait for the process started last; its exit code, negative for a signal."""
-        return int(self._answer())
+        code, self.refusal = json.loads(self._answer())
+        return int(code)
 
     def _answer(self) -> str:
         assert self._server.stdout is not None
@@ -53,6 +75,7 @@ def serve() -> None:
     import torch
     from tests.conftest import resolved
 
+    from normfree.config import UserError
     from normfree.train.lightning_noise import quieten
     from normfree.train.run import run_one
 
@@ -62,13 +85,22 @@ def serve() -> None:
     os.dup2(2, 1)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
+        listening, telling = os.pipe()
         child = os.fork()
         if child == 0:
-            result = run_one(resolved(*json.loads(line)), [])
-            os._exit(0 if result["status"] in ("finished", "stalled", "diverged") else 1)
+            try:
+                result = run_one(resolved(*json.loads(line)), [])
+                os._exit(0 if result["status"] in ("finished", "stalled", "diverged") else 1)
+            except UserError as error:
+                os.write(telling, str(error).encode())
+                os._exit(REFUSED)
         print(child, file=answers, flush=True)
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+        os.close(telling)
+        os.set_blocking(listening, False)
+        with os.fdopen(listening, "rb") as refusal:
+            said = (refusal.read() or b"").decode()
+        print(json.dumps([os.waitstatus_to_exitcode(status), said]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,62 +1,24 @@
 """Runs killed without warning, at random moments, end as if nothing had happened."""
 
-import json
 import os
 import random
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
-import torch
-from tests.train.forking import Forking
+from tests.train.forking import REFUSED, Forking
+from tests.train.killed import RUN, Record, alive, wait_for
 
 KILLS = 20
-RUN = (
-    "model=nfnet_nano",
-    "model.width=[16,16,16]",
-    "model.group_size=8",
-    "model.drop_rate=0.3",
-    "model.stochastic_depth_rate=0.3",
-    "data.train_size=7",
-    "batch=50",
-    "trainer.micro_batch=25",
-    "steps=20",
-    "optimizer.warmup_steps=2",
-    "optimizer.ema_decay=0.9",
-    "trainer.log_every=3",
-    "trainer.checkpoint_minutes=0.0005",
-)
+RACES = 6
 
 
 @pytest.fixture(scope="module")
 def fork() -> Iterator[Forking]:
     with Forking() as forking:
         yield forking
-
-
-class Record:
-    """What a run has left in its directory."""
-
-    def __init__(self, runs: Path) -> None:
-        (self.path,) = (path.parent for path in runs.rglob("result.json"))
-        self.result: dict[str, Any] = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
-        checkpoint = torch.load(self.path / "checkpoints" / "final.ckpt", weights_only=True)
-        self.weights: dict[str, torch.Tensor] = checkpoint["state_dict"]
-        self.average: dict[str, torch.Tensor] = checkpoint["ema"]["weights"]
-        lines = (self.path / "metrics.csv").read_text(encoding="utf-8").splitlines()
-        self.rows = [line.rsplit(",", 1)[0] for line in lines]  # the last column is the speed
-
-    def must_equal(self, other: "Record") -> None:
-        assert self.rows == other.rows
-        assert self.result["metrics"] == other.result["metrics"]
-        for ours, theirs in ((self.weights, other.weights), (self.average, other.average)):
-            assert ours.keys() == theirs.keys()
-            for name, value in ours.items():
-                assert torch.equal(value, theirs[name]), name
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +59,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
 ) -> None:
     expected, _ = undisturbed
     process = fork.start(*RUN, f"runs_dir={tmp_path}")
-    _wait_for(tmp_path, "previous.ckpt")
+    wait_for(tmp_path, "previous.ckpt", process)
     process.send_signal(signal.SIGKILL)
     assert fork.ended() == -signal.SIGKILL
     (newest,) = tmp_path.rglob("last.ckpt")
@@ -112,30 +74,37 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
     assert record.result["attempts"] == 2
 
 
-def test_a_second_process_is_refused_and_the_first_goes_on(undisturbed: tuple[Record, float], tmp_path: Path) -> None:
-    expected, _ = undisturbed
-    with Forking() as one, Forking() as other:
-        one.start(*RUN, f"runs_dir={tmp_path}")
-        _wait_for(tmp_path, "last.ckpt")
-        other.start(*RUN, f"runs_dir={tmp_path}")
-        assert other.ended() == 1
-        assert one.ended() == 0
-    Record(tmp_path).must_equal(expected)
+def test_of_two_processes_one_trains(fork: Forking, undisturbed: tuple[Record, float], tmp_path: Path) -> None:
+    """Started at the same moment, and at moments of the other's life to its last; who comes too late is given the
+    result."""
+    expected, seconds = undisturbed
+    moments = random.Random(1)
+    with Forking() as other:
+        for race in range(RACES):
+            folder = tmp_path / str(race)
+            fork.start(*RUN, f"runs_dir={folder}")
+            if race >= RACES // 2:
+                time.sleep(moments.uniform(0.0, 1.1 * seconds))
+            other.start(*RUN, f"runs_dir={folder}")
+            codes = fork.ended(), other.ended()
+            assert sorted(codes) in ([0, REFUSED], [0, 0]), codes
+            refusal = other.refusal or fork.refusal
+            assert "\n" not in refusal
+            assert ("is training it now; wait for it to end" in refusal) == (REFUSED in codes), refusal
+            assert REFUSED in codes or race >= RACES // 2
+            assert "process unknown" not in refusal
+            record = Record(folder)
+            record.must_equal(expected)
+            assert record.result["attempts"] == 1
+            assert not (record.path / ".reserve").exists()
 
 
 def test_checkpoints_take_no_more_room_than_two(fork: Forking, tmp_path: Path) -> None:
     process = fork.start(*RUN, "steps=200", f"runs_dir={tmp_path}")
     seen = 0
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+    while alive(process):
         seen = max(seen, len([*tmp_path.rglob("*.ckpt")]))
         time.sleep(0.002)
     assert fork.ended() == 0
     assert seen <= 3, "two that are whole, and one that is being written"
     assert [path.name for path in tmp_path.rglob("*.ckpt")] == ["final.ckpt"]
-
-
-def _wait_for(runs: Path, name: str) -> None:
-    deadline = time.monotonic() + 60
-    while not list(runs.rglob(name)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

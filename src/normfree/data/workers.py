@@ -1,6 +1,8 @@
 """Images read and augmented anew each time they are needed, whole batches at a time, in worker processes."""
 
 import os
+import re
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -20,6 +22,7 @@ from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
 from normfree.data.transforms import normalise, statistics, test_transform, training_image
 
+_WORKER = "DataLoader worker"
 _Loaded = tuple[Tensor, Tensor, list[int]] | str
 """Images, labels and the places in the split that could not be read; or the error line."""
 
@@ -182,7 +185,7 @@ class WorkerSource:
             multiprocessing_context="fork" if workers else None,
             pin_memory=torch.cuda.is_available(),
         )
-        for loaded in loader:
+        for loaded in _from_workers(loader):
             if isinstance(loaded, str):
                 raise UserError(loaded)
             images, labels, bad = loaded
@@ -191,3 +194,33 @@ class WorkerSource:
                 warnings.warn(f"{samples.where(int(index[place]))}: unreadable image left out", stacklevel=2)
             self._bad[split] |= set(bad)
             yield Batch(images, labels)
+
+
+def _from_workers(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+    try:
+        yield from loader
+    except (ConnectionError, EOFError) as error:
+        # What a worker met itself arrives as "Caught ... in DataLoader worker process 0". This is the main process,
+        # which has heard of a batch and comes to fetch it from a worker that is no more.
+        if not loader.num_workers or "in DataLoader worker process" in str(error):
+            raise
+        raise RuntimeError(f"{_WORKER} (pid unknown) went away with a batch ({error})") from error
+
+
+def lost_worker(error: BaseException, data: DataConfig) -> str | None:
+    """Why a run fails whose worker process ended before it was told to, and what to do; ``None`` for other errors.
+
+    torch raises it wherever the main process happens to be, in several wordings.
+    """
+    text = str(error)
+    if not isinstance(error, RuntimeError) or not text.startswith((_WORKER, "Pin memory thread exited")):
+        return None
+    if (found := re.search("killed by signal: ([^.]+)", text)) is not None:
+        names = (number.name for number in signal.Signals if signal.strsignal(number) == found[1])
+        how = f"ended with {next(names, found[1])}"
+    else:
+        code = re.search("exit code [0-9]+", text)
+        how = f"ended with {code[0]}" if code is not None else "was killed"
+    memory = "shared memory (/dev/shm)" if "Bus error" in text else "memory"
+    fewer = max(1, data.workers // 2)
+    return f"a data worker {how}; often the machine is out of {memory}: run it again, with data.workers={fewer} if so"

@@ -4,10 +4,11 @@ import csv
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import yaml
 
@@ -20,6 +21,9 @@ TERMINAL = ("finished", "stalled", "diverged")
 """Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
 
 _RESERVE_BYTES = 65_536
+_RESUMABLE = ("last.ckpt", "previous.ckpt")
+_ORPHAN_SECONDS = 6.0
+"""How long what a killed process has started (ranks, data workers) may hold the lock that it inherited."""
 
 
 class RunDirectory:
@@ -51,16 +55,10 @@ class RunDirectory:
         """Make the directory.
 
         Raises:
-            UserError: if it cannot be made or written.
+            UserError: if it cannot be made.
         """
-        try:
+        with self._writing():
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
-        except OSError as error:
-            raise UserError(
-                f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
-                "give a writable directory with runs_dir=..."
-            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[int]:
@@ -69,23 +67,45 @@ class RunDirectory:
         Gives the lock's descriptor: a process that inherits it holds the run too.
 
         Raises:
-            UserError: if another process holds it.
+            UserError: if another process holds it, or the directory cannot be written.
         """
-        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+        with self._writing():
+            file = (self.path / "lock").open("a+", encoding="utf-8")
+        with file:
+            self._acquire(file)
+            with self._writing():
+                file.seek(0)
+                file.truncate()
+                file.write(str(os.getpid()))
+                file.flush()
+                self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
+            yield file.fileno()
+
+    def _acquire(self, file: TextIO) -> None:
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 file.seek(0)
-                owner = file.read().strip() or "unknown"
+                owner = file.read().strip()
+                if time.monotonic() < deadline and not _is_running(owner):
+                    time.sleep(0.05)
+                    continue
                 raise UserError(
-                    f"run {self.path.name}: process {owner} is training it now; wait for it to end, "
+                    f"run {self.path.name}: process {owner or 'unknown'} is training it now; wait for it to end, "
                     "or change something such as seed=1"
                 ) from error
-            file.seek(0)
-            file.truncate()
-            file.write(str(os.getpid()))
-            file.flush()
-            yield file.fileno()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
+                "give a writable directory with runs_dir=..."
+            ) from error
 
     def read_result(self) -> dict[str, Any] | None:
         """The result, or ``None`` where there is none.
@@ -148,13 +168,16 @@ class RunDirectory:
         write_json_atomic(self.environment, {"schema_version": SCHEMA_VERSION} | environment)
 
     def record_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
-        """Write the result of a run that failed where it could not write its own.
+        """Write the result of a run that failed where it could not write its own; one that it has stands.
 
         Raises:
             UserError: if the directory cannot be written or another process holds the run.
         """
         self.create()
         with self.locked():
+            if (done := self.finished_result()) is not None:
+                self.tidy()
+                return done
             return self.write_result(result_of(resolved, "failed", reason))
 
     def write_result(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -166,12 +189,30 @@ class RunDirectory:
             self._reserve.unlink(missing_ok=True)
             write_json_atomic(self.result, content)
         if result["status"] in TERMINAL:
-            self._reserve.unlink(missing_ok=True)
+            self.tidy()
         return content
+
+    def tidy(self) -> None:
+        """Remove what a run that has its result needs no more: not before, or a kill in between would cost the run."""
+        for path in (self._reserve, *self.checkpoint_candidates(), self.checkpoints / "new.ckpt"):
+            path.unlink(missing_ok=True)
 
     def checkpoint_candidates(self) -> list[Path]:
         """Checkpoints that a resumed run may start from, newest first."""
-        return [path for name in ("last.ckpt", "previous.ckpt") if (path := self.checkpoints / name).exists()]
+        return [path for name in _RESUMABLE if (path := self.checkpoints / name).exists()]
+
+
+def _is_running(process: str) -> bool:
+    """False too for the owner of a lock that has not written its id yet."""
+    if not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def truncate_metrics(path: Path, step: int) -> None:

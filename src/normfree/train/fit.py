@@ -27,6 +27,7 @@ from normfree.train.callbacks import (
     Monitor,
     MovingAverage,
 )
+from normfree.train.callbacks.checkpoint import CheckpointFile
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
 from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import evaluate
@@ -166,8 +167,7 @@ def fit(
         if telemetry is not None:
             telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
-        trainer.save_checkpoint(directory.checkpoints / "final.ckpt", weights_only=True)
-        checkpoint.discard()
+        checkpoint.keep(trainer, "final.ckpt")
         return outcome
 
 
@@ -185,7 +185,7 @@ def _trainer(
         devices=plan.devices,
         num_nodes=plan.nodes,
         strategy=strategy,
-        plugins=[RankEnvironment(None)] if strategy == "auto" else None,
+        plugins=[CheckpointFile(), *([RankEnvironment(None)] if strategy == "auto" else [])],
         precision=resolved.config.precision,  # type: ignore[arg-type]
         max_epochs=1,
         max_steps=resolved.steps,

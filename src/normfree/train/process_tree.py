@@ -180,6 +180,8 @@ def train_in_ranks(
         raise UserError(tree.refused)
     if tree.result is not None and not (tree.result["status"] == "failed" and tree.broken):
         return tree.result
+    if (done := directory.finished_result()) is not None:
+        return done  # Rank 0 had written it when another broke.
     reason, traceback = tree.why_broken() if tree.broken else ("the ranks ended without a result", "")
     if tree.result is not None and lost_contact(reason):
         return tree.result

@@ -4,14 +4,13 @@ import os
 import pickle
 import sys
 import threading
-import traceback
 import warnings
 from multiprocessing.connection import Connection
 from typing import Any, TextIO
 
 from normfree.config import UserError
 from normfree.train.lightning_noise import quieten
-from normfree.train.run import run_one
+from normfree.train.run import run_one, told
 from normfree.train.stopping import StopRequest
 
 
@@ -44,8 +43,8 @@ def main(descriptor: int) -> int:
         return 0
     except Exception as error:
         number = os.environ["NORMFREE_RANK"]
-        reason = f"rank {number}: {type(error).__name__}: {error}".splitlines()[0]
-        connection.send(("failed", (reason, traceback.format_exc())))
+        reason, text = told(error, resolved)
+        connection.send(("failed", (f"rank {number}: {reason}", text)))
         return 0
     if os.environ["NORMFREE_RANK"] == "0":
         connection.send(("result", result))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
+from normfree.data.workers import lost_worker
 from normfree.runs import RunDirectory, result_of
 from normfree.runs.provenance import difference, provenance
 from normfree.train.allocator import keep_freed_memory
@@ -67,6 +68,7 @@ def run_one(
     directory.create()
     with directory.locked() as lock:
         if (done := directory.finished_result()) is not None:
+            directory.tidy()
             return done
         if resolved.config.trainer.devices > 1:
             return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
@@ -89,7 +91,7 @@ def _train_as_rank(
         try:
             fit(resolved, directory, device, progress, stop, world)
         except Exception as error:
-            world.tell_failure(*_told(error))
+            world.tell_failure(*told(error, resolved))
             raise
         result: dict[str, Any] = world.gather(None)[0]
         return result
@@ -136,7 +138,7 @@ def _train(
     except UserError:
         raise
     except Exception as error:
-        reason, text = _told(error)
+        reason, text = told(error, resolved)
         world.tell_failure(reason, text)
         outcome = _broken(error, directory, *world.cause(reason, text))
     outcome = outcome.stopped_by(stop)
@@ -154,8 +156,10 @@ def _threads(resolved: Resolved) -> int:
     return torch.get_num_threads()
 
 
-def _told(error: Exception) -> tuple[str, str]:
-    return f"{type(error).__name__}: {error}".splitlines()[0], "".join(traceback.format_exception(error))
+def told(error: Exception, resolved: Resolved) -> tuple[str, str]:
+    """An error in one line, and its traceback."""
+    text = "".join(traceback.format_exception(error))
+    return lost_worker(error, resolved.config.data) or f"{type(error).__name__}: {error}".splitlines()[0], text
 
 
 def _broken(error: Exception, directory: RunDirectory, reason: str, text: str) -> Fit:

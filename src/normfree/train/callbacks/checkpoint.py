@@ -1,14 +1,33 @@
 """Checkpoints at step boundaries: every few minutes, and when the run is asked to stop."""
 
+import io
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from normfree.runs.files import flush
 from normfree.train.stopping import StopRequest
 from normfree.train.world import ALONE, World
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """Writes where it is told to.
+
+    Lightning's own writes to the system's temporary folder and moves the file from there: a kill leaves it behind, and
+    a checkpoint needs room on two disks.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        # Written to a file directly, torch turns a full disk into a RuntimeError.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with Path(path).open("wb") as file:
+            file.write(content.getbuffer())
 
 
 class Checkpoint(pl.Callback):
@@ -42,26 +61,31 @@ class Checkpoint(pl.Callback):
             self._stop.join(asked)
             trainer.should_stop = True
         if asked or due:
-            self.save(trainer)
+            self.resumable(trainer)
 
-    def save(self, trainer: pl.Trainer) -> None:
-        """Write the state of the run; a failure leaves the earlier checkpoints as they were."""
-        fresh, last, previous = (self._folder / f"{name}.ckpt" for name in ("new", "last", "previous"))
+    def resumable(self, trainer: pl.Trainer) -> None:
+        """Write the state of the run as ``last.ckpt``; a failure leaves the earlier checkpoints as they were."""
+        last, previous = self._folder / "last.ckpt", self._folder / "previous.ckpt"
+
+        def place(fresh: Path) -> None:
+            if last.exists():
+                last.replace(previous)
+            fresh.replace(last)
+
+        self._write(trainer, False, place)
+        self._saved = time.monotonic()
+
+    def keep(self, trainer: pl.Trainer, name: str) -> None:
+        """Write the weights alone; the whole file appears under this name, or none."""
+        self._write(trainer, True, lambda fresh: fresh.replace(self._folder / name))
+
+    def _write(self, trainer: pl.Trainer, weights_only: bool, place: Callable[[Path], object]) -> None:
+        fresh = self._folder / "new.ckpt"
         try:
-            trainer.save_checkpoint(fresh, weights_only=False)
+            trainer.save_checkpoint(fresh, weights_only=weights_only)
             if self._world.leader:
                 flush(fresh)
-                if last.exists():
-                    last.replace(previous)
-                fresh.replace(last)
+                place(fresh)
         finally:
             if self._world.leader:
                 fresh.unlink(missing_ok=True)
-        self._saved = time.monotonic()
-
-    def discard(self) -> None:
-        """Remove the checkpoints of a run that has its result."""
-        if not self._world.leader:
-            return
-        for name in ("new", "last", "previous"):
-            (self._folder / f"{name}.ckpt").unlink(missing_ok=True)

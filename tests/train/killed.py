@@ -26,6 +26,7 @@ RUN = (
     "optimizer.ema_decay=0.9",
     "trainer.log_every=3",
     "trainer.checkpoint_minutes=0.0005",
+    "trainer.evaluate_every=4",
 )
 
 
@@ -38,13 +39,23 @@ class Record:
         checkpoint = torch.load(self.path / "checkpoints" / "final.ckpt", weights_only=True)
         self.weights: dict[str, torch.Tensor] = checkpoint["state_dict"]
         self.average: dict[str, torch.Tensor] = checkpoint["ema"]["weights"]
+        best = torch.load(self.path / "checkpoints" / "best.ckpt", weights_only=True)
+        self.best_step = int(best["global_step"])
+        self.best: dict[str, torch.Tensor] = best["state_dict"]
+        self.best_average: dict[str, torch.Tensor] = best["ema"]["weights"]
         lines = (self.path / "metrics.csv").read_text(encoding="utf-8").splitlines()
         self.rows = [line.rsplit(",", 1)[0] for line in lines]  # the last column is the speed
 
     def must_equal(self, other: "Record") -> None:
         assert self.rows == other.rows
         assert self.result["metrics"] == other.result["metrics"]
-        for ours, theirs in ((self.weights, other.weights), (self.average, other.average)):
+        assert self.best_step == other.best_step == self.result["metrics"]["best/step"]
+        for ours, theirs in (
+            (self.weights, other.weights),
+            (self.average, other.average),
+            (self.best, other.best),
+            (self.best_average, other.best_average),
+        ):
             assert ours.keys() == theirs.keys()
             for name, value in ours.items():
                 assert torch.equal(value, theirs[name]), name

@@ -30,7 +30,9 @@ class RunDirectory:
     """Paths and small files of one run.
 
     ``config.yaml`` and ``overrides.yaml`` (what was asked), ``environment.json`` and ``uncommitted.diff`` (with what),
-    ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/``, ``wandb_id``, ``lock``.
+    ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/`` (``last.ckpt`` and
+    ``previous.ckpt`` to go on from; ``best.ckpt``, with ``trainer.evaluate_every``, and ``final.ckpt`` to stay),
+    ``wandb_id``, ``lock``.
     """
 
     def __init__(self, path: Path) -> None:

@@ -129,10 +129,11 @@ def fit(
         clipping = GradientClipping(config.clip, telemetry)
         batches = RunBatches(source, resolved.steps * plan.accumulation)
         told = progress if world.leader else lambda row: None
-        monitor = Monitor(
-            resolved, clipping, metrics, told, lambda: evaluation("validation"), lambda: batches.waited, world
-        )
         checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop, world)
+        monitor = Monitor(
+            resolved, clipping, metrics, told, lambda: evaluation("validation"), lambda: batches.waited, world,
+            lambda trainer: checkpoint.keep(trainer, "best.ckpt"),
+        )  # fmt: skip
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
         guard = FiniteGuard(clipping, monitor, world)
@@ -157,6 +158,10 @@ def fit(
         if trainer.global_step < resolved.steps and not monitor.rule.reason:
             return outcome
         outcome = _concluded(outcome, resolved, module, monitor, evaluation)
+        monitor.evaluated(trainer, outcome.metrics)
+        if monitor.best is not None:
+            best = {"best/step": monitor.best[0], "best/validation_accuracy": monitor.best[1]}
+            outcome = replace(outcome, metrics={**outcome.metrics, **best})
         scores = {key: value for key, value in outcome.metrics.items() if key.startswith(EVALUATED)}
         if scores:
             place = {"step": outcome.steps_done, "epoch": outcome.steps_done / resolved.steps_per_epoch}

@@ -33,6 +33,8 @@ class CheckpointFile(TorchCheckpointIO):
 class Checkpoint(pl.Callback):
     """Keeps ``last.ckpt`` and the one before it; a new one replaces the old only when it is complete.
 
+    Callbacks that call :meth:`keep` come before this one, so that ``last.ckpt`` never knows of weights not yet kept.
+
     Args:
         folder: where checkpoints are kept.
         minutes: time between two of them.

@@ -1,7 +1,8 @@
 """What a run writes down while it trains, and the stop when it has diverged."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,10 +36,13 @@ class Monitor(pl.Callback):
         evaluation: run every ``trainer.evaluate_every`` steps; its numbers join the row.
         waited: seconds that training has waited for data so far.
         world: rows have the means over its ranks.
+        keep_best: called on all ranks when an evaluation is better than those before it.
 
     Attributes:
         train_seconds, steps_timed: time between the start and the last row without evaluations, and its steps.
         wait_seconds: the part of it in which training waited for data.
+        best: step and validation accuracy (of the moving average, where there is one) of the best evaluation so far,
+            the first of equals; ``None`` before there is one, and without ``trainer.evaluate_every``.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Monitor(pl.Callback):
         evaluation: Evaluation,
         waited: Callable[[], float] = lambda: 0.0,
         world: World = ALONE,
+        keep_best: Callable[[pl.Trainer], None] = lambda trainer: None,
     ) -> None:
         self._resolved = resolved
         self._clipping = clipping
@@ -63,6 +68,8 @@ class Monitor(pl.Callback):
         self.steps_timed = 0
         self.wait_seconds = 0.0
         self.last_loss: float | None = None
+        self.best: tuple[int, float] | None = None
+        self._keep_best = keep_best
         self._losses: list[Tensor] = []
         self._correct: list[Tensor] = []
         self._last_row = False
@@ -79,12 +86,17 @@ class Monitor(pl.Callback):
             "losses": [float(loss) for loss in self._losses],
             "correct": [float(correct) for correct in self._correct],
         }
-        state = {"rule": self.rule.state(), "last_loss": self.last_loss}
+        state: dict[str, Any] = {"rule": self.rule.state(), "last_loss": self.last_loss}
+        if self.best is not None:
+            state["best"] = list(self.best)
         return state | (own if self._world.size == 1 else {"ranks": self._world.gather(own)})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
         self.last_loss = state_dict["last_loss"]
+        if "best" in state_dict:
+            step, accuracy = state_dict["best"]
+            self.best = int(step), float(accuracy)
         parts = state_dict.get("ranks", [state_dict])
         own = own_part(parts, self._world.number, self._world.size, *self._accumulation)
         self._rng = own["rng"]
@@ -160,12 +172,23 @@ class Monitor(pl.Callback):
         }
         every = self._resolved.config.trainer.evaluate_every
         if every and step % every == 0 and step != self._resolved.steps:
-            row |= self._evaluation()
+            scores = self._evaluation()
+            row |= scores
+            self.evaluated(trainer, scores)
         self._metrics.write(row)
         self._progress({key: value for key, value in row.items() if value is not None})
         if self.rule.reason:
             trainer.should_stop = True
         self._clock = time.perf_counter()
+
+    def evaluated(self, trainer: pl.Trainer, scores: Mapping[str, float | None]) -> None:
+        """Keep the weights as they are now if these are the best scores so far."""
+        accuracy = scores.get("validation/ema_accuracy", scores.get("validation/accuracy"))
+        if self._resolved.config.trainer.evaluate_every is None or accuracy is None:
+            return
+        if math.isfinite(accuracy) and (self.best is None or accuracy > self.best[1]):
+            self.best = trainer.global_step, accuracy
+            self._keep_best(trainer)
 
     def _gradient_columns(self) -> dict[str, float | None]:
         statistics = self._clipping.statistics

@@ -36,7 +36,11 @@ def probe(keys: ProbeKeys) -> int:
             f"reports_dir={keys.reports_dir}: cannot make {target / keys.probe} ({error.strerror}); "
             "give a writable directory with reports_dir=..."
         ) from error
-    files, page = PROBES[keys.probe](keys, console)
+    try:
+        files, page = PROBES[keys.probe](keys, console)
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing was written", highlight=False)
+        return EXIT_INTERRUPTED
     from normfree.report.build import write
 
     write({f"{keys.probe}/{name}": content for name, content in files.items()}, target)
@@ -144,22 +148,18 @@ def _split(keys: SplitKeys, console: Console) -> tuple[dict[str, bytes], str]:
         from normfree.report.split_figure import cut_label
         from normfree.report.split_page import SplitConditions, case_name, split_files, split_table, split_terminal
 
-        try:
-            for case, runs in cases.items():
-                name = case_name(case.model, case.clip, case.ghost_batch, runs[0].norm_batch is not None)
-                with console.status(name) as status:
+        for case, runs in cases.items():
+            name = case_name(case.model, case.clip, case.ghost_batch, runs[0].norm_batch is not None)
+            with console.status(name) as status:
 
-                    def told(row: SplitRow, name: str = name, status: Any = status) -> None:
-                        status.update(f"{name}: {cut_label(row.devices, row.micro_batch, row.accumulation)} done")
+                def told(row: SplitRow, name: str = name, status: Any = status) -> None:
+                    status.update(f"{name}: {cut_label(row.devices, row.micro_batch, row.accumulation)} done")
 
-                    began = time.monotonic()
-                    measured = split_law(runs, told)
-                rows += [{"case": name, **case._asdict(), **asdict(row)} for row in measured]
-                seconds = time.monotonic() - began
-                console.print(f"{name}: {len(runs)} cuts, {seconds:.1f} s", highlight=False)
-        except KeyboardInterrupt:
-            console.print("interrupted; nothing was written", highlight=False)
-            raise SystemExit(EXIT_INTERRUPTED) from None
+                began = time.monotonic()
+                measured = split_law(runs, told)
+            rows += [{"case": name, **case._asdict(), **asdict(row)} for row in measured]
+            seconds = time.monotonic() - began
+            console.print(f"{name}: {len(runs)} cuts, {seconds:.1f} s", highlight=False)
     table = split_table(rows)
     console.print(split_terminal(table))
     conditions = SplitConditions(keys.batch, keys.steps, keys.seed, keys.image_size)

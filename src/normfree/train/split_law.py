@@ -18,6 +18,7 @@ from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
 from normfree.train.network import build_network
 from normfree.train.run import run_one
+from normfree.train.stopping import StopRequest
 
 _SAFE = 1e-300
 """Keeps a quotient of zeros zero."""
@@ -123,8 +124,10 @@ def _check(runs: Sequence[Resolved]) -> None:
 
 
 def _trained(run: Resolved) -> dict[str, Any]:
-    result = run_one(run, [])
-    if result["status"] == "preempted":
+    stop = StopRequest()
+    result = run_one(run, [], stop=stop)
+    # A run of a few steps may be past its last one when it is asked to stop, and finish.
+    if stop.signal is not None or result["status"] == "preempted":
         raise KeyboardInterrupt
     # After a few steps a network may well have stalled: its skip gains have hardly opened.
     if result["status"] not in ("finished", "stalled"):

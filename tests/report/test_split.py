@@ -91,7 +91,7 @@ def test_the_answer_follows_the_numbers() -> None:
 def test_the_caption_tells_the_conditions() -> None:
     said = caption(table(), CONDITIONS)
     for part in ("a batch of 48 images", "after 4 steps", "14 x 14 px, seed 0, float64", "through gloo",
-                 "equal to the last bit", "not which", "without clipping"):  # fmt: skip
+                 "equal to the last bit", "consecutive images", "without clipping"):  # fmt: skip
         assert part in said
     free = table()
     assert "Ghost" not in caption(free[free["model"] == "nf_resnet20"], CONDITIONS)

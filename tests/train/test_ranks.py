@@ -82,6 +82,10 @@ def test_batchnorm_of_ranks_is_that_of_micro_batches_and_not_of_the_batch(
     norm_batches = [run_one(run, [])["batch"]["norm_batch"] for run in (whole, accumulated, parts)]
     assert norm_batches == [48, 12, 12]
     assert furthest(weights(parts), weights(accumulated)) < 1e-10
+    running = [name for name in weights(parts) if "running_" in name]
+    assert running
+    for name in running:  # of 2 micro batches on 2 ranks, and of 4 on one
+        torch.testing.assert_close(weights(parts)[name], weights(accumulated)[name], rtol=1e-10, atol=1e-12)
     difference = apart(weights(parts), weights(whole))
     print(f"BatchNorm, 2 ranks x 12 x 2 against 48: weights apart by {difference:.2g} of their norm after 4 steps")
     assert difference > 1e-3

@@ -18,9 +18,9 @@ _Network = TypeVar("_Network", bound=nn.Module)
 class GhostBatchNorm2d(nn.BatchNorm2d):
     """``nn.BatchNorm2d`` over groups of `ghost_batch` samples: ``[N, C, H, W] -> [N, C, H, W]``.
 
-    With ``G = N / ghost_batch`` groups, sample i belongs to group ``i mod G``: a contiguous batch is then
-    regrouped by a view. (A channels-last batch is copied twice.) The running statistics move towards the
-    average over the groups; evaluation uses them and knows no groups.
+    Sample i belongs to group ``i // ghost_batch``, so that a batch has the same groups however it is cut into
+    micro batches over devices and accumulation steps. The running statistics move towards the average over the
+    groups; evaluation uses them and knows no groups.
 
     Args:
         num_features: C.
@@ -52,7 +52,7 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
         with torch.no_grad():
             mean, var = self.running_mean.repeat(groups), self.running_var.repeat(groups)
         y = F.batch_norm(
-            x.reshape(self.ghost_batch, groups * channels, height, width),
+            _swapped(x, groups, self.ghost_batch).reshape(self.ghost_batch, groups * channels, height, width),
             mean,
             var,
             self.weight.repeat(groups),
@@ -60,7 +60,8 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
             training=True,
             momentum=self.momentum,  # type: ignore[arg-type]
             eps=self.eps,
-        ).view(batch, channels, height, width)
+        )
+        y = _swapped(y.view(batch, channels, height, width), self.ghost_batch, groups)
         with torch.no_grad():
             self.running_mean.copy_(mean.view(groups, channels).mean(0))
             self.running_var.copy_(var.view(groups, channels).mean(0))
@@ -71,6 +72,11 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, ghost_batch={self.ghost_batch}"
+
+
+def _swapped(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Samples that are numbered row by row, numbered column by column instead; no copy where one of them is 1."""
+    return x.reshape(rows, columns, *x.shape[1:]).transpose(0, 1).reshape(x.shape)
 
 
 def synchronise(model: _Network) -> _Network:

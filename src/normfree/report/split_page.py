@@ -151,7 +151,7 @@ def caption(table: pd.DataFrame, conditions: SplitConditions) -> str:
         said.append("Marks at 0 are equal to the last bit.")
     if table["ghost_batch"].gt(1).any():
         said.append(
-            "Ghost batches fix how many images a statistic sees, not which: groups are formed within a micro batch."
+            "Ghost batches are consecutive images, so that every cut has the same ones and they see the same images."
         )
     if table["norm_batch"].notna().any() and table["clip"].nunique() > 1:
         said.append("Networks with BatchNorm train without clipping.")

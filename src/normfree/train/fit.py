@@ -20,12 +20,12 @@ from normfree.nets import localise, synchronise
 from normfree.probe import batch_dependence
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.train.callbacks import (
-    AveragedStatistics,
     Checkpoint,
     FiniteGuard,
     GradientClipping,
     Monitor,
     MovingAverage,
+    RunningStatistics,
 )
 from normfree.train.callbacks.checkpoint import CheckpointFile
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
@@ -137,8 +137,9 @@ def fit(
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
         guard = FiniteGuard(clipping, monitor, world)
-        statistics = [AveragedStatistics(world)] if world.size > 1 and not synchronised else []
-        callbacks = [clipping, guard, *statistics, *averaging, monitor, checkpoint]
+        # Synchronised ones are the same on all ranks.
+        statistics = RunningStatistics(ALONE if synchronised else world)
+        callbacks = [clipping, guard, statistics, *averaging, monitor, checkpoint]
         trainer = _trainer(resolved, plan, device, directory, callbacks)
         trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor

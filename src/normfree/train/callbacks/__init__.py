@@ -5,6 +5,6 @@ from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.callbacks.ema import MovingAverage
 from normfree.train.callbacks.guard import FiniteGuard
 from normfree.train.callbacks.monitor import Monitor
-from normfree.train.callbacks.statistics import AveragedStatistics
+from normfree.train.callbacks.statistics import RunningStatistics
 
-__all__ = ["AveragedStatistics", "Checkpoint", "FiniteGuard", "GradientClipping", "Monitor", "MovingAverage"]
+__all__ = ["Checkpoint", "FiniteGuard", "GradientClipping", "Monitor", "MovingAverage", "RunningStatistics"]

@@ -1,24 +1,45 @@
-"""BatchNorm's running statistics where every rank has normalised by its own micro batch."""
+"""BatchNorm's running statistics where a step's batch is cut over ranks and micro batches."""
 
 from typing import Any
 
 import pytorch_lightning as pl
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.train.module import Classifier
 from normfree.train.world import World
 
 
-class AveragedStatistics(pl.Callback):
-    """After each optimizer step all ranks go on with the mean of their running means and variances.
+class RunningStatistics(pl.Callback):
+    """Running means and variances move once an optimizer step, by the mean over its micro batches on all ranks.
 
-    So they move as those of ghost batches in one process do. It must come before what copies, saves or evaluates them.
+    So they move as those of ghost batches in one process do. Of A micro batches the j-th (from 0) gets the momentum
+    ``(m / A) / (1 - m + m (j + 1) / A)`` in the place of a layer's own m: after the last, each has entered with m / A
+    and what was there before with 1 - m. It must come before what copies, saves or evaluates them.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._own: dict[_BatchNorm, float] = {}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        layers = (layer for layer in pl_module.modules() if isinstance(layer, _BatchNorm))
+        self._own = {layer: layer.momentum for layer in layers if layer.momentum is not None}
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
+        parts = trainer.accumulate_grad_batches
+        done = index % parts + 1
+        if parts > 1:
+            for layer, momentum in self._own.items():
+                layer.momentum = momentum / parts / (1 - momentum + momentum * done / parts)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
         buffers = [buffer for buffer in pl_module.network.buffers() if buffer.is_floating_point()]
-        if buffers and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+        if buffers and self._world.size > 1:
             self._world.average_(buffers)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for layer, momentum in self._own.items():
+            layer.momentum = momentum

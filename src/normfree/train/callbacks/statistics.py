@@ -34,10 +34,10 @@ class RunningStatistics(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+        if self._world.size == 1 or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         buffers = [buffer for buffer in pl_module.network.buffers() if buffer.is_floating_point()]
-        if buffers and self._world.size > 1:
+        if buffers:
             self._world.average_(buffers)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -88,6 +88,7 @@ def serve() -> None:
         listening, telling = os.pipe()
         child = os.fork()
         if child == 0:
+            answers.close()  # else what it starts could keep the line open after the server has ended
             try:
                 result = run_one(resolved(*json.loads(line)), [])
                 os._exit(0 if result["status"] in ("finished", "stalled", "diverged") else 1)

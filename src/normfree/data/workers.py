@@ -5,6 +5,7 @@ import re
 import signal
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from normfree.data.augment import finish, sample_draws
 from normfree.data.crops import shift_and_flip
 from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
+from normfree.data.orphans import end_with
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
@@ -184,6 +186,7 @@ class WorkerSource:
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=partial(_start, os.getpid()),
         )
         for loaded in _from_workers(loader):
             if isinstance(loaded, str):
@@ -194,6 +197,10 @@ class WorkerSource:
                 warnings.warn(f"{samples.where(int(index[place]))}: unreadable image left out", stacklevel=2)
             self._bad[split] |= set(bad)
             yield Batch(images, labels)
+
+
+def _start(parent: int, worker: int) -> None:
+    end_with(parent)
 
 
 def _from_workers(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:

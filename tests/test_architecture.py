@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "nets": set(),
     "clip": set(),
     "optim": set(),
-    "data": {"config"},
+    "data": {"config", "runs"},
     "probe": {"nets"},
     "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
     "bench": {"config", "runs", "nets", "clip", "optim", "data", "train", "sweep", "cli"},

@@ -18,11 +18,11 @@ from normfree.data.augment import finish, sample_draws
 from normfree.data.crops import shift_and_flip
 from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
-from normfree.data.orphans import end_with
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
 from normfree.data.transforms import normalise, statistics, test_transform, training_image
+from normfree.runs.orphans import end_with
 
 _WORKER = "DataLoader worker"
 _Loaded = tuple[Tensor, Tensor, list[int]] | str

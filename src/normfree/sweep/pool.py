@@ -4,19 +4,19 @@ A worker is a process of its own that trains one run after another, so that torc
 dies takes only its run with it: the run is recorded as failed and a new worker takes the next.
 """
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
+from normfree.sweep.forking import context
 
 GRACE_SECONDS = 8.0
 """How long workers may take to save their runs after a stop; then they are killed."""
@@ -45,11 +45,10 @@ class _Worker:
         from normfree.sweep.worker import work
 
         self.log = folder / f"worker{number}.log"
-        context = multiprocessing.get_context("spawn")
-        self.connection, other = context.Pipe()
+        self.connection, other = Pipe()
         self.task: Task | None = None
         gpu = gpus[number % len(gpus)] if gpus else None
-        self.process = context.Process(target=work, args=(other, self.log, gpu), name=f"normfree-{number}")
+        self.process = context(gpus).Process(target=work, args=(other, self.log, gpu), name=f"normfree-{number}")
         self.process.start()
         other.close()
 
@@ -102,6 +101,8 @@ class Pool:
         for number in range(self._count):
             worker = _Worker(number, self._folder, self._gpus)
             self._workers.append(worker)
+            if self.stopping:  # since before it could be told
+                break
             worker.give(queue.pop(0))
         while any(worker.task for worker in self._workers):
             if self._stop_time is not None and time.monotonic() - self._stop_time > GRACE_SECONDS:

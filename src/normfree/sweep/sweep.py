@@ -16,6 +16,7 @@ from normfree.runs.files import write_json_atomic
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
+from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.state import MANIFEST
@@ -58,7 +59,7 @@ def run_sweep(
         UserError: if any cell is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    cells = plan_cells(planned, compose)
+    cells = plan_cells(planned, compose, prepare=settings is None)
     for cell in cells:
         _check_place(cell.resolved, settings)
     config = cells[0].resolved.config
@@ -93,8 +94,15 @@ def run_sweep(
         sys.exit(EXIT_FAILED)
 
 
-def plan_cells(planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]) -> list[Cell]:
-    """Check every cell; cells that come to the same run are one."""
+def plan_cells(
+    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any], prepare: bool = False
+) -> list[Cell]:
+    """Check every cell; cells that come to the same run are one.
+
+    Args:
+        planned, compose: as for `run_sweep`.
+        prepare: let workers get ready on other cores as soon as there is a cell to run.
+    """
     cells: dict[str, Cell] = {}
     for each, grids in planned:
         try:
@@ -104,7 +112,16 @@ def plan_cells(planned: list[tuple[list[str], list[str]]], compose: Callable[[Se
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
         cell = cells.setdefault(run_id(resolved), Cell(overrides, resolved, run_id(resolved), []))
         cell.grids.extend(name for name in grids if name not in cell.grids)
+        if prepare and _needs_processors(cell):
+            warm_up()
+            prepare = False
     return list(cells.values())
+
+
+def _needs_processors(cell: Cell) -> bool:
+    config = cell.resolved.config
+    on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
+    return not config.plan and not on_gpus and cell.directory.finished_result() is None
 
 
 def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:

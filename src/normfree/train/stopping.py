@@ -1,6 +1,6 @@
 """A request to stop, by signal or by the end of the parent process."""
 
-import os
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ class StopRequest:
             signal.signal(number, handler)
 
 
-def parent_gone() -> Callable[[], bool]:
-    """A test whether the process that started this one has ended."""
-    parent = os.getppid()
-    return lambda: os.getppid() != parent
+def parent_gone() -> bool:
+    """Whether the process that started this one, through :mod:`multiprocessing`, has ended."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()

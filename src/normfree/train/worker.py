@@ -18,7 +18,7 @@ def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> 
     if resolved.config.trainer.threads is None:
         torch.set_num_threads(1)
     try:
-        return run_one(resolved, overrides, progress, StopRequest(parent_gone()))
+        return run_one(resolved, overrides, progress, StopRequest(parent_gone))
     except UserError as error:
         reason = str(error)
     try:

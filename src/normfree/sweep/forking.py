@@ -1,0 +1,47 @@
+"""Where worker processes come from: one process that has imported torch, or a fresh interpreter for each.
+
+On processors, torch and Lightning are imported once for all workers, in a process that does nothing else, and while the
+sweep is still being planned. On GPUs a worker must not be forked from a process that may have looked at them.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+
+from normfree.sweep.prepared import SWEEP
+
+_IMPORTED = ["__main__", "normfree.sweep.prepared"]
+
+
+def context(gpus: list[str]) -> ForkServerContext | SpawnContext:
+    """How workers on these GPUs, or on processors if there are none, are started."""
+    if gpus:
+        return multiprocessing.get_context("spawn")
+    warm_up()
+    return multiprocessing.get_context("forkserver")
+
+
+def warm_up() -> None:
+    """Start the process that workers on processors are forked from, unless there is one; returns at once."""
+    set_forkserver_preload(_IMPORTED)
+    with _inherited():
+        ensure_running()
+
+
+@contextmanager
+def _inherited() -> Iterator[None]:
+    """What a process that is started now takes with it: whose it is, and that Ctrl-C is not for it."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    os.environ[SWEEP] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[SWEEP]
+        if main:
+            signal.signal(signal.SIGINT, before)

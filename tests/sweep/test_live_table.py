@@ -15,6 +15,7 @@ from tests.conftest import ROOT, TINY
 from normfree.sweep.live_table import MOST_ROWS, live_table
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepProgress
+from normfree.sweep.schedule import Schedule, Size
 
 pytestmark = pytest.mark.cli
 
@@ -61,7 +62,7 @@ def test_a_sweep_keeps_a_table_up_to_date(tmp_path: Path) -> None:
 
 def test_many_running_cells_are_counted_and_not_all_shown() -> None:
     runs = [f"run{number}" for number in range(MOST_ROWS + 3)]
-    with SweepProgress(20, 5, dict.fromkeys(runs, 100)) as progress:
+    with SweepProgress(20, 5, Schedule({run: Size("arm", 100) for run in runs})) as progress:
         progress.queued = 4
         for number, run in enumerate(runs):
             progress.show(Event(run, number / 100))

@@ -12,6 +12,7 @@ from normfree.slurm.submission import Cells, Submission, latest
 from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepProgress
+from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import cell_states, count_states, logged_share
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
@@ -55,21 +56,21 @@ def how_to_follow(experiment: Path, places: dict[str, Submission]) -> str:
 
 
 def wait_for(
-    planned: int, images: dict[str, int], places: dict[str, Submission], results: dict[str, dict[str, Any] | None]
+    planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, dict[str, Any] | None]
 ) -> bool:
     """Show progress until every submitted run has its result or its job has gone; fills ``results``.
 
     Args:
         planned: cells of the sweep.
-        images: training images of each run to wait for.
+        schedule: the runs to wait for.
 
     Returns:
         Whether Ctrl-C ended the waiting; the jobs go on.
     """
     experiment = next(iter(places.values())).folder.parent.parent
-    left, absent, wait = set(images), set[str](), FIRST_WAIT
+    left, absent, wait = set(schedule.runs), set[str](), FIRST_WAIT
     try:
-        with SweepProgress(planned, planned - len(images), images) as progress:
+        with SweepProgress(planned, planned - len(schedule.runs), schedule) as progress:
             while left:
                 time.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 1.2)
@@ -84,6 +85,7 @@ def wait_for(
                         continue
                     if news.result is not None:
                         results[run] = news.result
+                        schedule.end(run, news.result)
                         left.discard(run)
                     progress.show(news)
     except KeyboardInterrupt:

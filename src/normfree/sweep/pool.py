@@ -17,6 +17,7 @@ from typing import Any, Self
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
 from normfree.sweep.forking import context
+from normfree.sweep.schedule import Schedule
 
 GRACE_SECONDS = 8.0
 """How long workers may take to save their runs after a stop; then they are killed."""
@@ -57,6 +58,15 @@ class _Worker:
         self.connection.send(task)
 
 
+class _Queue:
+    def __init__(self, tasks: list[Task], schedule: Schedule) -> None:
+        self.waiting = {task.run_id: task for task in tasks}
+        self.schedule = schedule
+
+    def next(self) -> Task:
+        return self.waiting.pop(self.schedule.next(list(self.waiting)))
+
+
 class Pool:
     """``with Pool(2, folder) as pool: for event in pool.run(tasks): ...``; leaving it ends every worker.
 
@@ -95,15 +105,19 @@ class Pool:
                 if worker.process.is_alive() and worker.process.pid:
                     os.kill(worker.process.pid, signal.SIGTERM)
 
-    def run(self, tasks: list[Task]) -> Iterator[Event]:
-        """Train every task; yields what workers say until all have ended or the pool is stopped."""
-        queue = list(tasks)
+    def run(self, tasks: list[Task], schedule: Schedule | None = None) -> Iterator[Event]:
+        """Train every task; yields what workers say until all have ended or the pool is stopped.
+
+        Args:
+            schedule: says which comes next, and learns how long each took; one of its own by default.
+        """
+        queue = _Queue(tasks, schedule or Schedule.of([task.resolved for task in tasks]))
         for number in range(self._count):
             worker = _Worker(number, self._folder, self._gpus)
             self._workers.append(worker)
             if self.stopping:  # since before it could be told
                 break
-            worker.give(queue.pop(0))
+            worker.give(queue.next())
         while any(worker.task for worker in self._workers):
             if self._stop_time is not None and time.monotonic() - self._stop_time > GRACE_SECONDS:
                 return
@@ -112,22 +126,24 @@ class Pool:
                 assert isinstance(ready, Connection)
                 yield from self._hear(connections[ready], queue)
 
-    def _hear(self, worker: _Worker, queue: list[Task]) -> Iterator[Event]:
+    def _hear(self, worker: _Worker, queue: _Queue) -> Iterator[Event]:
         task = worker.task
         assert task is not None
         try:
             event: Event = worker.connection.recv()
         except (EOFError, OSError):
             event = Event(task.run_id, 1.0, self._dead(worker, task))
+        if event.result is not None:
+            queue.schedule.end(task.run_id, event.result)
         yield event
         if event.result is None:
             return
         worker.task = None
-        if queue and not self.stopping:
+        if queue.waiting and not self.stopping:
             if not worker.process.is_alive():
                 number = self._workers.index(worker)
                 self._workers[number] = worker = _Worker(number, self._folder, self._gpus)
-            worker.give(queue.pop(0))
+            worker.give(queue.next())
 
     def _dead(self, worker: _Worker, task: Task) -> dict[str, Any]:
         """The result of a run whose worker died without a word."""

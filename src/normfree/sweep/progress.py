@@ -13,6 +13,7 @@ from normfree.cli.progress import duration
 from normfree.sweep.account import ORDER
 from normfree.sweep.live_table import live_table
 from normfree.sweep.pool import Event
+from normfree.sweep.schedule import Schedule
 
 _SECONDS_BETWEEN_LINES = 15.0
 _SHARE_BEFORE_A_FORECAST = 0.02
@@ -26,17 +27,17 @@ class SweepProgress:
     Args:
         planned: cells of the sweep.
         done: cells that had their result before.
-        images: training images of each cell to run, the measure of its work.
+        schedule: the cells to run, and the work of each.
 
     Attributes:
         queued: cells that wait in a cluster's queue.
     """
 
-    def __init__(self, planned: int, done: int, images: dict[str, int]) -> None:
+    def __init__(self, planned: int, done: int, schedule: Schedule) -> None:
         self.queued = 0
         self._planned = planned
         self._done = done
-        self._images = images
+        self._schedule = schedule
         self._share: dict[str, float] = {}
         self._ended: Counter[str] = Counter()
         self._finished: set[str] = set()
@@ -62,7 +63,7 @@ class SweepProgress:
     def refresh(self) -> None:
         """Show the time, and how many are queued, anew."""
         now = time.monotonic()
-        last = len(self._finished) == len(self._images)
+        last = len(self._finished) == len(self._schedule.runs)
         if self._live is None and (last or now - self._printed >= _SECONDS_BETWEEN_LINES):
             print(self.line(now), flush=True)
             self._printed = now
@@ -94,8 +95,8 @@ class SweepProgress:
 
     def left(self, now: float) -> str | None:
         """``None`` while too little is done for a forecast."""
-        work = sum(self._images.values())
-        worked = sum(self._images[run] * share for run, share in self._share.items())
+        work = sum(self._schedule.work(run) for run in self._schedule.runs)
+        worked = sum(self._schedule.work(run) * share for run, share in self._share.items())
         if worked < _SHARE_BEFORE_A_FORECAST * work:
             return None
         return duration((now - self._began) * (work - worked) / worked)

@@ -19,6 +19,7 @@ from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
+from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import MANIFEST
 from normfree.train.ranks import check_cores, refuse_more
 
@@ -35,10 +36,6 @@ class Cell:
     @property
     def directory(self) -> RunDirectory:
         return RunDirectory.of(self.resolved)
-
-    @property
-    def images(self) -> int:
-        return self.resolved.steps * self.resolved.config.batch
 
 
 def run_sweep(
@@ -77,7 +74,7 @@ def run_sweep(
         print(how_to_follow(cells[0].directory.path.parent, places), flush=True)
         if config.sweep.detach:
             return
-        if wait_for(len(cells), {cell.run_id: cell.images for cell in missing}, places, results):
+        if wait_for(len(cells), Schedule.of([cell.resolved for cell in missing]), places, results):
             sys.exit(EXIT_INTERRUPTED)
     elif missing:
         interrupted = run_here(cells, missing, results, workers)
@@ -162,7 +159,7 @@ def _write_manifest(cells: list[Cell]) -> None:
 def run_here(
     cells: list[Cell], missing: list[Cell], results: dict[str, dict[str, Any] | None], workers: int | None
 ) -> bool:
-    """Run the missing cells, the longest first; returns whether Ctrl-C ended it early."""
+    """Run the missing cells; returns whether Ctrl-C ended it early."""
     on_cpu = all(cell.resolved.config.trainer.accelerator == "cpu" for cell in missing)
     # A cell takes so many of them; it starts a process for each itself.
     width = max(cell.resolved.config.trainer.devices for cell in missing)
@@ -170,13 +167,11 @@ def run_here(
     count = (len(gpus) or max(1, cores() // width)) if workers is None else workers
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
-    tasks = [
-        Task(cell.run_id, cell.resolved, cell.overrides) for cell in sorted(missing, key=lambda cell: -cell.images)
-    ]
-    images = {cell.run_id: cell.images for cell in missing}
+    tasks = [Task(cell.run_id, cell.resolved, cell.overrides) for cell in missing]
+    schedule = Schedule.of([cell.resolved for cell in missing])
     with (
         Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
-        SweepProgress(len(cells), len(cells) - len(missing), images) as progress,
+        SweepProgress(len(cells), len(cells) - len(missing), schedule) as progress,
     ):
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
@@ -186,7 +181,7 @@ def run_here(
         for number, _ in previous:
             signal.signal(number, stop)
         try:
-            for event in pool.run(tasks):
+            for event in pool.run(tasks, schedule):
                 if event.result is not None:
                     results[event.run_id] = event.result
                 progress.show(event)

@@ -1,0 +1,63 @@
+"""Which run of a sweep comes next, and how much work each is, learnt from the runs that have ended."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Self
+
+from normfree.config import Resolved
+from normfree.runs import TERMINAL, arm_id, run_id
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is known of a run before any has been tried: its arm, and the images it trains on."""
+
+    arm: str
+    images: int
+
+
+class Schedule:
+    """One run of every arm comes first, then the one that will take longest.
+
+    So what every arm comes to is seen early, the time left is known once each has been tried, and the last workers end
+    at about the same time. Runs of an arm differ in their seed alone: they take as long as those that have ended.
+
+    Args:
+        runs: every run that is to be trained, by its id.
+    """
+
+    def __init__(self, runs: dict[str, Size]) -> None:
+        self.runs = runs
+        self._tried: set[str] = set()
+        self._ended: dict[str, float] = {}
+        self._arms: defaultdict[str, list[float]] = defaultdict(list)
+        self._an_image = 1.0
+
+    @classmethod
+    def of(cls, runs: Sequence[Resolved]) -> Self:
+        """Of these configurations."""
+        return cls({run_id(run): Size(arm_id(run), run.steps * run.config.batch) for run in runs})
+
+    def next(self, waiting: Sequence[str]) -> str:
+        """Which of these runs to start; of equals the first."""
+        fresh = [run for run in waiting if self.runs[run].arm not in self._tried]
+        chosen = max(fresh, key=lambda run: self.runs[run].images) if fresh else max(waiting, key=self.work)
+        self._tried.add(self.runs[chosen].arm)
+        return chosen
+
+    def end(self, run: str, result: dict[str, Any]) -> None:
+        """Learn from a run that has ended, if it has come to what its arm comes to."""
+        seconds = result.get("time", {}).get("seconds")
+        if seconds is not None and result["status"] in TERMINAL:
+            self._ended[run] = seconds
+            self._arms[self.runs[run].arm].append(seconds)
+            self._an_image = sum(self._ended.values()) / sum(self.runs[ended].images for ended in self._ended)
+
+    def work(self, run: str) -> float:
+        """Seconds that a run takes or has taken; its images, while no run has ended."""
+        if run in self._ended:
+            return self._ended[run]
+        size = self.runs[run]
+        return fmean(self._arms[size.arm]) if size.arm in self._arms else size.images * self._an_image

@@ -72,6 +72,16 @@ def test_a_stop_saves_the_running_runs_and_ends_every_process(tiny: Callable[...
     assert sum(bool(checkpoints) for checkpoints in saved) >= 1
 
 
+def test_a_stop_while_workers_start_leaves_every_run_for_later(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    planned = tasks(tiny, seeds=2)
+    with Pool(2, tmp_path) as pool:
+        pool.stop()
+        assert list(pool.run(planned)) == []
+        workers = [worker.process for worker in pool._workers]
+    assert not any(worker.is_alive() for worker in workers)
+    assert not any(RunDirectory.of(task.resolved).path.exists() for task in planned)
+
+
 def test_the_account_names_failures() -> None:
     lines, complete = account(
         [("a", {"status": "finished"}), ("b", {"status": "failed", "reason": "ValueError: no"}), ("c", None)]

@@ -83,7 +83,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         return []
     shown = {one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series}
     line = bool({"mean", "line"} & marks)
-    marker = marks != {"line", "diverged"}
+    marker = not marks <= {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
         _series_entry(look, line, marker) for name, look in contexts[0].looks.items() if name in shown
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from normfree.report.figures import Context
@@ -21,18 +24,17 @@ _LABELS = {
 }
 
 
-def marks(_: Context) -> tuple[str, ...]:
-    """What the legend must explain beside the series."""
-    return ("line", "diverged")
+def marks(context: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series: crosses where there are any."""
+    crosses = any(status == "diverged" for _, runs in _runs(context) for status in runs["status"])
+    return ("line", "diverged") if crosses else ("line",)
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with column `y` of the runs' metrics over the step."""
     y = context.required("y")
-    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
-    for one in context.series:
-        look = context.looks[one.name]
-        runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
+    for name, runs in _runs(context):
+        look = context.looks[name]
         for run_id, status in zip(runs["run_id"], runs["status"], strict=True):
             curves = context.collection.curves(str(run_id))
             if curves is None or y not in curves or "step" not in curves:
@@ -58,3 +60,11 @@ def draw(axes: Axes, context: Context) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel(str(context.option("y_label", _LABELS.get(y, y))))
     axes.margins(x=0.02)
+
+
+def _runs(context: Context) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The name of each series and its runs in this panel."""
+    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
+    for one in context.series:
+        runs = select(table, one.where, f"experiment.series.{one.name}.where")
+        yield one.name, runs.sort_values(["seed", "run_id"])

@@ -1,11 +1,14 @@
 """Shared by all tests: composing configurations and starting the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 
 # Several test processes share the machine, and OpenMP reads this when torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from collections.abc import Callable
 from pathlib import Path

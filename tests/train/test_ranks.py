@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,8 +53,11 @@ def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float
 
 def ranks() -> list[psutil.Process]:
     """The ranks that this process has started."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "normfree.train.rank_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended; an orphan of another test may still be listed
+            found += [child] if "normfree.train.rank_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 def test_ranks_and_accumulation_equal_the_big_batch(tiny: Callable[..., Resolved], tmp_path: Path) -> None:

@@ -13,12 +13,16 @@ from typing import Any, Self, TextIO
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
-from normfree.runs.files import finite, write_json_atomic, write_text_atomic
+from normfree.runs.checksums import digest_of, read_text_verified, write_verified
+from normfree.runs.files import finite, json_text, write_text_atomic
 from normfree.runs.identity import run_id
 from normfree.runs.result import result_of
 
 TERMINAL = ("finished", "stalled", "diverged")
 """Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
+
+RECORDS = ("metrics.csv", "clip.csv")
+"""What a run writes row by row."""
 
 _RESERVE_BYTES = 65_536
 _RESUMABLE = ("last.ckpt", "previous.ckpt")
@@ -32,7 +36,7 @@ class RunDirectory:
     ``config.yaml`` and ``overrides.yaml`` (what was asked), ``environment.json`` and ``uncommitted.diff`` (with what),
     ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/`` (``last.ckpt`` and
     ``previous.ckpt`` to go on from; ``best.ckpt``, with ``trainer.evaluate_every``, and ``final.ckpt`` to stay),
-    ``wandb_id``, ``lock``.
+    ``wandb_id``, ``lock``; ``checksums.sha256`` of all that is not written any more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -116,7 +120,7 @@ class RunDirectory:
             UserError: if it is of another schema version or unreadable.
         """
         try:
-            content = json.loads(self.result.read_text(encoding="utf-8"))
+            content = json.loads(read_text_verified(self.result))
         except (FileNotFoundError, NotADirectoryError):
             self._check_version()
             return None
@@ -138,7 +142,7 @@ class RunDirectory:
     def _check_version(self) -> None:
         if self.environment.exists():
             try:
-                content = json.loads(self.environment.read_text(encoding="utf-8"))
+                content = json.loads(read_text_verified(self.environment))
             except (OSError, ValueError) as error:
                 raise UserError(
                     f"run {self.path}: environment.json is unreadable ({error}); move the run away"
@@ -155,7 +159,7 @@ class RunDirectory:
     def next_attempt(self) -> int:
         """How often this run has been started, counting now."""
         try:
-            return int(json.loads(self.environment.read_text(encoding="utf-8"))["attempts"]) + 1
+            return int(json.loads(read_text_verified(self.environment))["attempts"]) + 1
         except FileNotFoundError:
             return 1
 
@@ -163,11 +167,14 @@ class RunDirectory:
         self, config: dict[str, Any], overrides: list[str], environment: dict[str, Any], difference: str
     ) -> None:
         """Record what was asked for and with what, before the first step."""
-        write_text_atomic(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        texts = {
+            self.config.name: yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+            self.overrides.name: yaml.safe_dump(overrides),
+            self.environment.name: json_text({"schema_version": SCHEMA_VERSION} | environment),
+        }
         if difference:
-            write_text_atomic(self.difference, difference)
-        write_text_atomic(self.overrides, yaml.safe_dump(overrides))
-        write_json_atomic(self.environment, {"schema_version": SCHEMA_VERSION} | environment)
+            texts[self.difference.name] = difference
+        write_verified(self.path, texts, dict.fromkeys(RECORDS))
 
     def record_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
         """Write the result of a run that failed where it could not write its own; one that it has stands.
@@ -185,12 +192,16 @@ class RunDirectory:
     def write_result(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write the result, on a full disk into the room kept free for it; returns it as it will be read."""
         content: dict[str, Any] = finite({"schema_version": SCHEMA_VERSION} | result)
+        ended = result["status"] in TERMINAL
+        # What an unfinished run goes on from is known to its checkpoints.
+        there = [path for name in RECORDS if ended and (path := self.path / name).exists()]
+        sums = {path.name: digest_of(path) for path in there}
         try:
-            write_json_atomic(self.result, content)
+            write_verified(self.path, {self.result.name: json_text(content)}, sums)
         except OSError:
             self._reserve.unlink(missing_ok=True)
-            write_json_atomic(self.result, content)
-        if result["status"] in TERMINAL:
+            write_verified(self.path, {self.result.name: json_text(content)}, sums)
+        if ended:
             self.tidy()
         return content
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write beside the target, flush to disk, then rename over it."""
+def write_text_atomic(path: Path, text: str, durable: bool = True) -> None:
+    """Write beside the target, flush to disk if it is to be ``durable``, then rename over it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -28,7 +29,12 @@ def flush(path: Path) -> None:
 
 def write_json_atomic(path: Path, content: Any) -> None:
     """JSON in the order given, indented, with ``null`` for every number that is not finite."""
-    write_text_atomic(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
+    write_text_atomic(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """What :func:`write_json_atomic` writes."""
+    return json.dumps(finite(content), indent=2, allow_nan=False) + "\n"
 
 
 def finite(content: Any) -> Any:

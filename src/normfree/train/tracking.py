@@ -13,7 +13,7 @@ from typing import Any
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, run_id
-from normfree.runs.files import write_text_atomic
+from normfree.runs.checksums import read_text_verified, write_verified
 from normfree.train.metrics import Row
 
 _START_SHARE = 0.7
@@ -133,9 +133,9 @@ def _start(resolved: Resolved, directory: RunDirectory) -> Any:
 
     config = resolved.config
     known = directory.wandb_id.exists()
-    identifier = directory.wandb_id.read_text(encoding="utf-8").strip() if known else secrets.token_hex(4)
+    identifier = read_text_verified(directory.wandb_id).strip() if known else secrets.token_hex(4)
     if not known:
-        write_text_atomic(directory.wandb_id, identifier)
+        write_verified(directory.path, {directory.wandb_id.name: identifier})
     if config.logger.mode == "online" and not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
         raise RuntimeError("no API key")
     return wandb.init(

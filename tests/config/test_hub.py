@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.data.images import digits_as_parquet, encoded, write_parquet
 
 from normfree.config import UserError
-from normfree.config.hub import hub_name
+from normfree.config.sources.hub import hub_name
 
 SMALL = ("model=nf_resnet20", "model.depth=[1,1]", "model.width=[8,16]")
 COMMIT, CONVERTED = "1" * 40, "2" * 40
@@ -112,7 +112,7 @@ COUNT = """
 import sys
 from omegaconf import OmegaConf
 from normfree.config import UserError, require_images
-from normfree.config.count import counted
+from normfree.config.sources import counted
 from normfree.config.schema import DataConfig
 sys.modules.update({name: None for name in sys.argv[2:]})
 data = OmegaConf.structured(DataConfig(name="parquet", root=sys.argv[1], train_size=28))

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from normfree.config.schema import DataConfig
-from normfree.data.build import _parts
 from normfree.data.held import held_arrays
 from normfree.data.mnist5k import mnist5k
+from normfree.data.readers import parts_of
 from normfree.data.resident import Arrays
 
 NAMES = ("zero", "one")
@@ -78,4 +78,4 @@ def config(root: Path | None, **keys: object) -> DataConfig:
 
 
 def parquet_arrays(data: DataConfig) -> Arrays:
-    return held_arrays(_parts(data), data)[0]
+    return held_arrays(parts_of(data), data)[0]

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.data.images import digits_as_parquet, encoded, write_parquet
 
 from normfree.config import UserError
-from normfree.config.beton import JPEG, RAW, read_beton
+from normfree.config.sources.beton_file import JPEG, RAW, read_beton
 from normfree.data.beton_writer import PAGE, BetonWriter, Encoded, writing
 from normfree.data.convert import main
 

@@ -13,9 +13,8 @@ import torch
 from tests.conftest import resolved
 from tests.data.images import digits_as_parquet
 
-from normfree.config import UserError
-from normfree.config.beton import read_beton
-from normfree.config.images import require_images
+from normfree.config import UserError, require_images
+from normfree.config.sources.beton_file import read_beton
 from normfree.data import Batch, Source, build_source
 
 NEEDS_FFCV = pytest.mark.skipif(importlib.util.find_spec("ffcv") is None, reason="ffcv is not installed: make ffcv")

@@ -12,7 +12,8 @@ from tests.conftest import resolved
 from tests.data.images import NAMES, config, digits_as_parquet, encoded, parquet_arrays, write_parquet
 from torchvision.io import ImageReadMode, decode_image
 
-from normfree.config.parquet import class_names, find_parquet, open_parquet
+from normfree.config.sources.parquet_schema import class_names, open_parquet
+from normfree.config.sources.shards import find_parquet
 from normfree.data import build_source, torchvision_cifar
 from normfree.data.source import SPLITS
 from normfree.runs import run_id

@@ -30,8 +30,9 @@ from normfree.bench.measure import Spread, ratios
 from normfree.bench.options import file_of, key
 from normfree.bench.rows import Table
 from normfree.config import UserError
-from normfree.config.images import parquet_files
 from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.config.sources.cifar import CIFAR
+from normfree.config.sources.parquet import ImagenetteSource
 from normfree.data.convert import Options as Conversion
 from normfree.data.convert import convert
 from normfree.data.decode import decode_all
@@ -111,7 +112,7 @@ def write_jpegs(samples: ParquetSamples, folder: Path) -> None:
 
 def _photographs(options: Options, root: str, folder: Path) -> _Case:
     data = DataConfig("imagenette", root=root, train_size=options.size, channels=3, mean=_MEAN, std=_STD)
-    packed = ParquetSamples(parquet_files(data)["train"])
+    packed = ParquetSamples(ImagenetteSource().files(data)["train"])
     data.classes, data.train_samples = int(packed.labels.max()) + 1, len(packed.labels)
     data.validation_samples, data.test_samples, data.workers = 0, 0, options.workers
     data.test_size = options.size
@@ -140,7 +141,7 @@ def _beton(folder: Path) -> dict[str, Path]:
 
 def _cifar10(options: Options, root: str) -> _Case:
     data = DataConfig("cifar10", root=root, train_size=32, test_size=32, channels=3, mean=_MEAN, std=_STD)
-    packed = ParquetSamples(parquet_files(data)["train"])
+    packed = ParquetSamples(CIFAR["cifar10"].files(data)["train"])
     data.classes, data.train_samples = int(packed.labels.max()) + 1, len(packed.labels)
     data.validation_samples, data.test_samples, data.workers = 0, 0, options.workers
     augment = AugmentConfig("crop_flip", shift=4, flip=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from normfree.cli.command import EXIT_INTERRUPTED, EXIT_OK
 from normfree.config import Resolved, UserError
+from normfree.config.sources import SOURCES
 from normfree.report.probe_keys import AugmentKeys, Cut, ProbeKeys, SignalKeys, SplitKeys, typed
 from normfree.runs.provenance import commit, processor, version
 
@@ -92,7 +93,7 @@ def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str
 
     size = keys.image_size
     # Sets without a size of their own take the network's, of which there is none here.
-    if size is None and keys.data in ("folder", "imagenet", "parquet", "synthetic"):
+    if size is None and any(keys.data in source.names and not source.own_size for source in SOURCES):
         size = 128
     options = [f"data={keys.data}", f"batch={keys.images}", "steps=1000", f"seed={keys.seed}", "data.workers=0"]
     options += [f"data.train_size={size}", f"data.test_size={size}"] if size is not None else []

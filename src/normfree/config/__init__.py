@@ -2,10 +2,10 @@
 
 from normfree.config.batch_plan import BatchPlan, plan_batch
 from normfree.config.errors import UserError
-from normfree.config.images import require_images
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_sam, optimizer_warnings
 from normfree.config.resolve import Resolved, resolve
 from normfree.config.schema import SCHEMA_VERSION, TrainConfig
+from normfree.config.sources import require_images
 
 __all__ = [
     "OPTIMIZER_KEYS",

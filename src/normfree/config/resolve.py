@@ -8,10 +8,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
-from normfree.config.count import COUNTED, counted, label_by_encoding, label_by_root
 from normfree.config.errors import UserError
 from normfree.config.optimizer import check_sam
 from normfree.config.schema import TrainConfig
+from normfree.config.sources import counted, named
 from normfree.config.validate import WARMUP_KEYS, validate
 
 LR_REFERENCE_BATCH = 256
@@ -70,12 +70,11 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
             f"data.train_size=null: data={node.data.name} takes its image sizes from the network, and "
             f"{node.model.name} has none; give data.train_size=224 data.test_size=224, or another size"
         )
-    if node.data.name in COUNTED and OmegaConf.missing_keys(node.data):
+    if named(node.data.name).any_set and OmegaConf.missing_keys(node.data):
         node = OmegaConf.merge(node, {"data": counted(node.data)})
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)
-    label_by_root(typed.data)
-    label_by_encoding(typed.data)
+    typed.data.label = named(typed.data.name).label(typed.data)
     _settle_length(typed, given or [])
     validate(typed)
     steps_per_epoch = typed.data.train_samples // typed.batch

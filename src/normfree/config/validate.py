@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
-from normfree.config.images import LOADERS, is_ffcv, is_resident
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
+from normfree.config.sources import LOADERS, check_source
 
 Check = tuple[str, Callable[[float], bool], str]
 
@@ -204,22 +204,7 @@ def _check_augmentation(config: TrainConfig) -> None:
     augment, data = config.augment, config.data
     if augment.magnitude > 30:
         raise UserError(f"augment.magnitude={augment.magnitude:g}: the scale is 0 to 10, and up to 30 at most")
-    if is_resident(data) and data.test_size != data.train_size and data.name != "synthetic":
-        raise UserError(
-            f"data.test_size={data.test_size}: {data.name} is tested at the size of training where it is "
-            f"held in memory; leave it out or set data.train_size={data.test_size}, or data.loader=workers"
-        )
-    if data.name in ("mnist5k", "synthetic") and data.loader == "workers":
-        raise UserError(f"data.loader=workers: {data.name} is held in memory; leave it out")
-    if data.name == "ffcv" and data.loader not in ("ffcv", "auto"):
-        raise UserError(f"data.loader={data.loader}: data=ffcv is read by FFCV; leave it out")
-    if data.name == "synthetic" and data.loader == "ffcv":
-        raise UserError("data.loader=ffcv: synthetic has no files; leave it out")
-    if is_ffcv(data) and data.on_error != "raise":
-        raise UserError(
-            f"data.on_error={data.on_error}: with FFCV, images are left out when .beton files are written; "
-            "give it to python -m normfree.data.convert"
-        )
+    check_source(data)
     if data.channels not in (1, 3):
         raise UserError(f"data.channels={data.channels}: choose 1 (grey) or 3 (colour)")
     for key in ("mean", "std"):

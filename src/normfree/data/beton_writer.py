@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from normfree.config import UserError
-from normfree.config.beton import ALLOCATION, FIELD, HEADER, IMAGE, INT, RGB_IMAGE, VERSION
+from normfree.config.sources.beton_file import ALLOCATION, FIELD, HEADER, IMAGE, INT, RGB_IMAGE, VERSION
 
 PAGE = 2**23
 """FFCV reads pages; an image lies in one of them."""

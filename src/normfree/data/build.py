@@ -2,32 +2,17 @@
 
 import warnings
 from dataclasses import replace
-from functools import partial
 
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.config.beton import beton_files
-from normfree.config.images import (
-    FOLDERS,
-    PARQUET,
-    image_folders,
-    is_ffcv,
-    is_resident,
-    parquet_files,
-    torchvision_root,
-)
 from normfree.config.schema import DataConfig
-from normfree.data.held import Part, held_arrays
-from normfree.data.mnist5k import mnist5k
-from normfree.data.resident import Arrays, ResidentSource
-from normfree.data.samples import FolderSamples, ParquetSamples
+from normfree.config.sources import is_ffcv, is_resident, named
+from normfree.config.sources.beton_file import beton_files
+from normfree.data.readers import arrays_of, parts_of
+from normfree.data.resident import ResidentSource
 from normfree.data.source import ALONE, SPLITS, Share, Source
-from normfree.data.synthetic import synthetic_arrays
-from normfree.data.torchvision_cifar import torchvision_arrays
 from normfree.data.workers import WorkerSource
-
-SOURCES = ("ffcv", "mnist5k", *PARQUET, *FOLDERS, "synthetic")
 
 
 def build_source(
@@ -43,11 +28,9 @@ def build_source(
         UserError: if the data set is missing, unreadable or not what the configuration says.
     """
     config, data = resolved.config, resolved.config.data
-    if data.name not in SOURCES:
-        raise UserError(f"data.name={data.name}: no such source; choose one of {', '.join(SOURCES)}")
     a_step = config.batch // micro_batch
     if is_resident(data):
-        arrays, skipped = _arrays(data)
+        arrays, skipped = arrays_of(data)
         # A pass has fewer steps where images are left out.
         steps = len(arrays["train"][1]) // config.batch if sum(skipped.values()) else resolved.steps_per_epoch
         source: Source = ResidentSource(
@@ -69,11 +52,11 @@ def build_source(
 
         files = beton_files(data.train_file, data.test_file, data.root)
         per_epoch = resolved.steps_per_epoch * a_step
-        if data.name == "mnist5k":
+        if named(data.name).own_statistics:
             data = _with_own_statistics(data)
         source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share)
     else:
-        samples = {name: part.samples() for name, part in _parts(data).items()}
+        samples = {name: part.samples() for name, part in parts_of(data).items()}
         per_epoch = resolved.steps_per_epoch * a_step
         train, test = samples["train"], samples.get("test")
         source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch, share)
@@ -94,38 +77,6 @@ def build_source(
 
 def _with_own_statistics(data: DataConfig) -> DataConfig:
     """With the mean and deviation of the training images, which the loader in memory takes where a set gives none."""
-    images = _arrays(data)[0]["train"][0].double() / 255
+    images = arrays_of(data)[0]["train"][0].double() / 255
     mean, std = images.mean((0, 2, 3)).tolist(), images.std((0, 2, 3), correction=0).tolist()
     return replace(data, mean=data.mean or mean, std=data.std or std)
-
-
-def _arrays(data: DataConfig) -> tuple[Arrays, dict[str, int]]:
-    if data.name == "mnist5k":
-        return mnist5k(data.train_size), {}
-    if data.name == "synthetic":
-        return synthetic_arrays(data), {}
-    if (root := torchvision_root(data)) is not None:
-        return torchvision_arrays(data, root), {}
-    return held_arrays(_parts(data), data)
-
-
-def _parts(data: DataConfig) -> dict[str, Part]:
-    """What reads the training images and, where they have files of their own, the test images."""
-    if data.name in FOLDERS:
-        folders = {name: FolderSamples(folder) for name, folder in image_folders(data).items()}
-        for name, found in folders.items():
-            if len(found.classes) != data.classes:
-                raise UserError(
-                    f"data.classes={data.classes}: {image_folders(data)[name]} has {len(found.classes)} class folders; "
-                    f"set data.classes={len(found.classes)}"
-                )
-        return {name: Part(found.files, partial(_same, found)) for name, found in folders.items()}
-    if torchvision_root(data) is not None:
-        raise UserError(
-            f"data.loader={data.loader}: torchvision's files of {data.name} are held in memory; leave it out"
-        )
-    return {name: Part(files, partial(ParquetSamples, files)) for name, files in parquet_files(data).items() if files}
-
-
-def _same(samples: FolderSamples) -> FolderSamples:
-    return samples

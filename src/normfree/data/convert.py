@@ -20,18 +20,17 @@ from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
-from normfree.config.beton import JPEG, RAW, read_beton
-from normfree.config.images import FOLDERS, PARQUET, image_folders, parquet_files, torchvision_root
 from normfree.config.schema import DataConfig
+from normfree.config.sources import SOURCES, named
+from normfree.config.sources.beton_file import JPEG, RAW, read_beton
 from normfree.data.beton_writer import Encoded, writing
 from normfree.data.decode import open_image, unreadable
 from normfree.data.ffcv_source import import_ffcv
-from normfree.data.mnist5k import mnist5k
-from normfree.data.samples import FolderSamples, ParquetSamples, Samples
+from normfree.data.readers import arrays_of, encoded_images, parts_of
+from normfree.data.samples import Samples
 from normfree.data.split import shuffled_order
-from normfree.data.torchvision_cifar import torchvision_arrays
 
-SOURCES = ("mnist5k", *PARQUET, *FOLDERS)
+CONVERTIBLE = tuple(name for source in SOURCES if source.convertible for name in source.names)
 MODES = ("auto", "raw", "jpeg")
 FILES = {"train": "train.beton", "test": "val.beton"}
 _CHUNK = 32
@@ -159,19 +158,10 @@ def _is_plain_jpeg(content: bytes, width: int, height: int) -> bool:
 
 
 def _parts(options: Options) -> dict[str, Samples]:
-    data = DataConfig(name=options.data, root=options.root, train_size=options.train_size)
-    if options.data == "mnist5k":
-        arrays = mnist5k(options.train_size or 28)
-    elif (root := torchvision_root(data)) is not None:
-        data.train_size, data.classes = 32, {"cifar10": 10}.get(options.data, 100)
-        data.train_samples, data.validation_samples, data.test_samples = 50000, 0, 10000
-        arrays = torchvision_arrays(data, root)
-    else:
-        if options.data in FOLDERS:
-            return {part: FolderSamples(folder) for part, folder in image_folders(data).items()}
-        if options.data == "imagenette" and not options.train_size:
-            data.train_size = 128
-        return {part: ParquetSamples(files) for part, files in parquet_files(data).items() if files}
+    data = named(options.data).whole(DataConfig(name=options.data, root=options.root, train_size=options.train_size))
+    if encoded_images(data):
+        return {part: found.samples() for part, found in parts_of(data).items()}
+    arrays, _ = arrays_of(data)
     train = [torch.cat([arrays[split][part] for split in ("validation", "train")]) for part in (0, 1)]
     return {
         "train": ArraySamples(train[0], train[1], f"{options.data}, training part", shuffled=True),
@@ -273,7 +263,7 @@ class _Progress:
 
 
 def _check(options: Options) -> None:
-    for key, choices in (("data", SOURCES), ("mode", MODES), ("on_error", ("raise", "skip"))):
+    for key, choices in (("data", CONVERTIBLE), ("mode", MODES), ("on_error", ("raise", "skip"))):
         if (value := getattr(options, key)) not in choices:
             name = "data.on_error" if key == "on_error" else key
             raise UserError(f"{name}={value}: choose one of {', '.join(choices)}")
@@ -306,7 +296,7 @@ def parse(arguments: Sequence[str]) -> Options:
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0, 2 after one line on stderr, or 130 after Ctrl-C."""
     if not arguments or {"-h", "--help"} & set(arguments):
-        print(HELP.format(sources=", ".join(SOURCES), workers=os.cpu_count() or 1), end="")
+        print(HELP.format(sources=", ".join(CONVERTIBLE), workers=os.cpu_count() or 1), end="")
         return 0
     try:
         convert(parse(arguments))

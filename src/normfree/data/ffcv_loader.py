@@ -16,7 +16,7 @@ from numba import config as numba_config
 from numpy.typing import NDArray
 
 from normfree.config import UserError
-from normfree.config.beton import IMAGE, Beton
+from normfree.config.sources.beton_file import IMAGE, Beton
 
 # OpenMP's threads spin while they wait (a fifth slower here), and workqueue dies where two threads use it.
 numba_config.THREADING_LAYER_PRIORITY = ["tbb", "omp", "workqueue"]

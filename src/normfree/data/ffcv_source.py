@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from normfree.config import UserError
-from normfree.config.beton import Beton, read_beton, require_ffcv
-from normfree.config.images import FOLDERS
 from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.config.sources import named
+from normfree.config.sources.beton import require_ffcv
+from normfree.config.sources.beton_file import Beton, read_beton
 from normfree.data.augment import epoch_draws, finish
 from normfree.data.boxes import central_part, random_part
 from normfree.data.crops import shift_and_flip
@@ -150,7 +151,7 @@ class FfcvSource:
         """Whether images are photographs of any aspect, or come as squares of the size of the test."""
         images = self._parts["train"][0].images
         small = bool((images["height"] == self._data.test_size).all() and (images["width"] == images["height"]).all())
-        return self._data.name in (*FOLDERS, "ffcv") and not small
+        return named(self._data.name).photographs and not small
 
     def _loader(self, split: str, use: str, size: int, batch_size: int):  # type: ignore[no-untyped-def]
         """FFCV compiles each anew, which takes seconds: kept for the next epoch."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.datasets import ImageFolder
 
 from normfree.config import UserError
-from normfree.config.parquet import image_column, label_column, open_parquet
+from normfree.config.sources.parquet_schema import image_column, label_column, open_parquet
 
 
 class Samples(Protocol):

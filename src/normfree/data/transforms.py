@@ -8,8 +8,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from normfree.config.images import FOLDERS
 from normfree.config.schema import AugmentConfig, DataConfig
+from normfree.config.sources import named
 from normfree.data.boxes import random_part
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -33,7 +33,7 @@ def training_image(pixels: Tensor, data: DataConfig, augment: AugmentConfig, dra
         part = random_part(height, width, draws["crop"][None].numpy())
         top, left, rows, columns = (int(each[0]) for each in part)
         pixels = _resized(pixels[:, top : top + rows, left : left + columns], [size, size])
-    elif data.name in FOLDERS and not augment.shift:
+    elif named(data.name).photographs and not augment.shift:
         pixels = _resized(pixels, [size, size])
     else:
         pixels = F.center_crop(_resized(pixels, [size]), [size, size])
@@ -52,7 +52,7 @@ def test_transform(data: DataConfig) -> v2.Compose:
     with ``keep_aspect`` on the shorter side, and cropped to the centre; sets of small images are taken whole.
     """
     size = data.test_size
-    if data.name in FOLDERS:
+    if named(data.name).photographs:
         side = [size + MARGIN] if data.keep_aspect else [size + MARGIN] * 2
         steps = [v2.Resize(side, interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
     else:

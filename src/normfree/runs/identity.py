@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
-from normfree.config.count import COUNTED
+from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 
 _IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "runs_dir"
@@ -34,7 +34,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     label = content["data"]["label"]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]
-    if resolved.config.data.name in COUNTED:
+    if named(resolved.config.data.name).any_set:
         content["data"]["label"] = label
     later = {"model": _LATER_MODEL_OPTIONS, "data": _LATER_DATA_OPTIONS, "augment": _LATER_AUGMENT_OPTIONS}
     for group, keys in later.items():

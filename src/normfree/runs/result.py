@@ -3,8 +3,8 @@
 from typing import Any
 
 from normfree.config import Resolved
-from normfree.config.images import is_ffcv, is_resident
 from normfree.config.schema import DataConfig
+from normfree.config.sources import is_ffcv, is_resident
 from normfree.runs.identity import arm_id, clip_label, run_id
 
 

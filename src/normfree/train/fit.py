@@ -13,8 +13,8 @@ import pytorch_lightning as pl
 import torch
 
 from normfree.config import BatchPlan, Resolved, optimizer_warnings
-from normfree.config.images import is_ffcv, is_resident
 from normfree.config.schema import DataConfig
+from normfree.config.sources import is_ffcv, is_resident
 from normfree.data import Source, build_source
 from normfree.nets import localise, synchronise
 from normfree.probe import batch_dependence

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from normfree.config.errors import WORKS, UserError
-from normfree.config.parquet import SPLIT_WORDS, TEST, TRAIN, of_splits
+from normfree.config.sources.shards import SPLIT_WORDS, TEST, TRAIN, of_splits
 
 PREFIX = "hf://datasets/"
 CONVERTED = "refs/convert/parquet"

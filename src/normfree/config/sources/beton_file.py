@@ -4,7 +4,6 @@ Layout (FFCV 1.0, version 2), little-endian: header, a descriptor of each field,
 data, and a table of what was allocated for which sample. Widths and addresses are in the metadata.
 """
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,16 +113,6 @@ def beton_files(train: str | None, test: str | None, root: str | None) -> dict[s
             key = f"data.root={root}" if given is None else f"data.{split}_file={given}"
             raise UserError(f"{key}: no file {path.absolute()}; {GET}")
     return found
-
-
-def require_ffcv() -> None:
-    """Look whether FFCV is there, without importing it.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    if importlib.util.find_spec("ffcv") is None:
-        raise UserError("data.loader=ffcv: FFCV is not installed; run make ffcv, or use data.loader=workers")
 
 
 def _read(path: Path, kind: Any, offset: int, count: int) -> "np.ndarray[Any, Any]":

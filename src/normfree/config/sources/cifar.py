@@ -1,0 +1,70 @@
+"""data=cifar10 and data=cifar100: parquet, or the files that torchvision downloads."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from normfree.config.errors import UserError
+from normfree.config.schema import DataConfig
+from normfree.config.sources.parquet import ParquetSource
+from normfree.config.sources.parquet_schema import holds_jpeg
+from normfree.config.sources.shards import TRAIN, find_parquet
+
+
+class CifarSource(ParquetSource):
+    """One of the two.
+
+    Args:
+        folder: where torchvision keeps it, inside its root.
+        title: of the published data set, whose images are uncompressed.
+    """
+
+    any_set = False
+    own_size = True
+    known_as = "the dataset uoft-cs/{name} of huggingface.co"
+    also = ", or add data.download=true to fetch torchvision's files there"
+
+    def __init__(self, name: str, folder: str, title: str, classes: int) -> None:
+        self.names, self.folder, self._title, self._classes = (name,), folder, title, classes
+
+    def requires(self, data: DataConfig) -> None:
+        if self.torchvision_root(data) is None:
+            super().requires(data)
+
+    def label(self, data: DataConfig) -> str:
+        """CIFAR as JPEG is not the published data set and is not called by its name alone."""
+        if data.label != self._title or data.root is None or data.loader == "ffcv":
+            return data.label
+        try:
+            if self.torchvision_root(data) is None and any(map(holds_jpeg, self.places(data)[TRAIN][:1])):
+                return f"{data.label} (JPEG)"
+        except UserError:
+            # Files that are missing or broken are told of where a run or a plan looks for them.
+            pass
+        return data.label
+
+    def reader(self, data: DataConfig) -> str:
+        return "parquet" if self.torchvision_root(data) is None else "torchvision"
+
+    def whole(self, data: DataConfig) -> DataConfig:
+        if self.torchvision_root(data) is None:
+            return data
+        return replace(
+            data, train_size=32, classes=self._classes, train_samples=50000, validation_samples=0, test_samples=10000
+        )
+
+    def torchvision_root(self, data: DataConfig) -> Path | None:
+        """Where torchvision's files are, or are to be downloaded to; ``None`` for parquet."""
+        if data.root is None:
+            return None
+        root = Path(data.root).expanduser()
+        if (root / self.folder).is_dir():
+            return root
+        if data.root.startswith("hf:"):
+            return None
+        return root if data.download and not find_parquet(root, data.train_size)[TRAIN] else None
+
+
+CIFAR = {
+    "cifar10": CifarSource("cifar10", "cifar-10-batches-py", "CIFAR-10", 10),
+    "cifar100": CifarSource("cifar100", "cifar-100-python", "CIFAR-100", 100),
+}

@@ -1,0 +1,86 @@
+"""What the configuration knows of a data source: one descriptor a source, found by the name that ``data=`` gives."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from normfree.config.schema import DataConfig
+
+HELD_OUT = 10
+"""One in so many training images is held out for selection, and as many again where there are no test files."""
+
+
+class Counts(NamedTuple):
+    """What the files have; ``test`` is ``None`` where no files are for the test."""
+
+    classes: int
+    train: int
+    test: int | None
+
+
+class DataSource:
+    """A kind of data set. Knows no torch and opens no image; ``normfree.data.readers`` reads by the name of ``reader``.
+
+    Attributes:
+        names: the options of ``data=`` that are this source.
+        any_set: which data set it is, only ``data.root`` says; numbers that are not given are counted.
+        resident: ``data.loader=auto`` holds the images in memory.
+        own_size: its images have a size by themselves; else the network says which.
+        photographs: images of any size and aspect, cut and resized each time they are read.
+        tested_at_train_size: where its images are held in memory.
+        own_statistics: mean and deviation are those of its training images, with every loader.
+        convertible: ``python -m normfree.data.convert`` takes it.
+    """
+
+    names: tuple[str, ...] = ()
+    any_set = False
+    resident = True
+    own_size = True
+    photographs = False
+    tested_at_train_size = True
+    own_statistics = False
+    convertible = True
+
+    def matches(self, data: DataConfig) -> bool:
+        """Whether a configuration reads from this source."""
+        return data.name in self.names
+
+    def check(self, data: DataConfig) -> None:
+        """Keys that this source cannot follow.
+
+        Raises:
+            UserError: for the first of them.
+        """
+
+    def requires(self, data: DataConfig) -> None:
+        """Look for the files without reading an image.
+
+        Raises:
+            UserError: says where it looked, how to give the place and what works without it.
+        """
+
+    def counts(self, data: DataConfig) -> Counts:
+        """Classes and images as the files have them.
+
+        Raises:
+            UserError: as :meth:`requires`, or a file is broken.
+        """
+        raise NotImplementedError(data.name)
+
+    def label(self, data: DataConfig) -> str:
+        """How it is called: any data set, by the last name of its place unless it has a label."""
+        place = data.train_file or data.root
+        if not self.any_set or data.label != data.name or not place:
+            return data.label
+        return self.label_of_place(place)
+
+    def label_of_place(self, place: str) -> str:
+        """What tells one data set from others."""
+        return Path(place).expanduser().absolute().stem
+
+    def reader(self, data: DataConfig) -> str:
+        """The name of what reads the images."""
+        return self.names[0]
+
+    def whole(self, data: DataConfig) -> DataConfig:
+        """For a conversion: the size in which it is kept, nothing held out."""
+        return data

@@ -31,7 +31,7 @@ def test_every_option_composes_and_resolves(option: str) -> None:
         return  # needs the name of a clipper, and is resolved with one in tests/train
     if option in ("data=parquet", "data=folder", "data=ffcv"):
         return  # reads its files, and is resolved with some in tests/data
-    if option.startswith("recipe=") or option in ("data=imagenet", "data=synthetic"):
+    if option.startswith("recipe=") or option == "data_recipe=none" or option in ("data=imagenet", "data=synthetic"):
         return  # they come with an ImageNet model, and are resolved with it
     assert resolve(config).steps > 0
 
@@ -65,7 +65,7 @@ def test_every_experiment_composes(name: str) -> None:
 
 def test_the_help_lists_every_group() -> None:
     groups = {option.split("=")[0] for option in OPTIONS}
-    assert groups == {"model", "clip", "data", "augment", "optimizer", "trainer", "logger", "recipe"}
+    assert groups == {"model", "clip", "data", "data_recipe", "augment", "optimizer", "trainer", "logger", "recipe"}
 
 
 def test_config_files_are_short_and_say_what_they_are() -> None:

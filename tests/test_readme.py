@@ -119,7 +119,7 @@ def cifar(command: str, place: Path) -> None:
     """Runs it on a few digits in CIFAR-10's format."""
     digits_as_parquet(place / "images")
     few = ("data.classes=2", "data.train_samples=20", "data.validation_samples=4", "data.test_samples=6", "batch=10")
-    tiny = ("data.train_size=14", "augment.shift=1", "data.cache=off", "epochs=null", "steps=2")
+    tiny = ("data.train_size=14", "augment.shift=1", "data.cache=off", "steps=2")
     train(*few, *tiny, says="test accuracy")(command, place)
 
 
@@ -154,7 +154,8 @@ CHECKS: dict[str, Check] = {
     "python report.py experiment=quickstart": report,
     "python report.py probe=signal model=resnet50,nf_resnet50": signal,
     "python bench.py nets": bench,
-    "python train.py data=cifar10 data.root=PATH augment=crop_flip recipe=small_images": cifar,
+    "python train.py data=cifar10 data.root=PATH": cifar,
+    "python train.py data=cifar10 data.root=PATH model=resnet20 clip=none steps=2000": cifar,
     "python report.py probe=augment augment=crop_flip,mixup,paper_f0": augment,
 }
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line]

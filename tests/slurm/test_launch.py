@@ -114,8 +114,9 @@ def test_edits_do_not_reach_what_is_in_the_queue(tmp_path: Path) -> None:
     assert "pending: PartitionDown" in table
     for file in ("src/normfree/train/run.py", "src/normfree/slurm/job.py", "own_clipping.py"):
         (project / file).write_text("raise RuntimeError('edited')\n", encoding="utf-8")
-    recipe = project / "conf/recipe/small.yaml"
-    recipe.write_text(recipe.read_text(encoding="utf-8").replace("label_smoothing", "nonsense"), encoding="utf-8")
+    recipe = project / "conf/data_recipe/small.yaml"
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("base_lr", "nonsense"), encoding="utf-8")
+    assert "nonsense" in recipe.read_text(encoding="utf-8")
     subprocess.run(["scontrol", "update", f"jobid={job}", "partition=main"], check=True)
     wait_until(lambda: results(folder))
     (result,) = results(folder)

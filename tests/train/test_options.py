@@ -38,8 +38,11 @@ DIGITS = [
     ("logger=csv",),
     ("data=mnist5k",),
     ("recipe=small",),
-    ("recipe=small_images", "epochs=null"),
-    ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "epochs=null", "optimizer.warmup_epochs=null"),
+    ("recipe=small_images",),
+    ("recipe=of_data",),
+    ("data_recipe=small",),
+    ("data_recipe=small_images",),
+    ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "optimizer.warmup_epochs=null"),
     ("experiment=quickstart",),
     ("experiment=loaders",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
@@ -76,7 +79,8 @@ ELSEWHERE = {
     "trainer=ddp",  # needs several; its parts are those of ddp_cpu
     "trainer=ddp_cpu",  # tests/train/test_ranks.py
     "logger=wandb",  # tests/cli/test_commands.py
-    "recipe=bn_nfnet",  # they come with a network
+    "data_recipe=none",  # they come with a network
+    "recipe=bn_nfnet",
     "recipe=bn_resnet",
     "recipe=nf_resnet",
     "recipe=nfnet",

@@ -2,6 +2,7 @@
 
 from normfree.config.batch_plan import BatchPlan, plan_batch
 from normfree.config.errors import UserError
+from normfree.config.interpolation import unless
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_sam, optimizer_warnings
 from normfree.config.resolve import Resolved, resolve
 from normfree.config.schema import SCHEMA_VERSION, TrainConfig
@@ -19,4 +20,5 @@ __all__ = [
     "plan_batch",
     "require_images",
     "resolve",
+    "unless",
 ]

@@ -10,6 +10,9 @@ from normfree.train.hardware import choose_device, device_name, free_memory, mem
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
 
+_TRIED_LR = 1.6
+"""The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""
+
 
 def describe_plan(resolved: Resolved) -> str:
     """The plan as lines of text; builds the network's shapes, trains nothing."""
@@ -91,6 +94,9 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
         found.append("no GPU is used: training a network of this size on a processor is not practical")
     if config.clip.name == "none" and config.model.normalizer == "none":
         found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
+    if config.optimizer.name == "sgd" and resolved.lr > _TRIED_LR:
+        origin = "" if config.lr is not None else f", {config.optimizer.base_lr:g} x {config.batch} / 256,"
+        found.append(f"lr {resolved.lr:g}{origin} is above {_TRIED_LR:g}, the highest tried for a recipe: set lr")
     return found
 
 

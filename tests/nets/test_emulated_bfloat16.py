@@ -66,3 +66,14 @@ def test_a_network_computes_what_it_does_with_torchs_own(name, monkeypatch):
         with torch.autocast("cpu", torch.bfloat16):
             results.append(model(images).float())
     torch.testing.assert_close(results[0], results[1], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("machine", "supported", "without"),
+    [("x86_64", False, True), ("x86_64", True, False), ("aarch64", False, False)],
+)
+def test_what_torch_says_of_the_processor_counts_on_x86_alone(machine, supported, without, monkeypatch):
+    monkeypatch.setattr(emulated_bfloat16.platform, "machine", lambda: machine)
+    for check in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, check, lambda: supported)
+    assert emulated_bfloat16._without_bfloat16_arithmetic.__wrapped__() is without

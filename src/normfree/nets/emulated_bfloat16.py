@@ -7,6 +7,7 @@ sums does. Only bfloat16 tensors are kept for the backward pass.
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from typing import Any
 
@@ -20,10 +21,10 @@ _WIDE_ELEMENTS = 1 << 20
 
 @cache
 def _without_bfloat16_arithmetic() -> bool:
-    # What torch does not tell is taken for hardware that has it.
+    # What torch does not tell is taken for hardware that has it; of other architectures it tells nothing.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     known = [getattr(torch.cpu, name)() for name in checks if hasattr(torch.cpu, name)]
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX") and bool(known) and not any(known)
+    return platform.machine() in ("x86_64", "AMD64") and bool(known) and not any(known)
 
 
 def is_emulated(x: Tensor) -> bool:
@@ -59,12 +60,14 @@ class _WideConv2d(torch.autograd.Function):
             del of_weight
         if ctx.needs_input_grad[0]:
             d_x = torch.empty_like(x)
-            # Some samples at a time, so that no wide map of the whole batch is there; x's shape is enough.
+            # Some samples at a time, so that no wide map of the whole batch is there. Of x the shape is enough, but
+            # torch's kernels for processors without AVX want one type.
             samples = max(1, _WIDE_ELEMENTS * len(x) // max(x.numel(), grad.numel()))
             for start in range(0, len(x), samples):
                 part = slice(start, start + samples)
+                shape = torch.empty_like(x[part], dtype=torch.float32)
                 d_x[part] = torch.ops.aten.convolution_backward(
-                    grad[part].float(), x[part], wide_weight, None, *ctx.place, (True, False, False)
+                    grad[part].float(), shape, wide_weight, None, *ctx.place, (True, False, False)
                 )[0]
         return d_x, d_weight, d_bias, None, None, None
 

@@ -4,9 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 # Several test processes share the machine, and OpenMP reads this when torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What tests name on command lines is not kept for the user.
+_STATE = tempfile.TemporaryDirectory(prefix="normfree-tests-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 # Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

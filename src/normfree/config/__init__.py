@@ -4,7 +4,7 @@ from normfree.config.batch_plan import BatchPlan, plan_batch
 from normfree.config.errors import UserError
 from normfree.config.interpolation import unless
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_sam, optimizer_warnings
-from normfree.config.resolve import Resolved, resolve
+from normfree.config.resolve import Resolved, resolve, resolve_stored
 from normfree.config.schema import SCHEMA_VERSION, TrainConfig
 from normfree.config.sources import require_images
 
@@ -20,5 +20,6 @@ __all__ = [
     "plan_batch",
     "require_images",
     "resolve",
+    "resolve_stored",
     "unless",
 ]

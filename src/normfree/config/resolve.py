@@ -89,6 +89,32 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch)
 
 
+def resolve_stored(content: Any) -> Resolved:
+    """A configuration as a run directory or a submission keeps it: values alone, nothing that refers elsewhere.
+
+    Raises:
+        UserError: it holds something else, or as :func:`resolve`.
+    """
+    if not isinstance(content, dict):
+        raise UserError("a stored configuration: is no table of keys and values; start the run again")
+    if found := _interpolation(content):
+        raise UserError(f"a stored configuration: {found} refers to something outside of it; start the run again")
+    return resolve(content)
+
+
+def _interpolation(content: Any) -> str:
+    """The first text that would be replaced by something else; a part that stands often is looked at once."""
+    waiting, seen = [content], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and "${" in each:
+            return each
+        if isinstance(each, dict | list) and id(each) not in seen:
+            seen.add(id(each))
+            waiting += each.values() if isinstance(each, dict) else each
+    return ""
+
+
 def _refuse_unknown(config: DictConfig) -> None:
     """Keys that were added with ``+``: they would be ignored."""
     content, known = _table(config), _known()

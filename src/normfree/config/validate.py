@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
+from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
@@ -15,6 +16,7 @@ _NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or 
 _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
 _PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
 _PROBABILITY: Check = ("probability", lambda value: 0 <= value <= 1, "must be from 0 to 1")
+_SEED: Check = ("seed", lambda value: 0 <= value < 2**32, "must be a whole number from 0 to 4294967295")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
 
 RANGES: dict[str, Check] = {
@@ -22,7 +24,7 @@ RANGES: dict[str, Check] = {
     "steps": _COUNT,
     "epochs": _POSITIVE,
     "lr": _POSITIVE,
-    "seed": _NOT_NEGATIVE,
+    "seed": _SEED,
     "model.drop_rate": _SHARE,
     "model.stochastic_depth_rate": _SHARE,
     "model.ghost_batch": _COUNT,
@@ -109,6 +111,8 @@ def validate(config: TrainConfig) -> None:
     Raises:
         UserError: for the first key that is wrong.
     """
+    check_name("experiment.name", config.experiment.name)
+    check_place("runs_dir", config.runs_dir)
     for key, (_, holds, remedy) in RANGES.items():
         value = lookup(config, key)
         if value is None:

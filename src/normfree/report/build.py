@@ -37,6 +37,8 @@ def write(files: Mapping[str, bytes], directory: Path) -> None:
     """
     for name, content in files.items():
         path = directory / name
+        if ".." in path.relative_to(directory).parts:
+            raise UserError(f"{name}: leads out of {directory}; give the figure a plain name")
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

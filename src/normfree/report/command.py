@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from normfree.config.errors import UserError
+from normfree.config.names import check_name, check_place
 from normfree.report.probe_keys import PROBES, ProbeKeys, keys_of_probe, read_probe
 
 HELP = """\
@@ -87,6 +88,10 @@ def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
             raise UserError(f"check={value}: give true or false")
         if not value or any(mark in value for mark in ",(){}[]$'\""):
             raise UserError(f"{key}={value}: give one plain {'name' if key == 'experiment' else 'path'}")
+        if key == "experiment":
+            check_name(key, value)
+        elif key.endswith("_dir"):
+            check_place(key, value)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +21,9 @@ _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
+
+_LONGEST = 120
+"""Characters of the readable part of a run's name."""
 
 
 def science(resolved: Resolved) -> dict[str, Any]:
@@ -98,8 +102,10 @@ def run_id(resolved: Resolved) -> str:
     parts = [config.model.name, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
     if resolved.norm_batch is not None and resolved.norm_batch != config.batch:
         parts.append(f"bn{resolved.norm_batch}")
-    parts += [f"lr{resolved.lr:g}", f"s{config.seed}", digest(science(resolved))]
-    return "-".join(parts)
+    parts += [f"lr{resolved.lr:g}", f"s{config.seed}"]
+    # Networks of other libraries and clippers of the user's own bring names that are no names of files.
+    readable = re.sub(r"[^\w.+-]", "_", "-".join(parts)).lstrip("._-")
+    return f"{readable[:_LONGEST]}-{digest(science(resolved))}"
 
 
 def clip_label(resolved: Resolved) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from normfree.config import UserError
+from normfree.config.names import shown
 from normfree.config.schema import TrainerConfig
 from normfree.slurm.queue import partitions
 
@@ -62,6 +63,10 @@ class SlurmSettings:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise UserError(f"{PREFIX}.{key}={value}: must be a whole number of at least {least}")
+        # Each is a line of the job's script.
+        for key in ("name", "partition", "account", "qos", "constraint"):
+            if (value := values.get(key)) is not None and not str(value).isprintable():
+                raise UserError(f"{PREFIX}.{key}={shown(str(value))}: must be one line without control characters")
         settings = cls(**values)
         if settings.name in _MISREAD_NAMES or not settings.name:
             raise UserError(

@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +17,8 @@ from typing import Any
 import yaml
 
 import normfree
-from normfree.config import Resolved, UserError, resolve
+from normfree.config import Resolved, UserError, resolve_stored
+from normfree.config.names import check_run, shown
 from normfree.runs import run_id
 from normfree.runs.files import write_json_atomic, write_text_atomic
 from normfree.runs.provenance import commit, difference
@@ -94,7 +96,7 @@ def cell_file(folder: Path, run: str) -> Path:
 def read_cell(path: Path) -> tuple[Resolved, list[str]]:
     """What :func:`take_snapshot` wrote of a cell."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return resolve(content["config"]), content["overrides"]
+    return resolve_stored(content["config"]), content["overrides"]
 
 
 def record(folder: Path, experiment: str, settings: SlurmSettings, jobs: dict[str, str]) -> Submission:
@@ -123,10 +125,17 @@ def submissions(experiment: Path) -> Iterator[Submission]:
     for path in sorted((experiment / FOLDER).glob(f"*/{MANIFEST}")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            jobs = {each["run_id"]: each["job"] for each in content["jobs"]}
+            jobs = {check_run(each["run_id"], path): _job(each["job"]) for each in content["jobs"]}
             yield Submission(path.parent, content["settings"], jobs)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: cannot be read ({error}); move its folder away") from error
+
+
+def _job(number: object) -> str:
+    """As squeue prints it; it becomes a word of commands."""
+    if not re.fullmatch(r"\d+(_\d+)?", str(number)):
+        raise ValueError(f"{shown(str(number))} is no job")
+    return str(number)
 
 
 def latest(experiment: Path) -> dict[str, Submission]:

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from normfree.config.errors import UserError
+from normfree.config.names import check_run
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 from normfree.study.outcomes import DEFINITIONS
 
@@ -102,7 +103,7 @@ def _plan(path: Path) -> dict[str, Mapping[str, Any]] | None:
         ) from error
     if version != SCHEMA_VERSION:
         raise UserError(f"{path} has schema_version {version}, this normfree reads {SCHEMA_VERSION}; update normfree")
-    return cells
+    return {check_run(run, path): cell for run, cell in cells.items()}
 
 
 def _row(directory: Path, run_id: str, cell: Mapping[str, Any]) -> dict[str, Any]:

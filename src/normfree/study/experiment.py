@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from normfree.config.errors import UserError
+from normfree.config.names import check_name
 
 Where = Mapping[str, Any]
 
@@ -90,6 +91,7 @@ def load_experiment(name: str, directory: Path) -> Experiment:
     """Read `<directory>/<name>.yaml`. Raises `UserError` where the file or its `experiment:` node is
     unusable.
     """
+    check_name("experiment", name)
     path = directory / f"{name}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in directory.glob("*.yaml"))
@@ -122,6 +124,7 @@ def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") ->
         if panel_name not in {panel.name for panel in panels}:
             guess = nearest(str(panel_name), [panel.name for panel in panels])
             raise UserError(f"experiment.figure: '{panel_name}' is no panel of this experiment{guess}")
+    check_name("experiment.name", str(content.get("name", name)))
     rules = _mapping(content, "rules")
     for key in rules:
         if key not in _RULES:
@@ -164,6 +167,7 @@ def _series(name: str, value: Any) -> Series:
 def _panel(name: str, value: Any, names: tuple[str, ...]) -> Panel:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise UserError(f"experiment.panels.{name}: give it a `kind`")
+    check_name("experiment.panels", name)
     chosen = tuple(str(one) for one in value.get("series") or names)
     for one in chosen:
         if one not in names:

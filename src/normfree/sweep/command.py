@@ -2,8 +2,8 @@
 
 import difflib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from rich.console import Console
 
 from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
+from normfree.config.names import check_name, check_place
+from normfree.runs import RunDirectory
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account, tracebacks
 from normfree.sweep.cluster import how_to_follow, submit_missing
-from normfree.sweep.state import STATES, CellState, cell_states, count_states
+from normfree.sweep.state import MANIFEST, STATES, CellState, cell_states, count_states
+from normfree.sweep.stored import NAMED, permit_settings, permit_target
 from normfree.sweep.sweep import plan_cells, run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned")
@@ -35,6 +38,12 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   retry                  states to start again: {retried}
   all         false      true: a row for every run, also for those that have their result
 
+What the folder of the runs holds is data: code that a plan there names is run only if you name it too, or have done so
+when you started these runs.
+
+  clip._target_          the clipper of yours, as module.name, that a retry may use
+  hydra.launcher.setup, hydra.launcher.additional_parameters    as in the submission, for jobs of a retry
+
 States:
 
 {states}
@@ -52,6 +61,8 @@ class RunsKeys:
     runs_dir: str = "runs"
     retry: tuple[str, ...] = ()
     all: bool = False
+    named: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Code that the user names, by key."""
 
 
 def help_text() -> str:
@@ -69,17 +80,23 @@ def read_keys(arguments: Sequence[str]) -> RunsKeys:
     if {"-h", "--help"} & set(arguments):
         sys.stdout.write(help_text())
         raise SystemExit(EXIT_OK)
-    known = [each.name for each in fields(RunsKeys)]
+    known = [each.name for each in fields(RunsKeys) if each.name != "named"]
     given: dict[str, Any] = {}
+    named: dict[str, tuple[str, ...]] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals:
             raise UserError(f"{argument}: give key=value, such as experiment={key.lstrip('-')}")
+        if key in NAMED:
+            named[key] = (*named.get(key, ()), *((value,) if key.startswith("hydra") else value.split(",")))
+            continue
         if key not in known:
             raise UserError(f"{argument}: no such key{_nearest(key, known)}; there are: {', '.join(known)}")
         given[key] = value
     if not given.get("experiment"):
         raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
+    check_name("experiment", given["experiment"])
+    check_place("runs_dir", given.get("runs_dir", "runs"))
     if "retry" in given:
         given["retry"] = tuple(word for word in given["retry"].split(",") if word)
         for word in given["retry"]:
@@ -89,7 +106,7 @@ def read_keys(arguments: Sequence[str]) -> RunsKeys:
         if given["all"].lower() not in ("true", "false"):
             raise UserError(f"all={given['all']}: give true or false")
         given["all"] = given["all"].lower() == "true"
-    return RunsKeys(**given)
+    return RunsKeys(**given, named=named)
 
 
 def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
@@ -107,7 +124,7 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
     if not chosen:
         print(f"{count_states(states)}; none is {' or '.join(keys.retry)}")
         return EXIT_OK
-    return retry(chosen, folder)
+    return retry(chosen, folder, keys.named)
 
 
 def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
@@ -118,7 +135,7 @@ def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
     """
     runs_dir = Path(keys.runs_dir)
     folder = runs_dir / keys.experiment
-    if folder.is_dir() and keys.experiment not in (".", ".."):
+    if folder.is_dir():
         return folder
     if (experiments / f"{keys.experiment}.yaml").is_file():
         raise UserError(
@@ -159,8 +176,15 @@ def _line(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def retry(chosen: list[CellState], folder: Path) -> int:
-    """Submit the cells as they were submitted before, or train them here."""
+def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
+    """Submit the cells as they were submitted before, or train them here.
+
+    Args:
+        named: code that the user named on the command line, by key.
+
+    Raises:
+        UserError: the plan names other code, or no longer comes to these runs.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
 
@@ -169,6 +193,10 @@ def retry(chosen: list[CellState], folder: Path) -> int:
     conf = Path("conf").absolute()
     if not (conf / "train.yaml").is_file():
         raise UserError(f"{conf}: no configuration there; run this in the project's folder")
+    plan = folder / MANIFEST
+    for each in chosen:
+        source = plan if plan.is_file() else RunDirectory(folder / each.run_id).overrides
+        permit_target(each.overrides, source, named or {})
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
     planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
@@ -181,6 +209,7 @@ def retry(chosen: list[CellState], folder: Path) -> int:
             )
     before = list(submissions(folder))
     if before:
+        permit_settings(before[-1].settings, before[-1].folder, named or {})
         settings = SlurmSettings.of(before[-1].settings)
         print(how_to_follow(folder, submit_missing([(cell.resolved, cell.overrides) for cell in cells], settings)))
         return EXIT_OK

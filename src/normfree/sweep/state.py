@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from normfree.config import UserError, resolve
+from normfree.config import UserError, resolve_stored
+from normfree.config.names import check_run
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.slurm.queue import Job, fate, live_jobs
 from normfree.slurm.submission import Submission, latest, read_cell
@@ -57,9 +58,10 @@ def planned_cells(experiment: Path) -> dict[str, list[str]]:
     plan = experiment / MANIFEST
     if plan.is_file():
         try:
-            return {cell["run_id"]: cell["overrides"] for cell in json.loads(plan.read_text("utf-8"))["cells"]}
+            cells = {cell["run_id"]: cell["overrides"] for cell in json.loads(plan.read_text("utf-8"))["cells"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{plan}: cannot be read ({error}); start the sweep again") from error
+        return {check_run(run, plan): overrides for run, overrides in cells.items()}
     runs = (RunDirectory(path) for path in sorted(experiment.glob("[!._]*")))
     return {run.path.name: _overrides(run) for run in runs if run.config.is_file() or run.result.is_file()}
 
@@ -132,7 +134,7 @@ def logged_share(directory: RunDirectory, submission: Submission | None = None) 
         if submission is not None:
             resolved, _ = read_cell(submission.folder / "cells" / f"{directory.path.name}.yaml")
         else:
-            resolved = resolve(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
+            resolved = resolve_stored(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
     except (OSError, KeyError, ValueError, UserError):
         return None
     return max(steps, default=0) / resolved.steps

@@ -21,6 +21,7 @@ from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import MANIFEST
+from normfree.sweep.stored import remember_code
 from normfree.train.ranks import check_cores, refuse_more
 
 
@@ -66,6 +67,7 @@ def run_sweep(
     if settings is not None:
         settings.check_cluster()
     _write_manifest(cells)
+    remember_code(cells[0].directory.path.parent, [cell.overrides for cell in cells], slurm)
     results = {cell.run_id: cell.directory.finished_result() for cell in cells}
     missing = [cell for cell in cells if results[cell.run_id] is None]
     interrupted = False

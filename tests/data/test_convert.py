@@ -47,6 +47,28 @@ def test_jpeg_is_kept_byte_for_byte_and_other_images_as_pixels(tmp_path: Path) -
 
 
 @NEEDS_FFCV
+def test_what_ffcv_would_read_otherwise_is_stored_by_the_rules(tmp_path: Path) -> None:
+    """Turned by EXIF, in the colours of print, of 16 bits: FFCV's decoder knows nothing of these."""
+    wide = Image.new("RGB", (24, 16), (200, 30, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, printed, deep = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    wide.save(turned, "JPEG", exif=exif)
+    wide.convert("CMYK").save(printed, "JPEG")
+    Image.fromarray(np.full((16, 24), 30_000, np.uint16)).save(deep, "PNG")
+    contents = [each.getvalue() for each in (turned, printed, deep)] * 2
+    write_parquet(tmp_path / "train-0.parquet", contents, [0, 1] * 3)
+    assert main(["data=parquet", f"data.root={tmp_path}", f"out={tmp_path}"]) == 0
+    file = read_beton(tmp_path / "train.beton")
+    assert file.images["width"].tolist() == [16, 24, 24] * 2
+    from normfree.data.ffcv_loader import read_images
+
+    for place, image in enumerate(read_images(file, np.arange(3), 8)):
+        colour = [117] * 3 if place == 2 else [200, 30, 30]
+        assert np.abs(image.astype(int) - colour).max() <= 3, place
+
+
+@NEEDS_FFCV
 def test_modes_sizes_and_a_second_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in" / "train" / "one"
     folder.mkdir(parents=True)

@@ -5,14 +5,12 @@ import pytest
 import torch
 from tests.conftest import resolved
 from torchvision.io import write_jpeg
-from torchvision.transforms.v2 import InterpolationMode, functional
 
 from normfree.config import UserError, require_images
 from normfree.config.schema import AugmentConfig, DataConfig
 from normfree.data import build_source
 from normfree.data.mnist5k import mnist5k
 from normfree.data.samples import FolderSamples
-from normfree.data.transforms import test_transform as transform_of_tests
 from normfree.data.workers import WorkerSource
 
 PAPER = AugmentConfig(
@@ -160,15 +158,3 @@ def test_any_folder_is_counted(root: Path) -> None:
     assert (one.config.data.train_samples, one.config.data.test_samples) == (14, 1)
     made = build_source(one, 2)
     assert [made.size(split) for split in ("train", "validation", "test")] == [14, 1, 1]
-
-
-def test_both_ways_of_testing() -> None:
-    wide = torch.randint(0, 256, (3, 90, 150), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    image = functional.to_pil_image(wide)
-    for keep_aspect, resized in ((False, [56, 56]), (True, [56, 93])):
-        data = config(None)
-        data.keep_aspect = keep_aspect
-        bicubic = InterpolationMode.BICUBIC
-        larger = functional.resize(wide, resized, interpolation=bicubic, antialias=True)
-        expected = functional.center_crop(larger, [24, 24])
-        assert torch.equal(transform_of_tests(data)(image), expected)

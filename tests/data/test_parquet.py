@@ -120,13 +120,15 @@ def test_grey_transparent_and_palette_images_are_converted(tmp_path: Path, form:
     assert float(images.float().mean()) > 5
 
 
-def test_other_sizes_are_cropped_to_a_centred_square_and_resized(tmp_path: Path) -> None:
+def test_with_keep_aspect_other_sizes_are_cropped_to_a_centred_square_and_resized(tmp_path: Path) -> None:
     wide = np.zeros((20, 60, 3), np.uint8)
     wide[:, 20:40] = 200
     stream = io.BytesIO()
     Image.fromarray(wide).save(stream, "PNG")
     file = write_parquet(tmp_path / "all.parquet", [stream.getvalue()] * 2, [0, 1])
-    images, _ = parquet_arrays(config(file, validation_samples=0, test_samples=0, train_size=10))["train"]
+    images, _ = parquet_arrays(config(file, validation_samples=0, test_samples=0, train_size=10, keep_aspect=True))[
+        "train"
+    ]
     assert images.shape == (2, 3, 10, 10)
     # The black sides are gone; a wide filter sees them at the border.
     assert int(images[..., 1:-1].min()) == 200

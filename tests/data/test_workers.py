@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.conftest import resolved
 from tests.data.images import config
 from torchvision.transforms.v2 import InterpolationMode, functional
+from torchvision.transforms.v2.functional import to_pil_image
 
 from normfree.config.schema import AugmentConfig
 from normfree.data import build_source
@@ -25,7 +27,7 @@ def test_a_random_part_is_cut_resized_and_mirrored(last: float) -> None:
     for seed in range(20):
         crop = torch.rand(CROP_DRAWS, generator=torch.Generator().manual_seed(seed))
         draws = {"shift": torch.tensor([0.5, 0.5, last]), "crop": crop}
-        made = training_image(WIDE, config(None, train_size=16), augment, draws)
+        made = training_image(to_pil_image(WIDE), config(None, train_size=16), augment, draws)
         top, left, rows, columns = (int(v[0]) for v in random_part(np.array([30]), np.array([50]), crop[None].numpy()))
         assert top + rows <= 30
         assert left + columns <= 50
@@ -53,18 +55,20 @@ def test_images_of_the_size_of_training_are_mirrored_as_in_memory(name: str) -> 
     square = WIDE[:, :28, :28]
     for last in (0.2, 0.8):
         draws = {"shift": torch.tensor([0.1, 0.9, last])}
-        made = training_image(square, config(None, name=name), augment, draws)
+        made = training_image(to_pil_image(square), config(None, name=name), augment, draws)
         batched = {part: values[None] for part, values in draws.items()}
         assert torch.equal(made, move(square[None], augment, batched)[0])
 
 
-def test_images_are_squashed_or_cut_to_a_square() -> None:
-    plain, draws = AugmentConfig("none"), {"shift": torch.ones(3)}
-    bicubic = InterpolationMode.BICUBIC
-    squashed = training_image(WIDE, config(None, name="folder", train_size=20), plain, draws)
-    assert torch.equal(squashed, functional.resize(WIDE, [20, 20], bicubic))
-    cut = training_image(WIDE, config(None, train_size=20), plain, draws)
-    assert torch.equal(cut, functional.resize(WIDE, [20, 33], bicubic)[:, :, 6:26])
+@pytest.mark.parametrize("name", ["parquet", "folder", "ffcv"])
+def test_images_are_squashed_or_cut_to_a_square_whatever_the_source(name: str) -> None:
+    plain, draws, wide = AugmentConfig("none"), {"shift": torch.ones(3)}, to_pil_image(WIDE)
+    for keep_aspect, part in ((False, wide), (True, wide.crop((10, 0, 40, 30)))):
+        made = training_image(wide, config(None, name=name, train_size=20, keep_aspect=keep_aspect), plain, draws)
+        expected = functional.pil_to_tensor(part.resize((20, 20), Image.Resampling.BICUBIC))
+        # The cut square's border sees beyond it.
+        assert torch.equal(made[..., 2:-2], expected[..., 2:-2])
+        assert torch.equal(made, expected) or keep_aspect
 
 
 def test_shifted_images_come_from_within_four_pixels_and_black(root: Path) -> None:

@@ -35,7 +35,7 @@ from normfree.config.sources.cifar import CIFAR
 from normfree.config.sources.parquet import ImagenetteSource
 from normfree.data.convert import Options as Conversion
 from normfree.data.convert import convert
-from normfree.data.decode import decode_all
+from normfree.data.decode_all import decode_all
 from normfree.data.ffcv_source import FfcvSource
 from normfree.data.resident import ResidentSource
 from normfree.data.samples import FolderSamples, ParquetSamples
@@ -145,7 +145,7 @@ def _cifar10(options: Options, root: str) -> _Case:
     data.classes, data.train_samples = int(packed.labels.max()) + 1, len(packed.labels)
     data.validation_samples, data.test_samples, data.workers = 0, 0, options.workers
     augment = AugmentConfig("crop_flip", shift=4, flip=True)
-    held = decode_all(packed, data)
+    held = decode_all(packed, data, 0)
     per_epoch = len(packed.labels) // options.cifar_batch
     rest = (augment, 0, options.cifar_batch, per_epoch)
     loaders: dict[str, Callable[[], Batches]] = {

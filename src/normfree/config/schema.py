@@ -72,7 +72,7 @@ class DataConfig:
     loader: str = "auto"  # resident (in memory), workers (read again each time), ffcv or auto, by the data set
     workers: int = 0  # processes of data.loader=workers
     on_error: str = "raise"  # an unreadable image stops the run, or skip: is left out and counted
-    keep_aspect: bool = False  # in testing: resize the shorter side, not both, before the central crop
+    keep_aspect: bool = False  # central squares instead of squashed images: docs/decisions/0014-pixels.md
     mirror: bool = True  # mirrored images keep their class
     mean: list[float] | None = None  # of each channel, in [0, 1]; None: the training images' own
     std: list[float] | None = None

@@ -38,12 +38,11 @@ def random_part(heights: Sides, widths: Sides, draws: NDArray[np.floating[Any]])
     return _whole(top, left, rows, columns)
 
 
-def central_part(heights: Sides, widths: Sides, share: float, square: bool) -> Part:
-    """``share`` of both sides, or a square of ``share`` of the shorter one."""
+def central_part(heights: Sides, widths: Sides, square: bool) -> Part:
+    """All of an image, or its central square."""
     height, width = heights.astype(np.float64), widths.astype(np.float64)
     shorter = np.minimum(height, width)
-    rows = np.maximum(1, np.round((shorter if square else height) * share))
-    columns = np.maximum(1, np.round((shorter if square else width) * share))
+    rows, columns = (shorter, shorter) if square else (height, width)
     return _whole((height - rows) // 2, (width - columns) // 2, rows, columns)
 
 

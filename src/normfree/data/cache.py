@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised when what is stored changes."""
 
 OFF = "off"
 
 
 class Images(NamedTuple):
-    """Decoded images uint8 ``[n, C, H, W]``, their labels int64 ``[n]`` and how many unreadable ones are left out."""
+    """Decoded images uint8 ``[n, C, H, W]``, their labels int64 ``[n]`` and which of all the unreadable ones were."""
 
     images: Tensor
     labels: Tensor

@@ -1,26 +1,38 @@
-"""Images of .beton files, read and decoded by FFCV, augmented by the same code and random numbers as elsewhere."""
+"""Images of .beton files. FFCV reads and decodes those that are trained on; augmentation is the same code as elsewhere.
 
+Images are tested as everywhere, by pillow: FFCV decodes JPEG with a faster transform and resizes by areas, which other
+loaders do not.
+"""
+
+import mmap
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
-from normfree.config.sources import named
 from normfree.config.sources.beton import require_ffcv
-from normfree.config.sources.beton_file import Beton, read_beton
+from normfree.config.sources.beton_file import RAW, Beton, read_beton
 from normfree.data.augment import epoch_draws, finish
 from normfree.data.boxes import central_part, random_part
 from normfree.data.crops import shift_and_flip
+from normfree.data.decode import open_image
 from normfree.data.order import epoch_order, mixing_stream
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import MARGIN, statistics
+from normfree.data.transforms import statistics, tested_image
+
+_BATCHES_AHEAD = 2
+_LUMA = (19595, 38470, 7471)
+"""Pillow's, in parts of 65,536."""
 
 
 def import_ffcv() -> None:
@@ -106,7 +118,7 @@ class FfcvSource:
         if self._augment.random_resized_crop:
             part = random_part(heights, widths, draws["crop"].numpy())
         else:
-            part = central_part(heights, widths, 1.0, square=not self._squashed)
+            part = central_part(heights, widths, square=self._data.keep_aspect)
         own = np.zeros((5, len(file.images)), np.int64)
         # FFCV wants a box for every image of the file; those of other splits are not read.
         own[:4, index] = part
@@ -131,27 +143,35 @@ class FfcvSource:
             )  # fmt: skip
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        from normfree.data.ffcv_loader import Boxes
-
         file, index = self._parts[split]
         index = index[self._share.rank :: self._share.world_size]
-        if not len(index):
-            return
-        heights, widths = file.images["height"], file.images["width"]
-        size = self._data.test_size
-        share = size / (size + MARGIN) if self._squashed else 1.0
-        part = central_part(heights, widths, share, square=not self._squashed or self._data.keep_aspect)
-        boxes = Boxes(*part, np.zeros(len(heights), bool))
-        loader = self._loader(split, "evaluation", size, min(batch_size, len(index)))
-        for pixels, labels in loader.batches(index, boxes):
-            yield Batch(self._normalise(self._uint8(pixels)), torch.from_numpy(labels))
+        parts = [index[first : first + batch_size].tolist() for first in range(0, len(index), batch_size)]
+        with file.path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            pool = ThreadPoolExecutor(max(1, self._data.workers))
+            try:
+                coming = deque[tuple[list[int], list[Future[Tensor]]]]()
+                while parts or coming:
+                    while parts and len(coming) < _BATCHES_AHEAD:
+                        places = parts.pop(0)
+                        coming.append((places, [pool.submit(self._tested, file, content, at) for at in places]))
+                    places, images = coming.popleft()
+                    pixels = torch.stack([image.result() for image in images]).to(self._device)
+                    yield Batch(self._normalise(pixels), torch.from_numpy(file.labels[places].astype(np.int64)))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
-    @property
-    def _squashed(self) -> bool:
-        """Whether images are photographs of any aspect, or come as squares of the size of the test."""
-        images = self._parts["train"][0].images
-        small = bool((images["height"] == self._data.test_size).all() and (images["width"] == images["height"]).all())
-        return named(self._data.name).photographs and not small
+    def _tested(self, file: Beton, content: mmap.mmap, at: int) -> Tensor:
+        image, size = file.images[at], int(file.sizes[at])
+        stored = content[int(image["data_ptr"]) : int(image["data_ptr"]) + size]
+        if image["mode"] == RAW:
+            mode = "RGB" if self._data.channels == 3 else "L"
+            opened = Image.frombytes("RGB", (int(image["width"]), int(image["height"])), stored).convert(mode)
+        else:
+            try:
+                opened = open_image(stored, self._data.channels)
+            except ValueError as error:
+                raise UserError(f"{file.path}, image {at}: damaged ({error}); convert the data set again") from error
+        return tested_image(opened, self._data)
 
     def _loader(self, split: str, use: str, size: int, batch_size: int):  # type: ignore[no-untyped-def]
         """FFCV compiles each anew, which takes seconds: kept for the next epoch."""
@@ -164,7 +184,10 @@ class FfcvSource:
 
     def _uint8(self, pixels: NDArray[np.uint8]) -> Tensor:
         """``[N, H, W, 3]`` of a buffer that FFCV writes again -> ``[N, C, H, W]`` of our own."""
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)[:, : self._data.channels]
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        if self._data.channels == 1:
+            weights = torch.tensor(_LUMA, dtype=torch.int32).view(1, 3, 1, 1)
+            images = ((images.int() * weights).sum(1, keepdim=True, dtype=torch.int32) + 2**15 >> 16).to(torch.uint8)
         return images.to(self._device).clone(memory_format=torch.contiguous_format)
 
     def pixels(self, images: Tensor) -> Tensor:

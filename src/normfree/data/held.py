@@ -7,7 +7,8 @@ from typing import NamedTuple
 from normfree.config import UserError
 from normfree.config.schema import DataConfig
 from normfree.data.cache import Images, cache_folder, cached, fingerprint
-from normfree.data.decode import DECODER, decode_all
+from normfree.data.decode import DECODER
+from normfree.data.decode_all import decode_all
 from normfree.data.resident import Arrays
 from normfree.data.samples import Samples
 from normfree.data.split import cut
@@ -36,12 +37,20 @@ def held_arrays(parts: dict[str, Part], data: DataConfig) -> tuple[Arrays, dict[
             f"data.loader=resident: the images of {data.name} at {data.train_size} px take {size / 2**30:.0f} GiB; "
             "use data.loader=workers"
         )
-    read = {name: _read(part, data) for name, part in parts.items()}
-    skipped = {name: int(images.skipped) for name, images in read.items()}
+    tested = {"train": data.validation_samples + (0 if "test" in parts else data.test_samples)}
+    read = {name: _read(part, data, tested.get(name)) for name, part in parts.items()}
+    skipped = {name: int(images.skipped.sum()) for name, images in read.items()}
     return cut(read["train"], read.get("test"), data), skipped
 
 
-def _read(part: Part, data: DataConfig) -> Images:
-    facts = {"decoder": DECODER, "size": data.train_size, "channels": data.channels}
+def _read(part: Part, data: DataConfig, tested: int | None) -> Images:
+    """``tested`` as for `decode_all`."""
+    facts = {
+        "decoder": DECODER,
+        "size": data.train_size,
+        "channels": data.channels,
+        "keep_aspect": data.keep_aspect,
+        "tested": tested,
+    }
     key = fingerprint(part.files, on_error=data.on_error, **facts)
-    return cached(cache_folder(data.cache), f"{data.name}-{key}", lambda: decode_all(part.samples(), data))
+    return cached(cache_folder(data.cache), f"{data.name}-{key}", lambda: decode_all(part.samples(), data, tested))

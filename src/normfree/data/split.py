@@ -37,6 +37,8 @@ def cut(train: Images, test: Images | None, data: DataConfig) -> Arrays:
         check_labels(test.labels, data, "test")
     first = 0 if test is not None else data.test_samples
     last = first + data.validation_samples
+    # Images that are left out are missing in the split that they belong to, as with other loaders.
+    first, last = (end - int(train.skipped[:end].sum()) for end in (first, last))
     return {
         "train": (train.images[last:], train.labels[last:]),
         "validation": (train.images[first:last], train.labels[first:last]),

@@ -48,4 +48,4 @@ def _load(data: DataConfig, root: Path, train: bool) -> Images:
     pixels = torch.from_numpy(found.data).permute(0, 3, 1, 2)
     images, labels = torch.empty(pixels.shape, dtype=torch.uint8), torch.empty(len(places), dtype=torch.int64)
     images[places], labels[places] = pixels, torch.tensor(found.targets)
-    return Images(images, labels, torch.zeros(1, dtype=torch.int64))
+    return Images(images, labels, torch.zeros(len(places), dtype=torch.bool))

@@ -1,67 +1,97 @@
-"""What happens to one image that is read anew each time: cut, resized and mirrored as an augmentation asks for it."""
+"""What becomes of one decoded image: the parts that are trained on and tested, and their resizing, in every loader.
+
+Every resizing but that of random parts is pillow's, bicubic with antialiasing, so that all loaders and processors give
+the same pixels.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from normfree.config.schema import AugmentConfig, DataConfig
-from normfree.config.sources import named
 from normfree.data.boxes import random_part
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, where a data set gives none."""
 
-MARGIN = 32
-"""Pixels by which a test image is larger before its central crop, as in the NFNet code."""
+PUBLISHED = 224
+"""The least size in pixels of the networks whose papers say how they are tested."""
 
-_BICUBIC = v2.InterpolationMode.BICUBIC
+_MARGIN = 32
 
 
-def training_image(pixels: Tensor, data: DataConfig, augment: AugmentConfig, draws: Mapping[str, Tensor]) -> Tensor:
-    """uint8 ``[channels, H, W]`` of any size -> ``[channels, size, size]``, not shifted yet.
+def tested_share(size: int) -> float:
+    """The central share of both sides that is tested at ``size`` px.
+
+    ``size / (size + 32)`` from 224 px on, as in the NFNet code, which resizes to 32 px more and crops; and what that is
+    at 224 px, 7/8, for smaller sizes.
+    """
+    return max(PUBLISHED, size) / (max(PUBLISHED, size) + _MARGIN)
+
+
+def tested_box(width: int, height: int, data: DataConfig) -> tuple[float, float, float, float]:
+    """The part that is tested of an image: left, top, right, bottom in its pixels.
+
+    The central share of both sides, or with ``keep_aspect`` a central square of that share of the shorter side. An
+    image that has the size is tested whole; below 224 px, where every pixel counts, no side that has as many pixels as
+    are tested is cut to fewer.
+    """
+    size = data.test_size
+    if (width, height) == (size, size):
+        return 0, 0, width, height
+    sides = [min(width, height)] * 2 if data.keep_aspect else [width, height]
+    columns, rows = (tested_share(size) * side for side in sides)
+    if size < PUBLISHED:
+        columns, rows = max(columns, min(sides[0], size)), max(rows, min(sides[1], size))
+    return _central(width, height, columns, rows, size)
+
+
+def tested_image(image: Image.Image, data: DataConfig) -> Tensor:
+    """uint8 ``[channels, size, size]`` as every loader tests it: the part of `tested_box`, resized."""
+    return _resized(image, data.test_size, tested_box(*image.size, data))
+
+
+def whole_image(image: Image.Image, data: DataConfig) -> Tensor:
+    """uint8 ``[channels, size, size]``: all of an image, or with ``keep_aspect`` its central square, for training."""
+    width, height = image.size
+    columns, rows = [min(width, height)] * 2 if data.keep_aspect else [width, height]
+    return _resized(image, data.train_size, _central(width, height, columns, rows, data.train_size))
+
+
+def training_image(image: Image.Image, data: DataConfig, augment: AugmentConfig, draws: Mapping[str, Tensor]) -> Tensor:
+    """An image of any size -> uint8 ``[channels, size, size]``, not shifted yet.
 
     Args:
         draws: the image's own random numbers, ``[k]`` for each part: ``crop``, and ``shift`` whose last one mirrors.
     """
-    size = data.train_size
     if augment.random_resized_crop:
+        pixels: Tensor = F.pil_to_tensor(image)
         height, width = (np.array([side]) for side in pixels.shape[1:])
         part = random_part(height, width, draws["crop"][None].numpy())
         top, left, rows, columns = (int(each[0]) for each in part)
-        pixels = _resized(pixels[:, top : top + rows, left : left + columns], [size, size])
-    elif named(data.name).photographs and not augment.shift:
-        pixels = _resized(pixels, [size, size])
+        pixels = pixels[:, top : top + rows, left : left + columns]
+        pixels = F.resize(pixels, [data.train_size] * 2, interpolation=InterpolationMode.BICUBIC, antialias=True)
     else:
-        pixels = F.center_crop(_resized(pixels, [size]), [size, size])
+        pixels = whole_image(image, data)
     return pixels.flip(-1) if augment.flip and draws["shift"][-1] < 0.5 else pixels
 
 
-def _resized(pixels: Tensor, size: list[int]) -> Tensor:
-    resized: Tensor = F.resize(pixels, size, interpolation=_BICUBIC, antialias=True)
-    return resized
+def _central(width: int, height: int, columns: float, rows: float, size: int) -> tuple[float, float, float, float]:
+    # As many pixels as there will be are taken as they are, not from half a pixel on.
+    left = (width - columns) // 2 if columns == size else (width - columns) / 2
+    top = (height - rows) // 2 if rows == size else (height - rows) / 2
+    return left, top, left + columns, top + rows
 
 
-def test_transform(data: DataConfig) -> v2.Compose:
-    """PIL image -> uint8 ``[channels, size, size]``.
-
-    Image files are resized to ``test_size + 32`` on both sides without keeping the aspect (the NFNet code's way), or
-    with ``keep_aspect`` on the shorter side, and cropped to the centre; sets of small images are taken whole.
-    """
-    size = data.test_size
-    if named(data.name).photographs:
-        side = [size + MARGIN] if data.keep_aspect else [size + MARGIN] * 2
-        steps = [v2.Resize(side, interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
-    else:
-        steps = _square(size)
-    return v2.Compose([v2.PILToTensor(), *steps])
-
-
-def _square(size: int) -> list[torch.nn.Module]:
-    return [v2.Resize([size], interpolation=_BICUBIC, antialias=True), v2.CenterCrop(size)]
+def _resized(image: Image.Image, size: int, box: tuple[float, float, float, float]) -> Tensor:
+    """``[channels, size, size]`` of a box, whose edges may lie between pixels."""
+    pixels: Tensor = F.pil_to_tensor(image.resize((size, size), Image.Resampling.BICUBIC, box))
+    return pixels
 
 
 def statistics(data: DataConfig) -> tuple[Sequence[float], Sequence[float]]:

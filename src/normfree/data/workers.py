@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms.v2 import functional as F
 
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
@@ -21,7 +20,7 @@ from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, shuffled_order
-from normfree.data.transforms import normalise, statistics, test_transform, training_image
+from normfree.data.transforms import normalise, statistics, tested_image, training_image
 from normfree.runs.orphans import end_with
 
 _WORKER = "DataLoader worker"
@@ -47,7 +46,6 @@ class _Batches(Dataset[_Loaded]):
     ) -> None:
         self._samples, self._index, self._data, self._keys = samples, index, data, keys
         self._seed, self._augment = seed, augment
-        self._test = test_transform(data)
         self._counts = sample_draws(augment) if augment is not None else {}
 
     def __getitem__(self, number: int) -> _Loaded:
@@ -89,11 +87,11 @@ class _Batches(Dataset[_Loaded]):
         """uint8 image and random numbers ``[k]``; they depend on the seed, the epoch and the image alone."""
         image = open_image(self._samples.read(sample), self._data.channels)
         if self._augment is None:
-            return self._test(image), torch.empty(0)
+            return tested_image(image, self._data), torch.empty(0)
         # A stream of its own: torch's global one takes a third of a millisecond to seed.
         stream = generator(self._seed, SAMPLE, epoch * len(self._samples.labels) + sample)
         own = torch.rand(sum(self._counts.values()), generator=stream)
-        return training_image(F.pil_to_tensor(image), self._data, self._augment, self._named(own)), own
+        return training_image(image, self._data, self._augment, self._named(own)), own
 
     def _named(self, numbers: Tensor) -> dict[str, Tensor]:
         """Random numbers ``[..., k]`` of each part."""

@@ -1,11 +1,10 @@
 """A run is its directory: its files, its lock and its status."""
 
-import csv
 import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -14,7 +13,7 @@ import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.checksums import digest_of, read_text_verified, write_verified
-from normfree.runs.files import finite, json_text, write_text_atomic
+from normfree.runs.files import finite, json_text
 from normfree.runs.identity import run_id
 from normfree.runs.result import result_of
 
@@ -189,13 +188,17 @@ class RunDirectory:
                 return done
             return self.write_result(result_of(resolved, "failed", reason))
 
-    def write_result(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Write the result, on a full disk into the room kept free for it; returns it as it will be read."""
+    def write_result(self, result: dict[str, Any], records: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Write the result, on a full disk into the room kept free for it; returns it as it will be read.
+
+        Args:
+            records: SHA-256 of the files of rows, by those who wrote them; of what is there where they are not given.
+        """
         content: dict[str, Any] = finite({"schema_version": SCHEMA_VERSION} | result)
         ended = result["status"] in TERMINAL
         # What an unfinished run goes on from is known to its checkpoints.
         there = [path for name in RECORDS if ended and (path := self.path / name).exists()]
-        sums = {path.name: digest_of(path) for path in there}
+        sums = {path.name: digest_of(path) for path in there} | dict(records or {} if ended else {})
         try:
             write_verified(self.path, {self.result.name: json_text(content)}, sums)
         except OSError:
@@ -229,14 +232,32 @@ def _is_running(process: str) -> bool:
 
 
 def truncate_metrics(path: Path, step: int) -> None:
-    """Drop what a run that goes on after ``step`` writes again: the rows after it, and the tests at the end."""
+    """Drop what a run that goes on after ``step`` writes again: the rows after it, and the tests at the end.
+
+    Rows that are not whole go too: a process that was killed may have left half of one. The file is left alone where
+    nothing is to be dropped.
+    """
     if not path.exists():
         return
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-        columns = list(rows[0]) if rows else []
-    # A process that was killed may have left half a row.
-    whole = [row for row in rows if None not in row.values() and row["step"].isdigit()]
-    kept = [row for row in whole if int(row["step"]) <= step and not row.get("test/accuracy")]
-    lines = [",".join(columns)] + [",".join(row[column] for column in columns) for row in kept]
-    write_text_atomic(path, "\n".join(lines) + "\n" if columns else "")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file, temporary.open("w", encoding="utf-8") as kept:
+            header = file.readline()
+            columns = header.rstrip("\n").split(",")
+            kept.write(header)
+            for line in file:
+                row = dict(zip(columns, cells := line.rstrip("\n").split(","), strict=False))
+                whole = line.endswith("\n") and len(cells) == len(columns) and "\ufffd" not in line
+                if (
+                    whole
+                    and row.get("step", "").isdigit()
+                    and int(row["step"]) <= step
+                    and not row.get("test/accuracy")
+                ):
+                    kept.write(line)
+            kept.flush()
+            os.fsync(kept.fileno())
+        if temporary.stat().st_size != path.stat().st_size:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         reason: in words, for every status but finished.
         measured: ``cost`` and ``batch`` join what is known of the network and the batch plan; the rest
             (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by split, unreadable),
+            ``lost_rows`` (what is missing from the files of rows, in words),
             ``traceback``, ``attempts``, ``provenance``) are entries of their own.
     """
     config = resolved.config
@@ -48,6 +49,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "batch_dependence": None,
         "time": {},
         "skipped_images": {},
+        "lost_rows": "",
         "traceback": None,
         "attempts": 1,
         **measured,

@@ -16,6 +16,7 @@ from normfree.clip import UnitStatistics, parts_of
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record
+from normfree.runs.rows import RowFile
 from normfree.train.tracking import Tracker
 
 MOST_RECORDS = 200
@@ -44,12 +45,15 @@ class ClipTelemetry:
         steps: optimizer steps of the run.
         log_every: steps between rows of metrics.csv.
         also: told the shares and ratios of each recorded step, for loggers beside the file.
+
+    Attributes:
+        rows: the file.
     """
 
     def __init__(
         self, path: Path, steps: int, log_every: int, also: Callable[[dict[str, float | None]], None] | None = None
     ) -> None:
-        self._path = path
+        self.rows = RowFile(path)
         self._steps = steps
         self._every = log_every * max(1, math.ceil(steps / (log_every * MOST_RECORDS)))
         self._also = also
@@ -57,7 +61,8 @@ class ClipTelemetry:
 
     def start(self, step: int) -> None:
         """Forget what was recorded after `step`, from where the run goes on."""
-        truncate_metrics(self._path, step)
+        truncate_metrics(self.rows.path, step)
+        self.rows.read_again()
 
     def due(self, step: int) -> bool:
         """Whether `step` is recorded."""
@@ -83,9 +88,8 @@ class ClipTelemetry:
             here = layer == index
             if here.any():
                 rows.append(_row(step, index, stage, name, clipped[here], ratio[here]))
-        new = not self._path.exists() or self._path.stat().st_size == 0
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write((",".join(COLUMNS) + "\n" if new else "") + "".join(row + "\n" for row in rows))
+        header = ",".join(COLUMNS) + "\n" if self.rows.empty else ""
+        self.rows.append(header + "".join(row + "\n" for row in rows))
         if self._also is not None:
             stages = np.array([layers.stages[index] for index in layer])
             shares = {f"clip/clipped_share_{_word(one)}": float(clipped[stages == one].mean()) for one in set(stages)}
@@ -95,7 +99,7 @@ class ClipTelemetry:
 
     def draw(self, path: Path, clip_factor: float) -> bool:
         """Draw what was recorded to a PNG file; False if there is nothing to draw."""
-        record = read_clip_record(self._path)
+        record = read_clip_record(self.rows.path)
         if record is None:
             return False
         # Takes a good part of a second to import.

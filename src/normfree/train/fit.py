@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +16,7 @@ from normfree.config.sources import is_ffcv, is_resident
 from normfree.data import Source, build_source
 from normfree.nets import localise, synchronise
 from normfree.probe import batch_dependence
-from normfree.runs import RunDirectory, truncate_metrics
+from normfree.runs import RunDirectory, run_id
 from normfree.train.callbacks import (
     Checkpoint,
     FiniteGuard,
@@ -38,6 +36,7 @@ from normfree.train.metrics import MetricsFile, NoFile
 from normfree.train.module import Classifier
 from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import stalled_reason
+from normfree.train.resume import Start, find_start
 from normfree.train.stopping import StopRequest
 from normfree.train.tracking import Tracker, open_tracker
 from normfree.train.world import ALONE, World
@@ -54,7 +53,8 @@ PROBE_LIMIT_MACS = 200_000_000
 class Fit:
     """What came of training: the parts of result.json that only training knows.
 
-    ``status`` is finished, stalled, diverged, failed or preempted.
+    ``status`` is finished, stalled, diverged, failed or preempted. ``records`` are no part of it, but the checksums of
+    the files of rows that it is kept with.
     """
 
     status: str
@@ -67,6 +67,8 @@ class Fit:
     time: dict[str, float] = field(default_factory=dict)
     skipped_images: dict[str, int] = field(default_factory=dict)
     traceback: str | None = None
+    lost_rows: str = ""
+    records: dict[str, str] = field(default_factory=dict)
 
     def stopped_by(self, stop: StopRequest) -> "Fit":
         """The same, with the reason why an unfinished run stopped."""
@@ -118,18 +120,19 @@ def fit(
         return scores
 
     with open_tracker(resolved, directory) if world.leader else nullcontext(Tracker()) as tracker:
-        found = _newest_good(directory.checkpoint_candidates()) if world.leader else (None, 0)
-        checkpoint_path, step = world.gather(found)[0]
+        origin = {"run": run_id(resolved)}
+        start: Start = world.gather(find_start(directory, origin) if world.leader else Start())[0]
         metrics: MetricsFile = NoFile()
         telemetry = None
         if world.leader:
-            truncate_metrics(directory.metrics, step)
             metrics = MetricsFile(directory.metrics, tracker.write)
             telemetry = RunTelemetry(resolved, directory, tracker)
         clipping = GradientClipping(config.clip, telemetry)
         batches = RunBatches(source, resolved.steps * plan.accumulation)
         told = progress if world.leader else lambda row: None
-        checkpoint = Checkpoint(directory.checkpoints, config.trainer.checkpoint_minutes, stop, world)
+        records = [metrics.rows, telemetry.rows] if telemetry is not None else []
+        minutes = config.trainer.checkpoint_minutes
+        checkpoint = Checkpoint(directory.checkpoints, minutes, stop, world, records, start.lost_rows)
         monitor = Monitor(
             resolved, clipping, metrics, told, lambda: evaluation("validation"), lambda: batches.waited, world,
             lambda trainer: checkpoint.keep(trainer, "best.ckpt"),
@@ -140,8 +143,8 @@ def fit(
         # Synchronised ones are the same on all ranks.
         statistics = RunningStatistics(ALONE if synchronised else world)
         callbacks = [clipping, guard, statistics, *averaging, monitor, checkpoint]
-        trainer = _trainer(resolved, plan, device, directory, callbacks)
-        trainer.fit(module, batches, ckpt_path=checkpoint_path, weights_only=True)
+        trainer = _trainer(resolved, plan, device, directory, callbacks, CheckpointFile(origin))
+        trainer.fit(module, batches, ckpt_path=start.checkpoint, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor
         module.network = localise(network) if synchronised else network
         outcome = Fit(
@@ -149,6 +152,7 @@ def fit(
             steps_done=trainer.global_step,
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
             batch=_split(plan),
+            lost_rows=start.lost_rows,
             time={
                 "images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9),
                 "data_wait_share": monitor.wait_seconds / max(monitor.train_seconds, 1e-9),
@@ -174,7 +178,7 @@ def fit(
             telemetry.finish()
         tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
         checkpoint.keep(trainer, "final.ckpt")
-        return outcome
+        return replace(outcome, records={file.path.name: file.sha256 for file in records if not file.empty})
 
 
 def _trainer(
@@ -183,6 +187,7 @@ def _trainer(
     device: torch.device,
     directory: RunDirectory,
     callbacks: list[pl.Callback],
+    checkpoints: CheckpointFile,
 ) -> pl.Trainer:
     """Lightning with everything off that a run does itself: logging, checkpoints, progress, validation."""
     strategy = strategy_for(device, plan.devices, plan.nodes)
@@ -191,7 +196,7 @@ def _trainer(
         devices=plan.devices,
         num_nodes=plan.nodes,
         strategy=strategy,
-        plugins=[CheckpointFile(), *([RankEnvironment(None)] if strategy == "auto" else [])],
+        plugins=[checkpoints, *([RankEnvironment(None)] if strategy == "auto" else [])],
         precision=resolved.config.precision,  # type: ignore[arg-type]
         max_epochs=1,
         max_steps=resolved.steps,
@@ -271,14 +276,3 @@ def _non_finite(final: dict[str, float | None]) -> str:
 def _probe(module: Classifier, source: Source) -> dict[str, float]:
     batch = next(iter(source.evaluation_batches("test", PROBE_IMAGES)))
     return batch_dependence(module.network, batch.images, batch.labels)
-
-
-def _newest_good(candidates: list[Path]) -> tuple[Path | None, int]:
-    """The newest checkpoint that can be read, and its step; an unreadable one is named and passed over."""
-    for path in candidates:
-        try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return path, int(content["global_step"])
-        except Exception as error:
-            warnings.warn(f"checkpoint {path} cannot be read ({error}); trying an older one", stacklevel=2)
-    return None, 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from normfree.runs.files import write_text_atomic
+from normfree.runs.rows import RowFile
 
 COLUMNS = (
     "step",
@@ -40,22 +41,24 @@ class MetricsFile:
 
     Args:
         also: called with every row, for loggers beside the file.
+
+    Attributes:
+        rows: the file.
     """
 
     def __init__(self, path: Path, also: Callable[[Row], None] | None = None) -> None:
-        self._path = path
         self._also = also
-        if not path.exists() or path.stat().st_size == 0:
-            path.write_text(_HEADER, encoding="utf-8")
-        else:
+        if path.exists() and path.stat().st_size:
             _with_all_columns(path)
+        self.rows = RowFile(path)
+        if self.rows.empty:
+            self.rows.append(_HEADER)
 
     def write(self, row: Row) -> None:
         unknown = set(row) - set(COLUMNS)
         if unknown:
             raise ValueError(f"no such column in metrics.csv: {', '.join(sorted(unknown))}")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(",".join(_cell(row.get(column)) for column in COLUMNS) + "\n")
+        self.rows.append(",".join(_cell(row.get(column)) for column in COLUMNS) + "\n")
         if self._also is not None:
             self._also(row)
 

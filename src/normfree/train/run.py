@@ -144,7 +144,8 @@ def _train(
     outcome = outcome.stopped_by(stop)
     measured = vars(outcome) | record | {"provenance": origin}
     measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
-    result = directory.write_result(result_of(resolved, **measured))
+    records = measured.pop("records")
+    result = directory.write_result(result_of(resolved, **measured), records)
     if result["traceback"] is not None:
         world.recorded()
     return result

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from normfree.nets.timm_names import is_timm
+from normfree.nets.weights.seal import check_seal
 
 _PREFIX = "network."
 _AVERAGE = "ema"
 
 
 def read_torch_checkpoint(path: Path, weights: str = "raw") -> dict[str, Tensor]:
-    """The network's state dict. Only tensors and plain containers are admitted; nothing else is built.
+    """The network's state dict, from a file whose checksums are right.
+
+    Only tensors and plain containers are admitted; nothing else is built.
 
     Args:
         weights: ``raw``, as trained, or ``ema``, their moving average, which runs with ``optimizer.ema_decay`` keep.
@@ -25,6 +28,7 @@ def read_torch_checkpoint(path: Path, weights: str = "raw") -> dict[str, Tensor]
         ValueError: the file is damaged, is another kind of archive, or holds anything else; or no moving average.
     """
     _check_archive(path)
+    check_seal(path)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a damaged or hostile file can raise anything

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,37 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from normfree.nets.weights.seal import check_seal, write_sealed
 from normfree.runs.files import flush
+from normfree.runs.rows import RowFile
+from normfree.train.resume import ORIGIN, ROWS
 from normfree.train.stopping import StopRequest
 from normfree.train.world import ALONE, World
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Writes where it is told to.
+    """Writes where it is told to, with a checksum, and reads what has the right one.
 
     Lightning's own writes to the system's temporary folder and moves the file from there: a kill leaves it behind, and
     a checkpoint needs room on two disks.
+
+    Args:
+        origin: what a checkpoint says of the run that it is of.
     """
+
+    def __init__(self, origin: Mapping[str, str]) -> None:
+        super().__init__()
+        self._origin = dict(origin)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         # Written to a file directly, torch turns a full disk into a RuntimeError.
         content = io.BytesIO()
-        torch.save(checkpoint, content)
-        with Path(path).open("wb") as file:
-            file.write(content.getbuffer())
+        torch.save(checkpoint | {ORIGIN: self._origin}, content)
+        write_sealed(Path(path), content.getbuffer())
+
+    def load_checkpoint(self, path: str | Path, *arguments: Any, **options: Any) -> dict[str, Any]:
+        check_seal(Path(path))
+        return super().load_checkpoint(path, *arguments, **options)
 
 
 class Checkpoint(pl.Callback):
@@ -40,14 +53,32 @@ class Checkpoint(pl.Callback):
         minutes: time between two of them.
         stop: asked after every step; when set, the state is saved and training ends.
         world: a request to any rank is one to all; rank 0 alone looks at the clock and writes.
+        records: the files of rows that go with a checkpoint; they are on the disk before it is.
+        lost_rows: what is known to be missing from them.
     """
 
-    def __init__(self, folder: Path, minutes: float, stop: StopRequest, world: World = ALONE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        minutes: float,
+        stop: StopRequest,
+        world: World = ALONE,
+        records: Sequence[RowFile] = (),
+        lost_rows: str = "",
+    ) -> None:
         self._folder = folder
         self._seconds = minutes * 60
         self._stop = stop
         self._world = world
+        self._records = records
+        self._lost_rows = lost_rows
         self._saved = time.monotonic()
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        marks = {file.path.name: file.mark() for file in self._records}
+        checkpoint[ROWS] = {"marks": marks, "lost": self._lost_rows}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Lightning's own handler would end the process on SIGTERM without saving.

@@ -159,7 +159,10 @@ def test_ctrl_c_leaves_the_jobs(tmp_path: Path) -> None:
     [
         (["hydra.launcher.partition=mian"], "hydra.launcher.partition=mian: no such partition; there are: held, main"),
         (["hydra.launcher.constraint=h100"], "hydra/launcher=slurm: sbatch refuses: "),
-        (["clip=custom", "clip._target_=nowhere.halve"], "clip._target_: no module named nowhere; start where it can"),
+        (
+            ["clip=custom", "clip._target_=nowhere.halve"],
+            "clip._target_=nowhere.halve: no module named nowhere; start where it can",
+        ),
     ],
 )
 def test_what_the_cluster_refuses_is_one_line(words: list[str], line: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from tests.conftest import ROOT, resolved
 
+from normfree.cli.train import summary
 from normfree.config import Resolved, UserError, resolve
 from normfree.runs import RunDirectory, run_id
 from normfree.train.metrics import COLUMNS
@@ -82,6 +83,24 @@ def test_a_signal_saves_the_run(tiny: Callable[..., Resolved]) -> None:
     assert result["status"] == "preempted"
     assert result["reason"].startswith("stopped by SIGUSR1 after step 2;")
     assert RunDirectory.of(run).checkpoint_candidates()
+
+
+def test_a_run_says_what_it_was_resumed_under(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny("steps=50")
+    with monkeypatch.context() as patch:
+        patch.setattr("normfree.runs.provenance.commit", lambda: ("a" * 40, True))
+        first = run_one(run, [], progress=lambda row: signal.raise_signal(signal.SIGUSR1))
+    assert first["status"] == "preempted"
+    assert (first["resumed"], first["provenance"]["dirty"]) == ("", True)
+    monkeypatch.setattr("normfree.runs.provenance.commit", lambda: ("b" * 40, False))
+    with pytest.warns(UserWarning, match="resumed under other commit"):
+        result = run_one(run, [])
+    assert result["resumed"] == "resumed under other commit (aaaaaaaaaaaa, then bbbbbbbbbbbb)"
+    assert result["resumed"] in summary(result)
+    assert result["provenance"]["commit"] == "b" * 40
+    assert result["provenance"]["dirty"], "of one of its attempts"
+    assert [each["commit"][0] for each in result["history"]] == ["a", "b"]
+    assert run_one(run, []) == result
 
 
 def test_a_full_disk_leaves_a_run_that_goes_on(

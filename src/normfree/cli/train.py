@@ -104,6 +104,8 @@ def summary(result: dict[str, Any]) -> str:
         averaged = metrics.get("test/ema_accuracy")
         both = f" (moving average of the weights {averaged:.1%})" if averaged is not None else ""
         parts.append(f"test accuracy {accuracy:.1%}{both} on {result['data']['test']:,} images")
+    if result.get("resumed"):
+        parts.append(result["resumed"])
     if result["time"].get("seconds") is not None:
         parts.append(f"{result['time']['seconds']:.0f} s")
     if result["time"].get("data_wait_share") is not None:

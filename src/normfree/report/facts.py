@@ -12,6 +12,7 @@ from normfree.study import OUTCOMES, Collection, Experiment, count
 from normfree.study.arms import ACCURACY, cells
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
+_MOST_NAMED = 10
 _NAMES = {
     "model.name": "model", "model.normalizer": "normaliser", "clip.name": "clip", "clip.label": "clipping",
     "data.name": "data", "batch.global": "batch", "batch.norm_batch": "norm_batch",
@@ -151,10 +152,20 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)]
     if len(odd):
         found.append(f"Recorded as finished, yet at less than twice chance: {', '.join(odd['run_id'])}.")
+    measured = table[table["provenance.normfree"].notna()]
     for name in ("commit", "torch", "device"):
-        different = table[f"provenance.{name}"].dropna().nunique()
+        values = measured[f"provenance.{name}"]
+        # What is not known is not known to be the same.
+        different = values.dropna().nunique() + (int(values.isna().sum()) if name == "commit" else 0)
         if different > 1:
             found.append(f"The runs come from {different} different values of {name}; see how they were made.")
+    if unknown := int(measured["provenance.commit"].isna().sum()):
+        found.append(f"The commit of {unknown} runs is not known, which counts as different from every other.")
+    if "resumed" in table:
+        resumed = table[table["resumed"].fillna("").astype(str) != ""]
+        found += [f"{row['run_id']} was {row['resumed']}." for _, row in resumed.head(_MOST_NAMED).iterrows()]
+        if (more := len(resumed) - _MOST_NAMED) > 0:
+            found.append(f"{more} more runs were resumed under other code, versions, threads or device.")
     if table["provenance.dirty"].isin([True]).any():
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:

@@ -12,6 +12,7 @@ from typing import Any, Self, TextIO
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
+from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import digest_of, read_text_verified, write_verified
 from normfree.runs.files import finite, json_text
 from normfree.runs.identity import run_id
@@ -35,7 +36,8 @@ class RunDirectory:
     ``config.yaml`` and ``overrides.yaml`` (what was asked), ``environment.json`` and ``uncommitted.diff`` (with what),
     ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/`` (``last.ckpt`` and
     ``previous.ckpt`` to go on from; ``best.ckpt``, with ``trainer.evaluate_every``, and ``final.ckpt`` to stay),
-    ``wandb_id``, ``lock``; ``checksums.sha256`` of all that is not written any more.
+    ``attempts/`` (every start with its environment, difference and clipper), ``wandb_id``, ``lock``;
+    ``checksums.sha256`` of all that is not written any more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -163,9 +165,20 @@ class RunDirectory:
             return 1
 
     def write_start(
-        self, config: dict[str, Any], overrides: list[str], environment: dict[str, Any], difference: str
+        self,
+        config: dict[str, Any],
+        overrides: list[str],
+        environment: dict[str, Any],
+        difference: str,
+        sources: Mapping[str, Path] | None = None,
     ) -> None:
-        """Record what was asked for and with what, before the first step."""
+        """Record what was asked for and with what, before the first step.
+
+        Args:
+            sources: the files of the user's own clipper by their names, of which copies are kept.
+        """
+        if "attempts" in environment:
+            record_attempt(self.path, environment["attempts"], environment, difference, sources or {})
         texts = {
             self.config.name: yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
             self.overrides.name: yaml.safe_dump(overrides),
@@ -173,7 +186,9 @@ class RunDirectory:
         }
         if difference:
             texts[self.difference.name] = difference
-        write_verified(self.path, texts, dict.fromkeys(RECORDS))
+        write_verified(self.path, texts, dict.fromkeys((*RECORDS, *(() if difference else (self.difference.name,)))))
+        if not difference:
+            self.difference.unlink(missing_ok=True)
 
     def record_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
         """Write the result of a run that failed where it could not write its own; one that it has stands.

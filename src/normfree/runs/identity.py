@@ -9,6 +9,7 @@ from typing import Any
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
+from normfree.runs.own_code import source_digest
 
 _IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "runs_dir"
 # The last three act through augment, whose values they give.
@@ -61,9 +62,11 @@ def science(resolved: Resolved) -> dict[str, Any]:
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     clip = resolved.config.clip
     if clip.stages is not None:
-        content["clip"]["stages"] = sorted(set(clip.stages))
-    if clip.name == "custom" and clip.arguments:
-        content["clip"]["arguments"] = clip.arguments
+        content["clip"]["stages"] = sorted(_stages(clip.stages))
+    if clip.name == "custom":
+        if clip.arguments:
+            content["clip"]["arguments"] = clip.arguments
+        content["clip"]["source"] = source_digest(str(clip._target_))
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,
@@ -108,11 +111,19 @@ def run_id(resolved: Resolved) -> str:
     return f"{readable[:_LONGEST]}-{digest(science(resolved))}"
 
 
+def _stages(given: list[str]) -> list[str]:
+    """Each once, from the stem to the head."""
+    named = {str(int(stage)) if stage.isdigit() else stage for stage in given}
+    return sorted(named, key=lambda stage: (stage == "head", stage != "stem", int(stage) if stage.isdigit() else 0))
+
+
 def clip_label(resolved: Resolved) -> str:
     """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, or a user's function by its name."""
     clip = resolved.config.clip
     if clip.name == "agc":
-        return f"AGC {clip.clip_factor:g}" + (f" in {'+'.join(clip.stages)}" if clip.stages is not None else "")
+        return f"AGC {clip.clip_factor:g}" + (
+            f" in {'+'.join(_stages(clip.stages))}" if clip.stages is not None else ""
+        )
     if clip.name == "custom":
         return str(clip._target_).rpartition(".")[2]
     return f"norm {clip.max_norm:g}" if clip.name == "norm" else "none"

@@ -1,5 +1,6 @@
 """Where a result came from: the commit, the software and the machine."""
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -9,44 +10,92 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_SOURCE = Path(__file__).resolve().parent
+_THIS = Path(__file__).resolve()
+_PACKAGE = _THIS.parent.parent
 _DIFF_LIMIT = 1_000_000  # characters
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str, good: tuple[int, ...] = (0,)) -> str | None:
+    """What git prints of the repository around this file, whatever the environment points it at."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-c", "core.quotePath=false", *arguments]
     try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=_SOURCE, capture_output=True, text=True, timeout=10, check=True
-        )
+        answer = subprocess.run(command, cwd=_PACKAGE, env=variables, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout
+    return answer.stdout.decode("utf-8", "replace") if answer.returncode in good else None
+
+
+@cache
+def _repository() -> Path | None:
+    """The top of the repository that holds this package; ``None`` in one that merely lies around it."""
+    if _git("ls-files", "--error-unmatch", "--", str(_THIS)) is None:
+        return None
+    top = _git("rev-parse", "--show-toplevel")
+    return Path(top.rstrip("\n")) if top else None
+
+
+def _watched() -> list[str]:
+    """What differs from the commit counts: all of normfree's own repository, in another's this package alone."""
+    top = _repository()
+    if top is None or top / "src" / "normfree" != _PACKAGE:
+        return [str(_PACKAGE)]
+    # What experiments write into reports/ does not change what a run computes.
+    return [":/", ":!/reports"]
+
+
+@cache
+def _new_files() -> tuple[str, ...]:
+    """Source files beside the committed ones that git does not know, also those that it is told to ignore."""
+    top = _repository()
+    where = str(_PACKAGE) if top is None or top / "src" / "normfree" != _PACKAGE else str(top / "src")
+    listed = _git("ls-files", "--others", "-z", "--full-name", "--", where) or ""
+    return tuple(sorted(name for name in listed.split("\0") if name.endswith((".py", ".c", ".so", ".pyx"))))
 
 
 @cache
 def commit() -> tuple[str | None, bool]:
-    """The checked-out commit of normfree's own repository, and whether tracked files differ from it.
+    """The checked-out commit of the repository that holds this package, and whether its code differs from it.
 
-    In a copy without its repository the environment variable NORMFREE_COMMIT may tell. In a job, NORMFREE_SNAPSHOT
-    names the folder of its submission, which remembers.
+    ``None`` where no repository does: one that an installed or unpacked copy happens to lie in is another's. There
+    the environment variable NORMFREE_COMMIT may tell. In a job, NORMFREE_SNAPSHOT names the folder of its
+    submission, which remembers.
     """
     if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):
         origin = json.loads((Path(snapshot) / "origin.json").read_text(encoding="utf-8"))
         return origin["commit"], origin["dirty"]
-    head = _git("rev-parse", "HEAD")
+    head = _git("rev-parse", "--verify", "HEAD") if _repository() else None
     if head is None:
-        return os.environ.get("NORMFREE_COMMIT"), False
-    # What experiments write into reports/ does not change what a run computes.
-    return head.strip(), bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/reports"))
+        return os.environ.get("NORMFREE_COMMIT") or None, False
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_watched())
+    return head.strip(), bool(changed or _new_files())
 
 
 @cache
 def difference() -> str:
-    """The uncommitted difference of tracked files, cut at a million characters."""
+    """The uncommitted difference, new source files in full; cut at a million characters, and said so."""
     if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):
         file = Path(snapshot) / "uncommitted.diff"
         return file.read_text(encoding="utf-8") if file.exists() else ""
-    return (_git("diff", "HEAD", "--", ":/", ":!/reports") or "")[:_DIFF_LIMIT]
+    top = _repository()
+    if top is None:
+        return ""
+    plain = ("diff", "--no-ext-diff", "--no-textconv", "--no-color")
+    parts = [_git(*plain, "HEAD", "--", *_watched()) or ""]
+    parts += [
+        _git("-C", str(top), *plain, "--no-index", "--", os.devnull, name, good=(0, 1)) or "" for name in _new_files()
+    ]
+    text = "".join(parts)
+    return text if len(text) <= _DIFF_LIMIT else f"{text[:_DIFF_LIMIT]}\n... cut at {_DIFF_LIMIT} characters\n"
+
+
+@cache
+def code() -> str:
+    """A digest of this package's source files: the same for the same code, committed or not."""
+    found = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        found.update(f"{path.relative_to(_PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()[:16]
 
 
 def version(package: str) -> str | None:
@@ -74,6 +123,7 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
     return {
         "commit": head,
         "dirty": dirty,
+        "code": code(),
         "normfree": version("normfree"),
         "torch": version("torch"),
         "torchvision": version("torchvision"),

@@ -17,7 +17,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         measured: ``cost`` and ``batch`` join what is known of the network and the batch plan; the rest
             (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by split, unreadable),
             ``lost_rows`` (what is missing from the files of rows, in words),
-            ``traceback``, ``attempts``, ``provenance``) are entries of their own.
+            ``traceback``, ``attempts``, ``history`` (the environment of each), ``resumed`` (what differed between them,
+            in words), ``provenance``) are entries of their own.
     """
     config = resolved.config
     model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
@@ -52,6 +53,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "lost_rows": "",
         "traceback": None,
         "attempts": 1,
+        "history": [],
+        "resumed": "",
         **measured,
     }
 

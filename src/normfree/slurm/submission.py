@@ -21,8 +21,8 @@ from normfree.config import Resolved, UserError, resolve_stored
 from normfree.config.names import check_run, shown
 from normfree.runs import run_id
 from normfree.runs.files import write_json_atomic, write_text_atomic
+from normfree.runs.own_code import copy_files, is_installed, own_files
 from normfree.runs.provenance import commit, difference
-from normfree.slurm.own_code import copy_modules, own_modules
 from normfree.slurm.settings import SlurmSettings
 
 FOLDER = "_slurm"
@@ -62,7 +62,9 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
     Raises:
         UserError: a module that a cell names is not here.
     """
-    modules = own_modules(resolved for resolved, _ in cells)
+    targets = sorted({target for resolved, _ in cells if (target := resolved.config.clip._target_) is not None})
+    # Jobs find installed ones where they are.
+    modules = {name: file for each in targets if not is_installed(each) for name, file in own_files(each).items()}
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     parent = (experiment / FOLDER).absolute()
     parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,7 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
             number += 1
     source = Path(normfree.__file__).parent
     shutil.copytree(source, folder / CODE / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    copy_modules(modules, folder / CODE)
+    copy_files(modules, folder / CODE)
     (folder / "cells").mkdir()
     (folder / "logs").mkdir()
     for resolved, overrides in cells:

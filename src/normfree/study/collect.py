@@ -76,6 +76,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     rows = [_row(directory, run_id, cells[run_id]) for run_id in sorted(cells)]
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
+    _refuse_twins(rows)
     unplanned = tuple(name for name in present if name not in cells and _is_run(directory / name))
     return Collection(
         table=_tidy(fill_from_relatives(rows)),
@@ -83,6 +84,21 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         unplanned=unplanned,
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
+
+
+def _refuse_twins(rows: list[dict[str, Any]]) -> None:
+    """Two runs of one seed in one arm are one training under two names, and would be counted as two."""
+    seen: dict[tuple[Any, Any], str] = {}
+    for row in rows:
+        arm, seed = row.get("arm_id"), row.get("seed")
+        if arm is None or seed is None:
+            continue
+        other = seen.setdefault((str(arm), str(seed)), row["run_id"])
+        if other != row["run_id"]:
+            raise UserError(
+                f"{row['run_id']} and {other} are one run under two names (seed {seed} of arm {arm}), and would be "
+                "counted twice; move one of them away, and out of sweep.json"
+            )
 
 
 def _is_run(path: Path) -> bool:

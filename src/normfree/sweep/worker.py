@@ -13,6 +13,7 @@ def work(connection: Connection, log: Path, gpu: str | None) -> None:
     Args:
         gpu: the only GPU that this process sees, or ``None``.
     """
+    from normfree.runs import run_id
     from normfree.sweep.pool import Event, Task
 
     # The terminal sends Ctrl-C to every process; only the parent decides what it means.
@@ -33,5 +34,9 @@ def work(connection: Connection, log: Path, gpu: str | None) -> None:
         def progress(row: dict[str, float], task: Task = task) -> None:
             connection.send(Event(task.run_id, row["step"] / task.resolved.steps))
 
-        result = train_task(task.resolved, task.overrides, progress)
+        if run_id(task.resolved) == task.run_id:
+            result = train_task(task.resolved, task.overrides, progress)
+        else:
+            reason = "the source of clip._target_ has changed since the sweep began; start the sweep again"
+            result = {"status": "failed", "reason": reason, "traceback": None}
         connection.send(Event(task.run_id, 1.0, result))

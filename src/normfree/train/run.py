@@ -4,8 +4,10 @@ import dataclasses
 import errno
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ import torch
 from normfree.config import Resolved, UserError
 from normfree.data.workers import lost_worker
 from normfree.runs import RunDirectory, result_of
+from normfree.runs.attempts import attempts_of, resumed_under_other
+from normfree.runs.own_code import own_files
 from normfree.runs.provenance import difference, provenance
 from normfree.train.allocator import keep_freed_memory
 from normfree.train.clipped import check_clipping
@@ -132,7 +136,12 @@ def _train(
 
     try:
         origin = provenance(device_name(device), _threads(resolved))
-        directory.write_start(config, overrides, record | origin, difference())
+        environment = record | _circumstances(resolved, directory) | origin
+        sources = own_files(clip) if (clip := resolved.config.clip._target_) is not None else {}
+        directory.write_start(config, overrides, environment, difference(), sources)
+        record |= _history(directory)
+        if record["resumed"]:
+            warnings.warn(f"{record['resumed']}: the rest is not what it would have been to the last bit", stacklevel=2)
         with world.watched(record_failure):
             outcome = fit(resolved, directory, device, progress, stop, world)
     except UserError:
@@ -142,13 +151,29 @@ def _train(
         world.tell_failure(reason, text)
         outcome = _broken(error, directory, *world.cause(reason, text))
     outcome = outcome.stopped_by(stop)
-    measured = vars(outcome) | record | {"provenance": origin}
+    dirty = any(each.get("dirty") for each in record["history"])
+    measured = vars(outcome) | record | {"provenance": origin | {"dirty": dirty}}
     measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
     records = measured.pop("records")
     result = directory.write_result(result_of(resolved, **measured), records)
     if result["traceback"] is not None:
         world.recorded()
     return result
+
+
+def _circumstances(resolved: Resolved, directory: RunDirectory) -> dict[str, Any]:
+    trainer = resolved.config.trainer
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "resumes": bool(directory.checkpoint_candidates()),
+        "ranks": trainer.devices * trainer.nodes,
+    }
+
+
+def _history(directory: RunDirectory) -> dict[str, Any]:
+    """Every attempt so far, and in words what the steps of this result were computed under beside what is now."""
+    attempts = attempts_of(directory.path)
+    return {"history": attempts, "resumed": resumed_under_other(attempts)}
 
 
 def _threads(resolved: Resolved) -> int:

@@ -32,6 +32,9 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     """Train one run with a line of progress and print what came of it."""
     # What can be known without torch, which takes seconds to import, is looked at first.
     directory = RunDirectory.of(resolved)
+    if _speaks():
+        for line in resolved.without_effect:
+            print(f"warning: {line}", file=sys.stderr, flush=True)
     result = directory.finished_result()
     stop: int | None = None
     if result is None:

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
+from normfree.config.effect import references, without_effect
 from normfree.config.errors import UserError
 from normfree.config.optimizer import check_sam
 from normfree.config.schema import TrainConfig
@@ -30,6 +31,7 @@ class Resolved:
         norm_batch: samples that a BatchNorm's statistics see; ``None`` without BatchNorm.
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
+        without_effect: a line for every typed key that changes nothing.
     """
 
     config: TrainConfig
@@ -39,6 +41,7 @@ class Resolved:
     lr: float
     norm_batch: int | None
     micro_batch: int | None
+    without_effect: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> float:
@@ -86,7 +89,8 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
             f"optimizer.final_lr={final:g}: greater than the learning rate of {lr:g}; set it to that or less"
         )
     micro_batch, norm_batch = _batches(typed)
-    return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch)
+    idle = without_effect(typed, references(OmegaConf.to_container(node, resolve=False)), given or [])
+    return Resolved(typed, steps, steps_per_epoch, warmup, lr, norm_batch, micro_batch, idle)
 
 
 def resolve_stored(content: Any) -> Resolved:

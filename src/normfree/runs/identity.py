@@ -3,10 +3,10 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
+from normfree.config.effect import acting
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
@@ -33,7 +33,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     Paths, loggers, worker counts and the experiment's name are left out; so are devices and the micro batch,
     which enter through ``norm_batch`` alone. Lengths and learning rate enter as what they come to.
     """
-    content = asdict(resolved.config)
+    content = acting(resolved.config)
     for key in _IRRELEVANT:
         del content[key]
     label = content["data"]["label"]
@@ -58,14 +58,14 @@ def science(resolved: Resolved) -> dict[str, Any]:
     del content["model"]["sync_norm"]  # enters through norm_batch
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
-    used = CLIP_KEYS[resolved.config.clip.name]
+    used, arguments = CLIP_KEYS[resolved.config.clip.name], content["clip"]["arguments"]
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     clip = resolved.config.clip
     if clip.stages is not None:
         content["clip"]["stages"] = sorted(_stages(clip.stages))
     if clip.name == "custom":
-        if clip.arguments:
-            content["clip"]["arguments"] = clip.arguments
+        if arguments:
+            content["clip"]["arguments"] = arguments
         content["clip"]["source"] = source_digest(str(clip._target_))
     return content | {
         "schema_version": SCHEMA_VERSION,

@@ -40,7 +40,7 @@ def describe_plan(resolved: Resolved) -> str:
             f"about {_gib(needed)} needed and {_gib(free)} free: set trainer.micro_batch to less than "
             f"{batch.micro_batch}" + (" (this changes norm_batch)" if resolved.norm_batch else "")
         )
-    warnings += _recipe_warnings(resolved, device)
+    warnings += [*resolved.without_effect, *_recipe_warnings(resolved, device)]
     train, test = config.data.train_size, config.data.test_size
     size = f"{train} px" if train == test else f"{train} px in training, {test} px in testing"
     sizes = {train: cost.macs_train, test: cost.macs_test}

@@ -8,6 +8,8 @@ from normfree.config.sources.source import DataSource
 
 
 class _InMemory(DataSource):
+    from_files = False
+
     def check(self, data: DataConfig) -> None:
         if data.loader == "workers":
             raise UserError(f"data.loader=workers: {data.name} is held in memory; leave it out")

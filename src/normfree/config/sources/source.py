@@ -28,6 +28,7 @@ class DataSource:
         photographs: images of any size and aspect, cut and resized each time they are read.
         tested_at_train_size: where its images are held in memory.
         own_statistics: mean and deviation are those of its training images, with every loader.
+        from_files: there are files that may be elsewhere, of another shape or unreadable.
         convertible: ``python -m normfree.data.convert`` takes it.
     """
 
@@ -38,6 +39,7 @@ class DataSource:
     photographs = False
     tested_at_train_size = True
     own_statistics = False
+    from_files = True
     convertible = True
 
     def matches(self, data: DataConfig) -> bool:

@@ -8,15 +8,15 @@ from tests.data.images import config, encoded, parquet_arrays, write_parquet
 
 
 def test_the_second_reading_is_the_first_from_the_cache(root: Path, cache: Path) -> None:
-    first = parquet_arrays(config(root))
+    first = {split: (images.clone(), labels) for split, (images, labels) in parquet_arrays(config(root)).items()}
     entries = sorted(path for path in (cache / "images").iterdir() if path.is_dir())
     assert len(entries) == 2
     # Told apart from a decoding by what is in the file.
-    marked = np.load(entries[0] / "labels.npy")
-    np.save(entries[0] / "labels.npy", 1 - marked)
+    marked = np.load(entries[0] / "images.npy")
+    np.save(entries[0] / "images.npy", 255 - marked)
     second = parquet_arrays(config(root))
-    assert sum(not torch.equal(first[split][1], second[split][1]) for split in first) >= 1
-    assert all(torch.equal(first[split][0], second[split][0]) for split in first)
+    assert sum(not torch.equal(first[split][0], second[split][0]) for split in first) >= 1
+    assert all(torch.equal(first[split][1], second[split][1]) for split in first)
 
 
 def test_a_changed_file_is_decoded_anew(root: Path) -> None:

@@ -10,7 +10,10 @@ from omegaconf import DictConfig
 from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.cli.progress import RunLine
 from normfree.config import Resolved, UserError, require_images, resolve
+from normfree.config.sources import read_of
+from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
+from normfree.runs.other_data import refuse_other_data
 from normfree.train.ranks import check_cores, check_ranks, rank_of
 
 
@@ -19,13 +22,14 @@ def train(config: DictConfig) -> None:
     if str(HydraConfig.get().launcher.get("_target_")).endswith(".SlurmLauncher"):
         raise UserError("hydra/launcher=slurm: one run is submitted as a sweep of one; add -m")
     overrides = list(HydraConfig.get().overrides.task)
-    resolved = resolve(config, overrides)
-    if resolved.config.plan:
-        from normfree.train.plan import describe_plan
+    with looked_up_once():
+        resolved = resolve(config, overrides)
+        if resolved.config.plan:
+            from normfree.train.plan import describe_plan
 
-        print(describe_plan(resolved))
-        return
-    run(resolved, overrides)
+            print(describe_plan(resolved))
+            return
+        run(resolved, overrides)
 
 
 def run(resolved: Resolved, overrides: list[str]) -> None:
@@ -36,6 +40,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
         for line in resolved.without_effect:
             print(f"warning: {line}", file=sys.stderr, flush=True)
     result = directory.finished_result()
+    if result is not None:
+        refuse_other_data(result, resolved)
     stop: int | None = None
     if result is None:
         rank = rank_of()
@@ -59,6 +65,8 @@ def _train(resolved: Resolved, overrides: list[str]) -> tuple[dict[str, Any], in
     """The result, and the signal that stopped the run if one did."""
     if _speaks():
         print(_headline(resolved), flush=True)
+        for remark in read_of(resolved.config.data).remarks():
+            print(f"data.root={resolved.config.data.root}: {remark}", flush=True)
     warnings.formatwarning = _plain_warning
     try:
         from normfree.train.lightning_noise import quieten

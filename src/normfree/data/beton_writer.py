@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from normfree.config import UserError
-from normfree.config.sources.beton_file import ALLOCATION, FIELD, HEADER, IMAGE, INT, RGB_IMAGE, VERSION
+from normfree.config.sources.beton_file import ALLOCATION, FIELD, HEADER, IMAGE, INT, RGB_IMAGE, VERSION, packed_names
 
 PAGE = 2**23
 """FFCV reads pages; an image lies in one of them."""
@@ -28,12 +28,14 @@ class Encoded(NamedTuple):
 class BetonWriter:
     """Takes ``samples`` images in order; made by :func:`writing`."""
 
-    def __init__(self, file: Any, samples: int) -> None:
+    def __init__(self, file: Any, samples: int, classes: Sequence[str]) -> None:
         self._file, self._samples = file, samples
         self._fields = np.zeros(2, np.dtype(FIELD, align=True))
         for field, kind, name in zip(self._fields, (RGB_IMAGE, INT), (b"image", b"label"), strict=True):
             field["type"] = kind
             field["name"][: len(name)] = np.frombuffer(name, np.uint8)
+        names = packed_names(classes)
+        self._fields["arguments"][1, : len(names)] = np.frombuffer(names, np.uint8)
         self._metadata = np.zeros(samples, np.dtype([("f0", np.dtype(IMAGE)), ("f1", "<i8")], align=True))
         self._table = np.zeros(samples, ALLOCATION)
         self._header = np.zeros(1, np.dtype(HEADER, align=True))
@@ -72,7 +74,7 @@ class BetonWriter:
 
 
 @contextmanager
-def writing(path: Path, samples: int) -> Iterator[BetonWriter]:
+def writing(path: Path, samples: int, classes: Sequence[str] = ()) -> Iterator[BetonWriter]:
     """A writer whose file appears at ``path`` when the block ends without an error.
 
     Raises:
@@ -89,7 +91,7 @@ def writing(path: Path, samples: int) -> Iterator[BetonWriter]:
             try:
                 with part.open("r+b") as file:
                     file.truncate(0)
-                    writer = BetonWriter(file, samples)
+                    writer = BetonWriter(file, samples, classes)
                     yield writer
                     writer.finish()
                 part.replace(path)

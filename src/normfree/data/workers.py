@@ -4,8 +4,9 @@ import os
 import re
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
-from normfree.data.split import check_labels, shuffled_order
+from normfree.data.split import check_labels, cut_points, shuffled_order
 from normfree.data.transforms import normalise, statistics, tested_image, training_image
 from normfree.runs.orphans import end_with
 
@@ -102,8 +103,11 @@ class WorkerSource:
     """Implements :class:`normfree.data.source.Source` with ``data.workers`` processes.
 
     Args:
-        test: ``None`` where the test images are cut from ``train``, as the validation images always are.
+        test, validation: ``None`` where these images are cut from ``train``.
     """
+
+    digest = ""
+    read: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -115,20 +119,23 @@ class WorkerSource:
         micro_batch: int,
         per_epoch: int,
         share: Share = ALONE,
+        validation: Samples | None = None,
     ) -> None:
         check_labels(train.labels, data, "training")
+        own = {name: part for name, part in (("validation", validation), ("test", test)) if part is not None}
         order = shuffled_order(len(train.labels))
-        first = 0 if test is not None else data.test_samples
-        last = first + data.validation_samples
+        first, last = cut_points(data, own)
         # In the order in which a set in memory holds them, so that both give the same batches.
         self._parts: dict[str, tuple[Samples, Tensor]] = {
             "train": (train, order[last:]),
             "validation": (train, order[first:last]),
             "test": (train, order[:first]),
         }
-        if test is not None:
-            check_labels(test.labels, data, "test")
-            self._parts["test"] = test, torch.arange(len(test.labels))
+        for name, part in own.items():
+            check_labels(part.labels, data, name)
+            self._parts[name] = part, torch.arange(len(part.labels))
+        for samples, _ in self._parts.values():
+            samples.prepare()
         self._data, self._augment, self._seed = data, augment, seed
         self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
         self._bad: dict[str, set[int]] = {split: set() for split in self._parts}

@@ -14,14 +14,15 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
     Args:
         status: finished, stalled, diverged, failed or preempted.
         reason: in words, for every status but finished.
-        measured: ``cost`` and ``batch`` join what is known of the network and the batch plan; the rest
-            (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by split, unreadable),
-            ``lost_rows`` (what is missing from the files of rows, in words),
-            ``traceback``, ``attempts``, ``history`` (the environment of each), ``resumed`` (what differed between them,
-            in words), ``provenance``) are entries of their own.
+        measured: ``data`` (what was read), ``cost`` and ``batch`` join what is known of the images, the network and the
+            batch plan; the rest (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by
+            split, unreadable), ``lost_rows`` (what is missing from the files of rows, in words), ``traceback``,
+            ``attempts``, ``history`` (the environment of each), ``resumed`` (what differed between them, in words),
+            ``provenance``) are entries of their own.
     """
     config = resolved.config
     model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
+    read = measured.pop("data", {})
     batch = {"global": config.batch, **measured.pop("batch", {}), "norm_batch": resolved.norm_batch}
     return {
         "run_id": run_id(resolved),
@@ -40,6 +41,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
             "train": config.data.train_samples,
             "validation": config.data.validation_samples,
             "test": config.data.test_samples,
+            "root": config.data.root,
+            **read,
         },
         "batch": batch,
         "lr": resolved.lr,

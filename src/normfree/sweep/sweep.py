@@ -11,14 +11,17 @@ from typing import Any
 
 from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
+from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.files import write_json_atomic
+from normfree.runs.other_data import refuse_other_data
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
+from normfree.sweep.same_run import tell_same_runs
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import MANIFEST
 from normfree.sweep.stored import remember_code
@@ -39,6 +42,7 @@ class Cell:
         return RunDirectory.of(self.resolved)
 
 
+@looked_up_once()
 def run_sweep(
     planned: list[tuple[list[str], list[str]]],
     compose: Callable[[Sequence[str]], Any],
@@ -69,6 +73,9 @@ def run_sweep(
     _write_manifest(cells)
     remember_code(cells[0].directory.path.parent, [cell.overrides for cell in cells], slurm)
     results = {cell.run_id: cell.directory.finished_result() for cell in cells}
+    for cell in cells:
+        if (result := results[cell.run_id]) is not None:
+            refuse_other_data(result, cell.resolved)
     missing = [cell for cell in cells if results[cell.run_id] is None]
     interrupted = False
     if missing and settings is not None:
@@ -103,6 +110,7 @@ def plan_cells(
         prepare: let workers get ready on other cores as soon as there is a cell to run.
     """
     cells: dict[str, Cell] = {}
+    same: dict[str, list[tuple[list[str], Resolved]]] = {}
     for each, grids in planned:
         try:
             resolved = resolve(compose(each), each)
@@ -110,10 +118,12 @@ def plan_cells(
             raise UserError(f"{error} (in the cell {' '.join(each)})") from error
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
         cell = cells.setdefault(run_id(resolved), Cell(overrides, resolved, run_id(resolved), []))
+        same.setdefault(cell.run_id, []).append((overrides, resolved))
         cell.grids.extend(name for name in grids if name not in cell.grids)
         if prepare and _needs_processors(cell):
             warm_up()
             prepare = False
+    tell_same_runs(same)
     return list(cells.values())
 
 

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
-from normfree.config import BatchPlan, Resolved, optimizer_warnings
+from normfree.config import BatchPlan, Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig
 from normfree.config.sources import is_ffcv, is_resident
 from normfree.data import Source, build_source
@@ -36,7 +37,7 @@ from normfree.train.metrics import MetricsFile, NoFile
 from normfree.train.module import Classifier
 from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import stalled_reason
-from normfree.train.resume import Start, find_start
+from normfree.train.resume import DATA, Start, find_start
 from normfree.train.stopping import StopRequest
 from normfree.train.tracking import Tracker, open_tracker
 from normfree.train.world import ALONE, World
@@ -66,6 +67,7 @@ class Fit:
     batch: dict[str, int] = field(default_factory=dict)
     time: dict[str, float] = field(default_factory=dict)
     skipped_images: dict[str, int] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
     traceback: str | None = None
     lost_rows: str = ""
     records: dict[str, str] = field(default_factory=dict)
@@ -120,8 +122,10 @@ def fit(
         return scores
 
     with open_tracker(resolved, directory) if world.leader else nullcontext(Tracker()) as tracker:
-        origin = {"run": run_id(resolved)}
+        origin = {"run": run_id(resolved), DATA: source.digest}
         start: Start = world.gather(find_start(directory, origin) if world.leader else Start())[0]
+        if start.refused:
+            raise UserError(start.refused)
         metrics: MetricsFile = NoFile()
         telemetry = None
         if world.leader:
@@ -153,6 +157,7 @@ def fit(
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
             batch=_split(plan),
             lost_rows=start.lost_rows,
+            data=dict(source.read),
             time={
                 "images_per_second": config.batch * monitor.steps_timed / max(monitor.train_seconds, 1e-9),
                 "data_wait_share": monitor.wait_seconds / max(monitor.train_seconds, 1e-9),

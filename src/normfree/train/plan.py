@@ -4,6 +4,7 @@ import torch
 
 from normfree.config import Resolved, UserError, optimizer_warnings, plan_batch, require_images
 from normfree.config.schema import OptimizerConfig
+from normfree.config.sources import Reading, read_of
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.clipped import check_clipping
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
@@ -30,9 +31,9 @@ def describe_plan(resolved: Resolved) -> str:
         batch = plan_batch(config.batch, config.trainer.devices, config.trainer.nodes, resolved.micro_batch, limit=None)
     try:
         require_images(config.data)
-        images = "found"
+        images, found = "found", read_of(config.data)
     except UserError as error:
-        images = f"missing: {error}"
+        images, found = f"missing: {error}", None
     needed = memory_estimate(resolved, cost, batch.micro_batch)
     free = free_memory(device)
     if needed > free:
@@ -48,6 +49,7 @@ def describe_plan(resolved: Resolved) -> str:
     rows = {
         "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, {size}; images {images}",
+        **_read(found),
         "augment": config.augment.name,
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
@@ -65,6 +67,16 @@ def describe_plan(resolved: Resolved) -> str:
     }
     lines = [f"{key:<10} {value}" for key, value in rows.items()]
     return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
+
+
+def _read(found: Reading | None) -> dict[str, str]:
+    """What lies there, and what of it is left out."""
+    if found is None:
+        return {}
+    rows = {"read": f"{found}; digest {found.digest or 'known when the files are here'}"}
+    if remarks := found.remarks(everything=True):
+        rows["not read"] = "; ".join(remarks)
+    return rows
 
 
 def _passes(settings: OptimizerConfig) -> float:

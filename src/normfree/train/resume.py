@@ -14,6 +14,9 @@ from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.directory import RECORDS
 from normfree.runs.rows import Mark, cut_to, holds
 
+DATA = "data"
+"""The digest of the images that a checkpoint was trained on."""
+
 ORIGIN, ROWS = "origin", "rows"
 """Where a checkpoint says what run it is of, and what ``metrics.csv`` and ``clip.csv`` held."""
 
@@ -22,12 +25,14 @@ ORIGIN, ROWS = "origin", "rows"
 class Start:
     """Where a run goes on: at its beginning, or after ``step`` with what ``checkpoint`` holds.
 
-    ``lost_rows`` says which rows of the run's record are gone, where some are.
+    ``lost_rows`` says which rows of the run's record are gone, where some are. ``refused`` is the line of a run that
+    cannot go on: it was trained on other images.
     """
 
     checkpoint: Path | None = None
     step: int = 0
     lost_rows: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class _Candidate:
     step: int
     marks: Mapping[str, Mark] | None
     lost_rows: str
+    other_data: str = ""
 
     def unsupported(self, directory: RunDirectory) -> list[str]:
         """Files that have not the rows that were there when this was saved."""
@@ -60,14 +66,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def find_start(directory: RunDirectory, origin: Mapping[str, str]) -> Start:
     """The newest checkpoint that can be gone on from; the record is cut to what it was then.
 
-    A checkpoint that is damaged, or of another run or other images, is named and passed over. So is one that counts on
-    rows of ``metrics.csv`` or ``clip.csv`` that are no longer there, if an older one can do without them; if none can,
-    the run goes on from the newest without the rows, and its result says so.
+    A checkpoint that is damaged, or of another run, is named and passed over; if the newest was trained on other
+    images, the run is refused. Passed over is also one that counts on rows of ``metrics.csv`` or ``clip.csv`` that are
+    no longer there, if an older one can do without them; if none can, the run goes on from the newest without the rows,
+    and its result says so.
 
     Args:
         origin: what a checkpoint of this run says of itself.
     """
     found = [one for path in directory.checkpoint_candidates() if (one := _candidate(path, origin)) is not None]
+    if found and (other := found[0].other_data):
+        return Start(
+            refused=f"run {directory.path.name}: its checkpoint {found[0].path} was trained on other images (digest "
+            f"{other}, now {origin[DATA]}); give these back, or move the run away to start anew"
+        )
+    found = [one for one in found if not one.other_data]
     for one in found:
         if not (without := one.unsupported(directory)):
             _rewind(directory, one)
@@ -99,6 +112,8 @@ def _candidate(path: Path, origin: Mapping[str, str]) -> _Candidate | None:
     theirs = content.get(ORIGIN, origin)
     for key, value in origin.items():
         if theirs.get(key, value) != value:
+            if key == DATA:
+                return _Candidate(path, step, None, "", theirs[key])
             _warn(
                 f"checkpoint {path} is of another run ({key} {theirs[key]}, this one has {value}); trying an older one"
             )

@@ -16,6 +16,7 @@ from normfree.config import Resolved, UserError
 from normfree.data.workers import lost_worker
 from normfree.runs import RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
+from normfree.runs.other_data import refuse_other_data
 from normfree.runs.own_code import own_files
 from normfree.runs.provenance import difference, provenance
 from normfree.train.allocator import keep_freed_memory
@@ -57,6 +58,7 @@ def run_one(
     """
     directory = RunDirectory.of(resolved)
     if (done := directory.finished_result()) is not None:
+        refuse_other_data(done, resolved)
         return done
     rank = rank_of()
     check_ranks(resolved, rank)

@@ -12,7 +12,8 @@ from normfree.config.sources.cifar import CIFAR
 from normfree.config.sources.embedded import Mnist5kSource, SyntheticSource
 from normfree.config.sources.folder import FolderSource, ImageNetSource
 from normfree.config.sources.parquet import ImagenetteSource, ParquetSource
-from normfree.config.sources.source import HELD_OUT, DataSource
+from normfree.config.sources.reading import Reading
+from normfree.config.sources.source import DataSource
 
 BETON = BetonSource()
 SOURCES: tuple[DataSource, ...] = (
@@ -20,6 +21,26 @@ SOURCES: tuple[DataSource, ...] = (
     SyntheticSource(),
 )  # fmt: skip
 """The first that matches a configuration reads it: .beton files of any data set before the data set's own."""
+
+HELD_OUT = 10
+"""One in so many training images is held out for selection, and as many again where there are no test files."""
+
+_FOR_READING = ("name", "root", "train_file", "test_file", "loader", "train_size", "on_error")
+
+__all__ = [
+    "LOADERS",
+    "SOURCES",
+    "DataSource",
+    "Reading",
+    "check_source",
+    "counted",
+    "is_ffcv",
+    "is_resident",
+    "named",
+    "read_of",
+    "require_images",
+    "source_of",
+]
 
 LOADERS = ("auto", "resident", "workers", "ffcv")
 
@@ -65,6 +86,15 @@ def require_images(data: DataConfig) -> None:
     source_of(data).requires(data)
 
 
+def read_of(data: DataConfig) -> Reading:
+    """What a configuration reads: classes, images, what is left out and a digest.
+
+    Raises:
+        UserError: as :func:`require_images`, or a file is broken.
+    """
+    return source_of(data).reads(data)
+
+
 def check_source(data: DataConfig) -> None:
     """What a source cannot do is refused, not left out.
 
@@ -72,6 +102,11 @@ def check_source(data: DataConfig) -> None:
         UserError: names the key.
     """
     own = named(data.name)
+    if data.classes < 2:
+        raise UserError(
+            f"data.classes={data.classes}: {data.label} has one class, and a classifier tells two or more apart; "
+            f"{own.layout}"
+        )
     if is_resident(data) and data.test_size != data.train_size and own.tested_at_train_size:
         raise UserError(
             f"data.test_size={data.test_size}: {data.name} is tested at the size of training where it is "
@@ -85,26 +120,24 @@ def counted(data: DictConfig) -> Mapping[str, Any]:
     """``classes`` and the samples of each split, as given or else as the files have them.
 
     Raises:
-        UserError: the files are missing or broken, or have too few images for the splits.
+        UserError: the files are missing or broken, hold one class, or have too few images for the splits.
     """
     keys = ("classes", "train_samples", "validation_samples", "test_samples")
     given = {key: data[key] for key in keys if not OmegaConf.is_missing(data, key)}
-    typed = DataConfig(name=data.name, root=data.root, train_file=data.train_file, test_file=data.test_file)
-    source = source_of(typed)
-    if not OmegaConf.is_missing(data, "train_size"):
-        typed.train_size = data.train_size
-    there = source.counts(typed)
-    total = there.train
-    validation = given.get("validation_samples", total // HELD_OUT)
-    test = given.get("test_samples", total // HELD_OUT if there.test is None else there.test)
-    train = given.get("train_samples", total - validation - (test if there.test is None else 0))
+    typed = DataConfig(**{key: data[key] for key in _FOR_READING if not OmegaConf.is_missing(data, key)})
+    there = source_of(typed).reads(typed)
+    total, test_files = there.images["train"], there.images.get("test")
+    validation = given.get("validation_samples", there.images.get("validation", total // HELD_OUT))
+    test = given.get("test_samples", total // HELD_OUT if test_files is None else test_files)
+    cut = (validation if "validation" not in there.images else 0) + (test if test_files is None else 0)
+    train = given.get("train_samples", total - cut)
     if train < 1:
         raise UserError(
             f"data.root={data.root}: {total} images leave none for training beside {validation} for validation "
             f"and {test} for the test; give files with more, or smaller data.validation_samples and data.test_samples"
         )
     return {
-        "classes": given.get("classes", there.classes),
+        "classes": given.get("classes", len(there.classes)),
         "train_samples": train,
         "validation_samples": validation,
         "test_samples": test,

@@ -5,7 +5,8 @@ import importlib.util
 from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.beton_file import beton_files, read_beton
-from normfree.config.sources.source import Counts, DataSource
+from normfree.config.sources.reading import Digest, Reading
+from normfree.config.sources.source import DataSource
 
 
 def require_ffcv() -> None:
@@ -43,8 +44,28 @@ class BetonSource(DataSource):
         for path in beton_files(data.train_file, data.test_file, data.root).values():
             read_beton(path)
 
-    def counts(self, data: DataConfig) -> Counts:
+    def reads(self, data: DataConfig) -> Reading:
         files = beton_files(data.train_file, data.test_file, data.root)
-        labels = {part: read_beton(path).labels for part, path in files.items()}
-        test = len(labels["test"]) if "test" in labels else None
-        return Counts(int(labels["train"].max()) + 1, len(labels["train"]), test)
+        found = {split: read_beton(path) for split, path in files.items()}
+        labels = {split: file.labels for split, file in found.items()}
+        count = int(labels["train"].max()) + 1
+        classes = found["train"].classes
+        if len(classes) < count:
+            classes = [str(label) for label in range(count)]
+        for split, file in found.items():
+            if file.classes and found["train"].classes and file.classes != found["train"].classes:
+                raise UserError(f"{file.path}: holds other classes than {found['train'].path}; convert {split} again")
+        digest = Digest(classes)
+        for split, path in files.items():
+            digest.add(split, path.stat().st_size, labels[split].tobytes().hex())
+        digest.contents(files.values(), sum(path.stat().st_size for path in files.values()))
+        there = {split: set(own.tolist()) for split, own in labels.items()}
+        empty = {split: [name for n, name in enumerate(classes) if n not in own] for split, own in there.items()}
+        return Reading(
+            classes=classes,
+            images={split: len(own) for split, own in labels.items()},
+            digest=digest.finished(),
+            files=len(files),
+            places={split: path.name for split, path in files.items()},
+            empty={split: names for split, names in empty.items() if names},
+        )

@@ -4,7 +4,9 @@ Layout (FFCV 1.0, version 2), little-endian: header, a descriptor of each field,
 data, and a table of what was allocated for which sample. Widths and addresses are in the metadata.
 """
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +21,9 @@ INT, RGB_IMAGE = 1, 2
 JPEG, RAW = 0, 1
 """How an image is stored."""
 
+_ARGUMENTS = 1024
 HEADER = [("version", "<u2"), ("fields", "<u2"), ("page_size", "<u4"), ("samples", "<u8"), ("table", "<u8")]
-FIELD = [("type", "<u1"), ("name", "<u1", 16), ("arguments", "<u1", 1024)]
+FIELD = [("type", "<u1"), ("name", "<u1", 16), ("arguments", "<u1", _ARGUMENTS)]
 IMAGE = [("mode", "<u1"), ("width", "<u2"), ("height", "<u2"), ("data_ptr", "<u8")]
 ALLOCATION = [("sample", "<u8"), ("ptr", "<u8"), ("size", "<u8")]
 
@@ -36,6 +39,7 @@ class Beton(NamedTuple):
         images: metadata of the images, with the fields of ``IMAGE``, ``[n]``.
         labels: int64 ``[n]``.
         sizes: bytes of each stored image, ``[n]``.
+        classes: their names; empty where the file does not say them.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class Beton(NamedTuple):
     images: "np.ndarray[Any, Any]"
     labels: "np.ndarray[Any, Any]"
     sizes: "np.ndarray[Any, Any]"
+    classes: list[str]
 
 
 def read_beton(path: Path) -> Beton:
@@ -85,11 +90,14 @@ def read_beton(path: Path) -> Beton:
     if not whole or not np.where(images["mode"] == RAW, sizes == pixels, images["mode"] == JPEG).all():
         raise UserError(f"{path}: damaged or not written to the end; convert again")
     assert sizes is not None
-    return Beton(path, names[kinds.index(RGB_IMAGE)], names[kinds.index(INT)], images, labels, sizes)
+    classes = _unpacked(bytes(fields["arguments"][kinds.index(INT)]))
+    return Beton(path, names[kinds.index(RGB_IMAGE)], names[kinds.index(INT)], images, labels, sizes, classes)
 
 
 def beton_files(train: str | None, test: str | None, root: str | None) -> dict[str, Path]:
-    """The files of ``train`` and, where there is one, of ``test``.
+    """The files of ``train`` and, where there is one, of ``test``: val.beton, or test.beton if both are there.
+
+    With both, val.beton is the validation split.
 
     Raises:
         UserError: says where it looked and how to get them.
@@ -105,14 +113,30 @@ def beton_files(train: str | None, test: str | None, root: str | None) -> dict[s
         found["test"] = Path(test).expanduser()
     elif train is None:
         there = [folder / name for name in TEST_FILES if (folder / name).is_file()]
+        if len(there) > 1:
+            found["validation"] = there[0]
         if there:
-            found["test"] = there[0]
+            found["test"] = there[-1]
     for split, path in found.items():
         if not path.is_file():
-            given = {"train": train, "test": test}[split]
+            given = {"train": train, "test": test}.get(split)
             key = f"data.root={root}" if given is None else f"data.{split}_file={given}"
             raise UserError(f"{key}: no file {path.absolute()}; {GET}")
     return found
+
+
+def packed_names(classes: Sequence[str]) -> bytes:
+    """Names of classes for the arguments of the field of labels, which FFCV leaves alone; empty if they do not fit."""
+    text = json.dumps(list(classes)).encode()
+    return text if len(text) <= _ARGUMENTS else b""
+
+
+def _unpacked(arguments: bytes) -> list[str]:
+    try:
+        names = json.loads(arguments.rstrip(b"\0") or b"[]")
+    except ValueError:
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _read(path: Path, kind: Any, offset: int, count: int) -> "np.ndarray[Any, Any]":

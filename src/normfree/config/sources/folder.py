@@ -1,41 +1,42 @@
 """data=folder and data=imagenet: image files in class folders."""
 
-import os
 from pathlib import Path
 
 from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
-from normfree.config.sources.source import Counts, DataSource
-
-TRAIN_FOLDER, TEST_FOLDERS = "train", ("val", "test", "validation", "valid")
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""Of image files, as torchvision reads them."""
+from normfree.config.sources.folder_listing import Listing, list_folders, subfolders
+from normfree.config.sources.reading import Reading, listed, remembered
+from normfree.config.sources.source import DataSource
+from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of
 
 
 class FolderSource(DataSource):
+    """``data.root`` holds a folder a split (``train/``, ``val/``, ``test/``), and these hold a folder a class.
+
+    Of ``val/`` and ``test/`` a single one is the test; with both, ``val/`` is the validation split.
+    """
+
     names = ("folder",)
     any_set = True
     resident = False
     own_size = False
     photographs = True
+    layout = "data.root holds CLASS/IMAGES, or train/CLASS/IMAGES and test/CLASS/IMAGES"
     flat = True
-    """``data.root`` may hold the class folders itself; then there is no ``test``."""
+    """``data.root`` may hold the class folders itself; then validation and test are cut from them."""
 
     def requires(self, data: DataConfig) -> None:
-        self.folders(data)
+        self.reads(data).refuse_broken(data.on_error)
 
-    def counts(self, data: DataConfig) -> Counts:
-        folders = self.folders(data)
-        counts = {split: _count_images(folder) for split, folder in folders.items()}
-        classes = sum(entry.is_dir() for entry in folders["train"].iterdir())
-        return Counts(classes, counts["train"], counts.get("test"))
+    def reads(self, data: DataConfig) -> Reading:
+        root = Path(data.root or ".").expanduser()
+        return remembered(("folder reading", str(root)), lambda: self.listing(data).reading(root))
 
     def reader(self, data: DataConfig) -> str:
         return "folder"
 
-    def folders(self, data: DataConfig) -> dict[str, Path]:
-        """The folders of ``train`` and ``test``: ``train/`` and ``val/`` (or ``test/``) in ``data.root``.
+    def listing(self, data: DataConfig) -> Listing:
+        """Every image.
 
         Raises:
             UserError: as :meth:`requires`.
@@ -44,23 +45,47 @@ class FolderSource(DataSource):
         if data.root is None:
             raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
         root = Path(data.root).expanduser()
-        train = root / TRAIN_FOLDER
-        test = next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), root / TEST_FOLDERS[0])
-        if self.flat and _classes(root) and not train.is_dir():
-            return {"train": root}
-        for place in (train, test):
-            if not _classes(place):
+        return remembered(("folder", self.flat, str(root)), lambda: self._list(data, root, give))
+
+    def _list(self, data: DataConfig, root: Path, give: str) -> Listing:
+        here = subfolders(root)
+        splits = _splits(data, root, here)
+        others = [name for name in here if split_of(name) is None]
+        if self.flat and others and TRAIN not in splits:
+            if splits:
+                raise UserError(
+                    f"data.root={data.root}: {listed(f'{path.name}/' for path in splits.values())} beside class "
+                    f"folders ({listed(others)}); put these into train/"
+                )
+            if len(others) == 1 and any(split_of(name) == TRAIN for name in subfolders(root / others[0])):
+                raise UserError(
+                    f"data.root={data.root}: the splits lie one folder below; give data.root={root / others[0]}"
+                )
+            return list_folders({TRAIN: root}, root, [])
+        folders = {TRAIN: splits.get(TRAIN, root / "train")}
+        folders |= {split: splits[split] for split in (VALIDATION, TEST) if split in splits}
+        if VALIDATION in folders and TEST in folders:
+            # Test images without classes, as many sets give them away, are no test.
+            for split in (TEST, VALIDATION):
+                if not subfolders(folders[split]):
+                    others.append(folders.pop(split).name)
+                    break
+        if TEST not in folders:
+            folders[TEST] = folders.pop(VALIDATION, root / "val")
+        for place in folders.values():
+            if not subfolders(place):
                 raise UserError(
                     f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {WORKS}"
                 )
-        names = _classes(train)
-        if (other := _classes(test)) != names:
-            odd = sorted(names ^ other)[0]
-            raise UserError(
-                f"data.root={data.root}: class {odd} is in one of {train.name}/ and {test.name}/ alone; "
-                "both must have the same class folders"
-            )
-        return {"train": train, "test": test}
+        train = folders[TRAIN]
+        names = set(subfolders(train))
+        for place in folders.values():
+            if odd := sorted(names ^ set(subfolders(place))):
+                raise UserError(
+                    f"data.root={data.root}: class {odd[0]} is in one of {train.name}/ and {place.name}/ alone; "
+                    "both must have the same class folders"
+                )
+        return list_folders(folders, root, others)
 
 
 class ImageNetSource(FolderSource):
@@ -69,9 +94,17 @@ class ImageNetSource(FolderSource):
     flat = False
 
 
-def _classes(folder: Path) -> set[str]:
-    return {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
-
-
-def _count_images(folder: Path) -> int:
-    return sum(name.lower().endswith(EXTENSIONS) for _, _, names in os.walk(folder, followlinks=True) for name in names)
+def _splits(data: DataConfig, root: Path, names: list[str]) -> dict[str, Path]:
+    """The folders that are called as splits."""
+    found: dict[str, Path] = {}
+    for name in names:
+        split = split_of(name)
+        if split is None:
+            continue
+        if split in found:
+            raise UserError(
+                f"data.root={data.root}: {found[split].name}/ and {name}/ are both the {split} split; "
+                "remove or rename one"
+            )
+        found[split] = root / name
+    return found

@@ -2,20 +2,18 @@
 
 import io
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from normfree.config.errors import WORKS, UserError
-from normfree.config.sources.shards import SPLIT_WORDS, TEST, TRAIN, of_splits
+from normfree.config.sources.shards import Shards, choose
+from normfree.config.sources.words import TRAIN
 
 PREFIX = "hf://datasets/"
 CONVERTED = "refs/convert/parquet"
 """The branch on which the hub keeps its own conversion of most data sets."""
-
-_NAMED = 5
 
 
 class HubName(NamedTuple):
@@ -145,44 +143,33 @@ class _Ranges(io.RawIOBase):
         return len(content)
 
 
-def hub_files(name: HubName, size: int) -> dict[str, list[HubFile]]:
-    """Files of the training images and, where there are any, of the test images, without fetching one.
+def hub_files(name: HubName, size: int | None) -> Shards[Any]:
+    """Files of the training images and, where there are any, of the validation and test images, none fetched.
 
     The data set's own parquet files are taken, else those that the hub converted.
+
+    Args:
+        size: of the images; ``None`` where numbers in names are no sizes.
 
     Raises:
         UserError: there are none, or several kinds; the hub does not know the data set, or cannot be reached.
     """
+    revision = f"@{name.revision}" if name.revision else ""
+    place = "/".join(filter(None, (f"{PREFIX}{name.repository}{revision}", name.folder)))
     for branch in [name.revision] if name.revision else ["main", CONVERTED]:
-        folders = _by_folder(_listed(name, branch), name.folder)
-        chosen = {folder: of_splits(list(files), size) for folder, files in folders.items()}
-        chosen = {folder: splits for folder, splits in chosen.items() if splits[TRAIN]}
-        if len(chosen) > 1:
-            first = min(chosen)
-            there = ", ".join(sorted(chosen)[:_NAMED]) + (", ..." if len(chosen) > _NAMED else "")
-            revision = f"@{name.revision}" if name.revision else ""
-            whole = f"{PREFIX}{name.repository}{revision}/{'/'.join(filter(None, (name.folder, first)))}"
-            raise name.error(f"parquet files in several folders ({there}); name one, such as data.root={whole}")
-        for folder, splits in chosen.items():
-            return {split: [folders[folder][path] for path in splits[split]] for split in (TRAIN, TEST)}
+        files = {
+            path.relative_to(name.folder): file
+            for file in _listed(name, branch)
+            if (path := PurePosixPath(file.path)).suffix == ".parquet" and path.is_relative_to(name.folder)
+        }
+        shards = choose(list(files), size, name.error, within=place)
+        if shards.splits[TRAIN]:
+            found = {split: [files[path] for path in paths] for split, paths in shards.splits.items()}
+            return Shards(found, shards.left_out)
     within = f" in its folder {name.folder}" if name.folder else ""
     raise name.error(
         f"{name.repository} has no parquet files of training images (train-*.parquet){within}; choose another data set"
     )
-
-
-def _by_folder(files: tuple[HubFile, ...], within: str) -> dict[str, dict[PurePosixPath, HubFile]]:
-    """Folder -> file by its name. A folder that is called as a split (``train/0000.parquet``) goes into the name."""
-    folders: dict[str, dict[PurePosixPath, HubFile]] = defaultdict(dict)
-    for file in files:
-        path = PurePosixPath(file.path)
-        if path.suffix != ".parquet" or not path.is_relative_to(within):
-            continue
-        *parents, last = path.relative_to(within).parts
-        if parents and parents[-1] in SPLIT_WORDS:
-            last = f"{parents.pop()}-{last}"
-        folders["/".join(parents)][PurePosixPath(last)] = file
-    return folders
 
 
 @cache

@@ -1,18 +1,25 @@
 """data=parquet and data=imagenette: Hugging Face image parquet, here or on the hub."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.hub import hub_files, hub_name
-from normfree.config.sources.parquet_schema import Remote, count_classes, count_rows, open_parquet
-from normfree.config.sources.shards import TEST, TRAIN, find_parquet
-from normfree.config.sources.source import Counts, DataSource
+from normfree.config.sources.labels import labels_of, names_of, number_of_classes
+from normfree.config.sources.parquet_schema import Remote, count_rows, open_parquet, side_of
+from normfree.config.sources.reading import Digest, Reading, listed, remembered
+from normfree.config.sources.shards import Shards, shards_in
+from normfree.config.sources.source import DataSource
+from normfree.config.sources.words import TEST, TRAIN
 
 
 class ParquetSource(DataSource):
+    """Files of ``train``, ``validation`` and ``test`` by their names; one of the latter two alone is the test."""
+
     names = ("parquet",)
     any_set = True
     own_size = False
@@ -22,14 +29,53 @@ class ParquetSource(DataSource):
     """Another way to give it."""
 
     def requires(self, data: DataConfig) -> None:
-        for places in self.places(data).values():
+        files = self.places(data).splits
+        for places in files.values():
             for place in places:
                 open_parquet(place)
+        names_of(files)
 
-    def counts(self, data: DataConfig) -> Counts:
-        files = self.places(data)
-        test = count_rows(files[TEST]) if files[TEST] else None
-        return Counts(count_classes(files[TRAIN]), count_rows(files[TRAIN]), test)
+    def reads(self, data: DataConfig) -> Reading:
+        key = (self.names, "parquet reading", data.root, data.train_size)
+        # Files of the hub have no digest before they are fetched.
+        return remembered(key, lambda: self._read(data), keep=lambda made: bool(made.digest))
+
+    def _read(self, data: DataConfig) -> Reading:
+        found = self.places(data)
+        names = names_of(found.splits)
+        files = {split: paths for split, paths in found.splits.items() if paths}
+        classes = names or [str(label) for label in range(number_of_classes(files[TRAIN]))]
+        if not all(isinstance(path, Path) for paths in files.values() for path in paths):
+            return self._reading(found.left_out, files, classes, {}, "")
+        digest, empty, total = Digest(classes), {}, 0
+        for split, paths in files.items():
+            there: set[int] = set()
+            for path in paths:
+                labels = labels_of(path, names)
+                digest.add(split, path.name, path.stat().st_size, labels.tobytes().hex())
+                there |= set(labels.tolist())
+                total += path.stat().st_size
+            empty[split] = [name for label, name in enumerate(classes) if label not in there]
+        digest.contents((path for paths in files.values() for path in paths), total)
+        return self._reading(found.left_out, files, classes, empty, digest.finished())
+
+    def _reading(
+        self,
+        left_out: Sequence[Any],
+        files: dict[str, list[Any]],
+        classes: Sequence[str],
+        empty: dict[str, list[str]],
+        digest: str,
+    ) -> Reading:
+        return Reading(
+            classes=classes,
+            images={split: count_rows(paths) for split, paths in files.items()},
+            digest=digest,
+            files=sum(len(paths) for paths in files.values()),
+            places={split: listed(os.path.basename(str(path)) for path in paths) for split, paths in files.items()},
+            empty={split: names for split, names in empty.items() if names},
+            left_out=tuple(left_out),
+        )
 
     def label_of_place(self, place: str) -> str:
         name = hub_name(place)
@@ -39,39 +85,54 @@ class ParquetSource(DataSource):
         return "parquet"
 
     def files(self, data: DataConfig) -> dict[str, list[Path]]:
-        """The files of ``train`` and ``test`` under ``data.root``, fetched where that is a data set of the hub.
+        """The files of each split under ``data.root``, fetched where that is a data set of the hub.
 
         Raises:
             UserError: as :meth:`requires`, or a file cannot be fetched.
         """
-        if (name := hub_name(data.root)) is not None:
-            found = hub_files(name, data.train_size)
-            return {split: [file.fetched() for file in files] for split, files in found.items()}
-        return self._local(data)
+        found = self.places(data).splits
+        if hub_name(data.root) is not None:
+            return {
+                split: [file if isinstance(file, Path) else file.fetched() for file in files]
+                for split, files in found.items()
+            }
+        return found
 
-    def places(self, data: DataConfig) -> Mapping[str, Sequence[Path | Remote]]:
-        """The same, nothing fetched.
+    def places(self, data: DataConfig) -> Shards[Any]:
+        """The same, nothing fetched: paths, or files of the hub that are not on this machine.
 
         Raises:
             UserError: as :meth:`requires`.
         """
         name = hub_name(data.root)
-        return self._local(data) if name is None else hub_files(name, data.train_size)
+        if name is None:
+            return self._local(data)
+        found = hub_files(name, self._size(data) if self._sides() is None else None)
+        splits = {split: [file.cached() or file for file in files] for split, files in found.splits.items()}
+        return Shards(splits, found.left_out)
 
-    def _local(self, data: DataConfig) -> dict[str, list[Path]]:
+    def _size(self, data: DataConfig) -> int | None:
+        """The image size that a number in a file's name may say."""
+        return data.train_size if isinstance(data.train_size, int) else None
+
+    def _sides(self) -> Any:
+        """How to find out whether it says so; ``None`` where it is known."""
+        return side_of
+
+    def _local(self, data: DataConfig) -> Shards[Path]:
         known = f" ({self.known_as.format(name=data.name, size=data.train_size)})" if self.known_as else ""
         give = f"give a parquet file or the folder of train-*.parquet and test-*.parquet{known} with data.root=PATH"
         give += self.also
         if data.root is None:
             raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
         root = Path(data.root).expanduser()
-        files = find_parquet(root, data.train_size)
-        if not files[TRAIN]:
+        found = shards_in(root, self._size(data), self._sides())
+        if not found.splits[TRAIN]:
             raise UserError(
                 f"data.root={data.root}: no train-*.parquet or *_train.parquet in {root.absolute()}; "
                 f"{give}, or note that {WORKS}"
             )
-        return files
+        return found
 
 
 class ImagenetteSource(ParquetSource):
@@ -80,5 +141,11 @@ class ImagenetteSource(ParquetSource):
     own_size = True
     known_as = "imagenette_{size}_train.parquet and imagenette_{size}_val.parquet"
 
+    def _sides(self) -> Any:
+        return None
+
     def whole(self, data: DataConfig) -> DataConfig:
         return replace(data, train_size=data.train_size or 128)
+
+
+__all__ = ["TEST", "TRAIN", "ImagenetteSource", "ParquetSource", "Remote"]

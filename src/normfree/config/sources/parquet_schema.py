@@ -1,7 +1,9 @@
 """What the schemas of Hugging Face image parquet tell, without reading an image."""
 
+import io
 import json
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +35,9 @@ def open_parquet(path: Path | Remote) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
     try:
+        # Opening a pipe would wait for ever.
+        if isinstance(path, Path) and not stat.S_ISREG(path.stat().st_mode):
+            raise OSError("no regular file")
         file = pq.ParquetFile(path if isinstance(path, Path) else path.open())
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: not a readable parquet file ({_first_line(error)}); fetch it again") from error
@@ -82,8 +87,10 @@ def class_names(file: "pq.ParquetFile") -> list[str]:
         except (ValueError, KeyError, TypeError):
             features = {}
         for name in LABEL_COLUMNS:
-            if isinstance(features, dict) and isinstance(features.get(name), dict) and features[name].get("names"):
-                return [str(each) for each in features[name]["names"]]
+            feature = features.get(name) if isinstance(features, dict) else None
+            names = feature.get("names") if isinstance(feature, dict) else None
+            if isinstance(names, list) and names:
+                return [str(each) for each in names]
     joined = metadata.get(b"class_names", b"").decode(errors="replace")
     return joined.split("|") if joined else []
 
@@ -103,19 +110,20 @@ def count_rows(files: Sequence[Path | Remote]) -> int:
     return sum(open_parquet(path).metadata.num_rows for path in files)
 
 
-def count_classes(files: Sequence[Path | Remote]) -> int:
-    """From the names in the metadata, else the largest label and one."""
-    names = class_names(open_parquet(files[0]))
-    return len(names) if names else max(label for path in files for label in _labels(path)) + 1
-
-
-def _labels(path: Path | Remote) -> Iterator[int]:
-    import pyarrow.compute as pc
+def side_of(path: Path) -> int:
+    """The shorter side of the first image in pixels; 0 where there is none that can be read."""
+    from PIL import Image
 
     file = open_parquet(path)
-    column = file.read(columns=[label_column(file, path)]).column(0)
-    if len(column):
-        yield int(pc.max(column).as_py() or 0)
+    for batch in file.iter_batches(1, columns=[image_column(file, path)]):
+        first = batch.column(0)[0].as_py()
+        content = first["bytes"] if isinstance(first, dict) else first
+        try:
+            with Image.open(io.BytesIO(content or b"")) as image:
+                return min(image.size)
+        except (OSError, ValueError, Image.DecompressionBombError):
+            return 0
+    return 0
 
 
 def _first_line(error: Exception) -> str:

@@ -1,20 +1,9 @@
 """What the configuration knows of a data source: one descriptor a source, found by the name that ``data=`` gives."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 from normfree.config.schema import DataConfig
-
-HELD_OUT = 10
-"""One in so many training images is held out for selection, and as many again where there are no test files."""
-
-
-class Counts(NamedTuple):
-    """What the files have; ``test`` is ``None`` where no files are for the test."""
-
-    classes: int
-    train: int
-    test: int | None
+from normfree.config.sources.reading import Reading
 
 
 class DataSource:
@@ -29,6 +18,7 @@ class DataSource:
         tested_at_train_size: where its images are held in memory.
         own_statistics: mean and deviation are those of its training images, with every loader.
         from_files: there are files that may be elsewhere, of another shape or unreadable.
+        layout: how to give the images, in a line about too few classes.
         convertible: ``python -m normfree.data.convert`` takes it.
     """
 
@@ -41,6 +31,7 @@ class DataSource:
     own_statistics = False
     from_files = True
     convertible = True
+    layout = "give data with more"
 
     def matches(self, data: DataConfig) -> bool:
         """Whether a configuration reads from this source."""
@@ -60,8 +51,8 @@ class DataSource:
             UserError: says where it looked, how to give the place and what works without it.
         """
 
-    def counts(self, data: DataConfig) -> Counts:
-        """Classes and images as the files have them.
+    def reads(self, data: DataConfig) -> Reading:
+        """What the files hold, and a digest of it.
 
         Raises:
             UserError: as :meth:`requires`, or a file is broken.
@@ -76,8 +67,9 @@ class DataSource:
         return self.label_of_place(place)
 
     def label_of_place(self, place: str) -> str:
-        """What tells one data set from others."""
-        return Path(place).expanduser().absolute().stem
+        """What tells one data set from others: a folder's name whole, a file's without its suffix."""
+        path = Path(place).expanduser().absolute()
+        return path.stem if path.suffix.lower() in (".parquet", ".beton") and not path.is_dir() else path.name
 
     def reader(self, data: DataConfig) -> str:
         """The name of what reads the images."""

@@ -1,0 +1,49 @@
+"""Cells of a sweep that come to the same run: told, and refused where they read other images."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from normfree.config import Resolved, UserError
+from normfree.config.schema import DataConfig
+from normfree.config.sources import named, read_of
+
+_NAMED = 3
+
+
+def tell_same_runs(cells: Mapping[str, Sequence[tuple[list[str], Resolved]]]) -> None:
+    """Name the cells of which several are one run.
+
+    Args:
+        cells: run id -> overrides and configurations of the cells that come to it; several with the same overrides
+            stand in several grids and are meant.
+
+    Raises:
+        UserError: they read from places that do not hold the same images.
+    """
+    lines = []
+    for run, each in cells.items():
+        words = list(dict.fromkeys(" ".join(sorted(overrides)) for overrides, _ in each))
+        for _, other in each[1:]:
+            _refuse_other_images(each[0][1].config.data, other.config.data)
+        if len(words) > 1:
+            lines.append(f"{len(words)} cells come to 1 run: {'; '.join(words)} ({run})")
+    for line in lines[:_NAMED]:
+        print(line, file=sys.stderr, flush=True)
+    if len(lines) > _NAMED:
+        print(f"and {len(lines) - _NAMED} more runs that several cells come to", file=sys.stderr, flush=True)
+
+
+def _refuse_other_images(one: DataConfig, other: DataConfig) -> None:
+    places = [(data.root, data.train_file, data.test_file) for data in (one, other)]
+    if places[0] == places[1]:
+        return
+    try:
+        digests = {read_of(data).digest for data in (one, other)}
+    except UserError:
+        digests = {""}
+    if len(digests) > 1 or digests == {""}:
+        name = "data.label=NAME" if named(one.name).any_set else "experiment.name=NAME"
+        raise UserError(
+            f"data.root={one.root} and data.root={other.root}: 2 cells come to 1 run, as both are called {one.label}; "
+            f"sweep them one after the other, each with a {name} of its own"
+        )

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normfree.config.errors import UserError
+from normfree.report.facts import limits
 from normfree.study import OUTCOMES, Collection, accounting, collect, count
 from normfree.study.arms import cell_of
+from normfree.study.experiment import parse_experiment
 
 
 def result(run_id: str, **changes: Any) -> dict[str, Any]:
@@ -94,6 +96,27 @@ def test_no_path_of_a_machine_is_collected(tmp_path: Path) -> None:
     table = collect("exp", tmp_path).table
     assert list(table["overrides"]) == ["lr=0.4 model=nf_resnet20"] * 2
     assert not table.map(lambda cell: "/home" in str(cell) or "/scratch" in str(cell)).any(axis=None)
+
+
+def test_one_run_under_two_names_is_not_counted_twice(tmp_path: Path) -> None:
+    cells = [("r0", ["lr=1"], result("r0")), ("r1", ["lr=1.0"], result("r1")), ("r2", ["lr=1"], result("r2", seed=1))]
+    with pytest.raises(UserError, match=r"r1 and r0 are one run under two names \(seed 0 of arm a\)"):
+        collect("exp", sweep(tmp_path, cells))
+    (tmp_path / "exp/sweep.json").write_text('{"schema_version": 1, "cells": [{"run_id": "r0"}, {"run_id": "r2"}]}')
+    assert len(collect("exp", tmp_path).table) == 2
+
+
+def test_what_is_not_known_of_a_run_threatens_a_report(tmp_path: Path) -> None:
+    def made(run: str, seed: int, commit: str | None, **changes: Any) -> tuple[str, list[str], Any]:
+        origin = {"commit": commit, "dirty": False, "normfree": "0.1.0", "torch": "2.13.0", "device": "a"}
+        return run, [f"seed={seed}"], result(run, seed=seed, provenance=origin, **changes)
+
+    resumed = "resumed under other threads (1, then 2)"
+    cells = [made("r0", 0, "a"), made("r1", 1, None), made("r2", 2, None), made("r3", 3, "a", resumed=resumed)]
+    told = limits(parse_experiment({"question": "?"}, "exp"), collect("exp", sweep(tmp_path, cells)))
+    assert "The runs come from 3 different values of commit; see how they were made." in told
+    assert "The commit of 2 runs is not known, which counts as different from every other." in told
+    assert f"r3 was {resumed}." in told
 
 
 def test_directories_nobody_planned_are_shown_and_not_used(tmp_path: Path) -> None:

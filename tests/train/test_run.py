@@ -77,6 +77,10 @@ def test_an_exception_is_recorded_and_the_next_start_tries_again(
     assert run_one(run, [])["status"] in ("finished", "stalled")
 
 
+def test_sgd_without_momentum_trains(tiny: Callable[..., Resolved]) -> None:
+    assert run_one(tiny("optimizer.momentum=0"), [])["traceback"] is None
+
+
 def test_a_signal_saves_the_run(tiny: Callable[..., Resolved]) -> None:
     run = tiny("steps=5000")
     result = run_one(run, [], progress=lambda row: signal.raise_signal(signal.SIGUSR1))

@@ -26,11 +26,32 @@ def tell_same_runs(cells: Mapping[str, Sequence[tuple[list[str], Resolved]]]) ->
         for _, other in each[1:]:
             _refuse_other_images(each[0][1].config.data, other.config.data)
         if len(words) > 1:
-            lines.append(f"{len(words)} cells come to 1 run: {'; '.join(words)} ({run})")
+            lines.append(f"{len(words)} cells come to 1 run: {_without_difference(each)} ({run})")
     for line in lines[:_NAMED]:
         print(line, file=sys.stderr, flush=True)
     if len(lines) > _NAMED:
         print(f"and {len(lines) - _NAMED} more runs that several cells come to", file=sys.stderr, flush=True)
+    # What differed between cells of one run has been told.
+    idle = dict.fromkeys(text for each in cells.values() if len(each) == 1 for text in each[0][1].without_effect)
+    for text in list(idle)[:_NAMED]:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def _without_difference(cells: Sequence[tuple[list[str], Resolved]]) -> str:
+    """The overrides in which cells of one run differ, and why that is nothing."""
+    tables = [dict(text.lstrip("+").partition("=")[::2] for text in overrides) for overrides, _ in cells]
+    keys = [key for key in dict.fromkeys(key for table in tables for key in table) if _differs(key, tables)]
+    parts = [f"{key}={','.join(dict.fromkeys(table.get(key, '(none)') for table in tables))}" for key in keys]
+    why = [
+        found[1] for key in keys for text in cells[-1][1].without_effect
+        if (found := text.split(" has no effect ", 1))[0].startswith(f"{key}=")
+    ]  # fmt: skip
+    reasons = f", which has no effect {' and '.join(dict.fromkeys(why))}" if why else ""
+    return f"{' '.join(parts)} makes no difference{reasons}"
+
+
+def _differs(key: str, tables: Sequence[Mapping[str, str]]) -> bool:
+    return len({table.get(key) for table in tables}) > 1
 
 
 def _refuse_other_images(one: DataConfig, other: DataConfig) -> None:

@@ -82,6 +82,8 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         resolved, settings = self.resolved, self.resolved.config.optimizer
         options = {key: getattr(settings, key) for key in OPTIMIZER_KEYS[settings.name]}
+        if options.get("momentum") == 0:
+            options["nesterov"] = False  # it looks ahead along a momentum that there is not
         if settings.name in _FUSED:
             # A fused optimizer would unscale float16 gradients after they were clipped.
             options["fused"] = resolved.config.precision != "16-mixed"

@@ -1,0 +1,40 @@
+"""Cells of a sweep that come to one run are told, with what made no difference."""
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import TINY, command_line, composed, resolved
+
+from normfree.sweep.same_run import tell_same_runs
+from normfree.sweep.sweep import plan_cells
+
+
+def test_which_key_made_no_difference_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = [(["batch=32", f"augment.magnitude={value}"], list[str]()) for value in (0, 5, 10)]
+    (cell,) = plan_cells(planned, lambda overrides: composed(*overrides))
+    assert capsys.readouterr().err == (
+        "3 cells come to 1 run: augment.magnitude=0,5,10 makes no difference, which has no effect without "
+        f"augment.randaugment_layers ({cell.run_id})\n"
+    )
+
+
+def test_two_ways_to_say_it(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [(words, resolved(*words)) for words in (["lr=1"], ["lr=1.0"], ["clip.stages=null", "lr=1"])]
+    tell_same_runs({"a-run": cells})
+    told = "3 cells come to 1 run: lr=1,1.0 clip.stages=(none),null makes no difference (a-run)\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_key_that_all_cells_have_in_vain(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = [(["augment.magnitude=5", f"seed={seed}"], list[str]()) for seed in (0, 1)]
+    assert len(plan_cells(planned, lambda overrides: composed(*overrides))) == 2
+    told = "warning: augment.magnitude=5 has no effect without augment.randaugment_layers\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.cli
+def test_the_plan_tells_it(tmp_path: Path) -> None:
+    answer = command_line("train.py", "-m", *TINY, "augment.magnitude=0,5", f"runs_dir={tmp_path}", "plan=true")
+    assert answer.returncode == 0
+    assert "2 cells come to 1 run: augment.magnitude=0,5 makes no difference" in answer.stderr
+    assert "1 runs, 0 of them done" in answer.stdout

@@ -128,7 +128,8 @@ class TrainerConfig:
     devices: int = 1  # of a node, a process each
     nodes: int = 1  # several are for SLURM
     micro_batch: int | None = None  # samples in one forward pass on one device; None: chosen
-    threads: int | None = None  # CPU threads of a run; None: all cores, or one in a sweep's worker
+    # CPU threads of a run; None: one in a sweep's worker or where a step is small, else all cores
+    threads: int | None = None
     channels_last: bool = False
     log_every: int = 10  # steps between rows of metrics.csv
     evaluate_every: int | None = None  # steps between evaluations on the validation split

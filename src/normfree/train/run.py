@@ -28,6 +28,7 @@ from normfree.train.network import network_cost
 from normfree.train.process_tree import train_in_ranks
 from normfree.train.ranks import Rank, check_ranks, rank_of
 from normfree.train.stopping import StopRequest
+from normfree.train.threads import computing_threads
 from normfree.train.world import ALONE, World, connected
 
 Progress = Callable[[dict[str, float]], None]
@@ -78,8 +79,8 @@ def run_one(
             return done
         if resolved.config.trainer.devices > 1:
             return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
-        with stop.listening():
-            return _train(resolved, overrides, device, progress, stop, ALONE)
+        with stop.listening(), computing_threads(resolved, device) as threads:
+            return _train(resolved, overrides, device, progress, stop, ALONE, threads)
 
 
 def _train_as_rank(
@@ -93,16 +94,16 @@ def _train_as_rank(
 ) -> dict[str, Any]:
     directory = RunDirectory.of(resolved)
     if not world.leader:
-        _threads(resolved)
         try:
-            fit(resolved, directory, device, progress, stop, world)
+            with computing_threads(resolved, device):
+                fit(resolved, directory, device, progress, stop, world)
         except Exception as error:
             world.tell_failure(*told(error, resolved))
             raise
         result: dict[str, Any] = world.gather(None)[0]
         return result
-    with _owned(directory, rank):
-        result = _train(resolved, overrides, device, progress, stop, world)
+    with _owned(directory, rank), computing_threads(resolved, device) as threads:
+        result = _train(resolved, overrides, device, progress, stop, world, threads)
         if result["traceback"] is None:
             world.gather(result)
         return result
@@ -126,6 +127,7 @@ def _train(
     progress: Progress,
     stop: StopRequest,
     world: World,
+    threads: int,
 ) -> dict[str, Any]:
     directory = RunDirectory.of(resolved)
     attempts = directory.next_attempt()
@@ -137,7 +139,7 @@ def _train(
         directory.write_result(result_of(resolved, "failed", reason, traceback=text, **record))
 
     try:
-        origin = provenance(device_name(device), _threads(resolved))
+        origin = provenance(device_name(device), threads)
         environment = record | _circumstances(resolved, directory) | origin
         sources = own_files(clip) if (clip := resolved.config.clip._target_) is not None else {}
         directory.write_start(config, overrides, environment, difference(), sources)
@@ -176,12 +178,6 @@ def _history(directory: RunDirectory) -> dict[str, Any]:
     """Every attempt so far, and in words what the steps of this result were computed under beside what is now."""
     attempts = attempts_of(directory.path)
     return {"history": attempts, "resumed": resumed_under_other(attempts)}
-
-
-def _threads(resolved: Resolved) -> int:
-    if resolved.config.trainer.threads is not None:
-        torch.set_num_threads(resolved.config.trainer.threads)
-    return torch.get_num_threads()
 
 
 def told(error: Exception, resolved: Resolved) -> tuple[str, str]:

@@ -26,11 +26,6 @@ from normfree.config.optimizer import SIGN_BASED
         (["optimizer=lion", "clip=agc"], "clip=agc: beside optimizer=lion, which steps by the sign"),
         (["optimizer.sam_rho=0.05", "precision=16-mixed"], "optimizer.sam_rho=0.05: not with precision=16-mixed"),
         (
-            ["optimizer.sam_rho=0.05", "trainer.micro_batch=16"],
-            "optimizer.sam_rho=0.05: not with gradients accumulated over 4 micro batches, which would each climb by "
-            "itself; use batch=16, or optimizer.sam_rho=null",
-        ),
-        (
             ["optimizer.sam_rho=0.05", "model=resnet20", "model.ghost_batch=16"],
             "optimizer.sam_share=0.2: 0.2 x 64 samples are no multiple of model.ghost_batch=16",
         ),

@@ -1,7 +1,8 @@
+import pytest
 import torch
 
 from normfree.config.schema import AugmentConfig
-from normfree.data.mixing import mix
+from normfree.data.mixing import draw_mixing, mix
 
 COUNT = 400
 LABELS = torch.arange(COUNT)
@@ -10,7 +11,9 @@ IMAGES = LABELS.float().view(-1, 1, 1, 1).expand(-1, 3, 16, 12).contiguous()
 
 
 def mixed(seed: int = 0, **parts: float) -> tuple[torch.Tensor, torch.Tensor]:
-    batch = mix(IMAGES, LABELS, COUNT, AugmentConfig(name="x", **parts), torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
+    stream = torch.Generator().manual_seed(seed)
+    drawn = draw_mixing(COUNT, AugmentConfig(name="x", **parts), stream)  # type: ignore[arg-type]
+    batch = mix(IMAGES, LABELS, COUNT, drawn, LABELS, COUNT)
     return batch.images, batch.labels
 
 
@@ -24,9 +27,10 @@ def test_shares_of_classes_are_shares_of_pixels() -> None:
 
 def test_mixup_blends_whole_images_and_cutmix_pastes_one_box() -> None:
     images, shares = mixed(mixup=1.0, cutmix=1.0)
-    blended, pasted = images[: COUNT // 2], images[COUNT // 2 :]
+    first = LABELS // 2 % 2 == 0
+    blended, pasted = images[first], images[~first]
     assert torch.equal(blended.amax((1, 2, 3)), blended.amin((1, 2, 3)))
-    own = LABELS[COUNT // 2 :].view(-1, 1, 1)
+    own = LABELS[~first].view(-1, 1, 1)
     foreign = (pasted != own[:, None]).any(1)
     rows, columns = foreign.any(2).sum(1), foreign.any(1).sum(1)
     assert torch.equal(foreign.sum((1, 2)), rows * columns)
@@ -51,5 +55,26 @@ def test_the_share_that_cutmix_takes_follows_its_draw() -> None:
 def test_streams_decide_and_nothing_else() -> None:
     assert all(torch.equal(one, other) for one, other in zip(mixed(3, mixup=0.2), mixed(3, mixup=0.2), strict=True))
     assert not torch.equal(mixed(3, mixup=0.2)[0], mixed(4, mixup=0.2)[0])
-    unmixed = mix(IMAGES, LABELS, COUNT, AugmentConfig(name="none"), torch.Generator())
-    assert unmixed.labels is LABELS
+    assert draw_mixing(COUNT, AugmentConfig(name="none"), torch.Generator()) is None
+    assert torch.equal(mix(IMAGES, LABELS, COUNT, None, LABELS, COUNT).labels, LABELS)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 12, 15])
+@pytest.mark.parametrize("parts", [{"mixup": 0.2}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}])
+def test_a_cut_batch_is_mixed_as_the_whole_one(batch: int, parts: dict[str, float]) -> None:
+    drawn = draw_mixing(batch, AugmentConfig(name="x", **parts), torch.Generator().manual_seed(1))  # type: ignore[arg-type]
+    assert drawn is not None
+    numbers = torch.arange(batch)
+    whole = mix(IMAGES[:batch], LABELS[:batch], COUNT, drawn, numbers, batch)
+    if batch > 1:
+        # Every image is mixed with another, and is somebody's partner.
+        assert (drawn.partner != numbers).all()
+        assert not torch.equal(whole.images, IMAGES[:batch])
+    for size in (size for size in range(1, batch + 1) if batch % size == 0):
+        for own in numbers.split(size):
+            members = drawn.members(own)
+            # One more image at most is read, and none where a micro batch is even or the batch.
+            assert len(members) - size == (size % 2 if size < batch else 0)
+            part = mix(IMAGES[members], LABELS[members], COUNT, drawn, members, size)
+            assert torch.equal(part.images, whole.images[own])
+            assert torch.equal(part.labels, whole.labels[own])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -154,3 +155,26 @@ def test_the_part_of_the_batch(samples, share, part):
 def test_what_is_out_of_range_is_refused(rho, share):
     with pytest.raises(ValueError, match=r"rho=|share="):
         SharpnessAware(network(), rho, share)
+
+
+def test_an_ascent_in_parts_is_that_of_the_whole() -> None:
+    """Losses of parts that add up to the mean, and gradients of other devices added in place."""
+    x, labels = torch.randn(6, 1, 7, 7).double(), torch.arange(6) % 3
+    whole, parted, elsewhere = network(), network(), network()
+    SharpnessAware(whole, 0.05).ascend(lambda: F.cross_entropy(whole(x), labels))
+
+    def of(part: slice) -> torch.Tensor:
+        return F.cross_entropy(parted(x[part]), labels[part], reduction="sum") / 6
+
+    SharpnessAware(parted, 0.05).ascend(lambda: of(slice(2)), lambda: of(slice(2, 6)))
+
+    there = torch.autograd.grad(F.cross_entropy(elsewhere(x), labels), list(elsewhere.parameters()))
+
+    def add(gradients: Sequence[torch.Tensor]) -> None:
+        for gradient, other in zip(gradients, there, strict=True):
+            gradient += other
+
+    SharpnessAware(elsewhere, 0.05).ascend(total=add)
+    for one, other, third in zip(whole.parameters(), parted.parameters(), elsewhere.parameters(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(third, one, rtol=1e-12, atol=1e-12)

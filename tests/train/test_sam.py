@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.conftest import resolved
 from tests.train.test_laws import weights
 
 from normfree.clip import clip_grad_agc_, clipped_parameters
 from normfree.config import Resolved, UserError
 from normfree.data import build_source
-from normfree.runs import RunDirectory
 from normfree.train.network import build_network
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
@@ -89,17 +89,10 @@ def test_it_trains_in_every_precision_it_offers(tiny: Callable[..., Resolved], p
     assert result["status"] in ("finished", "stalled")
 
 
-def test_accumulation_that_memory_asks_for_is_refused(
-    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tiny("optimizer.sam_rho=0.05")
-    fixed = 10_000_000
-    monkeypatch.setattr("normfree.train.hardware.memory_estimate", lambda resolved, cost, count: fixed + count)
-    monkeypatch.setattr("normfree.train.hardware.free_memory", lambda device: fixed + 25)
-    with pytest.raises(UserError, match=r"optimizer\.sam_rho=0\.05: not with gradients accumulated over 2 micro"):
-        run_one(run, [])
-    assert not RunDirectory.of(run).result.exists()
-    assert "not with gradients accumulated" in describe_plan(run)
+def test_synchronised_batchnorm_of_several_devices_is_refused() -> None:
+    keys = ("model=resnet20", "clip=none", "model.sync_norm=true", "optimizer.sam_rho=0.05", "trainer=ddp")
+    with pytest.raises(UserError, match=r"optimizer\.sam_rho=0\.05: not with model\.sync_norm=true on 2 devices"):
+        resolved(*keys, "trainer.devices=2")
 
 
 def test_the_plan_and_the_run_warn_of_agc_beside_adamw(tiny: Callable[..., Resolved]) -> None:

@@ -75,19 +75,15 @@ def test_ghost_batches_are_the_same_images_in_every_cut(cuts: Cuts, ghost_batch:
     assert all(row.update_difference < 1e-10 for row in rows)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("precision=32-true", "64-true alone"),
-        ("model.drop_rate=0.1", "dropout and stochastic depth"),
-        ("model.stochastic_depth_rate=null", "dropout and stochastic depth"),
-        ("augment.mixup=0.2", "MixUp"),
-        ("optimizer.sam_rho=0.05", "SAM"),
-    ],
-)
-def test_what_depends_on_the_cut_is_refused(cuts: Cuts, change: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        split_law(cuts(change, into=[]))
+def test_rounding_is_told_from_a_difference_in_float64_alone(cuts: Cuts) -> None:
+    with pytest.raises(ValueError, match="64-true alone"):
+        split_law(cuts("precision=32-true", into=[]))
+
+
+def test_what_is_drawn_is_drawn_for_the_whole_batch(cuts: Cuts) -> None:
+    drawn = ("model.drop_rate=0.2", "model.stochastic_depth_rate=0.3", "augment.mixup=0.2", "optimizer.sam_rho=0.05")
+    rows = split_law(cuts("clip=agc", *drawn, into=[(1, 3), (2, 12)]))
+    assert all(row.update_difference < 1e-10 for row in rows)
 
 
 def test_runs_of_one_law_differ_in_their_cut_alone(cuts: Cuts) -> None:

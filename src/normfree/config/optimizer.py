@@ -47,28 +47,23 @@ def check_optimizer(config: TrainConfig) -> None:
 
 
 def check_sam(config: TrainConfig, plan: BatchPlan) -> None:
-    """SAM sees the whole batch at once, or it would be another rule for every micro batch.
+    """The ascent is computed on the first images of the batch, on the devices that hold these.
 
     Raises:
-        UserError: with accumulation, or where ghost batches do not fit into the part that the ascent is computed on.
+        UserError: where ghost batches do not fit into that part, or synchronised BatchNorm would wait for all devices.
     """
     rho, share, ghost = config.optimizer.sam_rho, config.optimizer.sam_share, config.model.ghost_batch
     if rho is None:
         return
-    if ghost is not None and math.ceil(round(share * plan.micro_batch, 6)) % ghost:
+    if ghost is not None and math.ceil(round(share * plan.batch, 6)) % ghost:
         raise UserError(
-            f"optimizer.sam_share={share:g}: {share:.3g} x {plan.micro_batch} samples are no multiple of "
+            f"optimizer.sam_share={share:g}: {share:.3g} x {plan.batch} samples are no multiple of "
             f"model.ghost_batch={ghost}; use optimizer.sam_share=1 or another model.ghost_batch"
         )
-    if plan.world_size > 1:
+    if plan.world_size > 1 and config.model.sync_norm:
         raise UserError(
-            f"optimizer.sam_rho={rho:g}: not on {plan.world_size} devices, which would each climb by themselves; "
-            "use trainer.devices=1 trainer.nodes=1, or optimizer.sam_rho=null"
-        )
-    if plan.accumulation > 1:
-        raise UserError(
-            f"optimizer.sam_rho={rho:g}: not with gradients accumulated over {plan.accumulation} micro batches, which "
-            f"would each climb by itself; use batch={plan.batch // plan.accumulation}, or optimizer.sam_rho=null"
+            f"optimizer.sam_rho={rho:g}: not with model.sync_norm=true on {plan.world_size} devices, which do not "
+            "all climb; use model.sync_norm=false, or optimizer.sam_rho=null"
         )
 
 

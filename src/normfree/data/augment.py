@@ -7,7 +7,7 @@ from torch import Tensor
 
 from normfree.config.schema import AugmentConfig
 from normfree.data.crops import CROP_DRAWS, ERASE_DRAWS, erase, resized_crop, shift_and_flip
-from normfree.data.mixing import mix
+from normfree.data.mixing import Mixing, mix
 from normfree.data.order import CROP, ERASING, RANDAUGMENT, augmentation_stream, generator
 from normfree.data.randaugment import DRAWS, randaugment
 from normfree.data.source import Batch
@@ -56,7 +56,9 @@ def finish(
     classes: int,
     augment: AugmentConfig,
     draws: Mapping[str, Tensor],
-    stream: torch.Generator,
+    mixing: Mixing | None,
+    members: Tensor,
+    own: int,
     normalise: Callable[[Tensor], Tensor],
 ) -> Batch:
     """RandAugment, MixUp and CutMix, normalisation and erasing.
@@ -66,19 +68,21 @@ def finish(
     Args:
         images: uint8 ``[N, C, H, W]``, moved.
         labels: ``[N]``.
-        stream: random numbers of this batch, for mixing.
+        draws: ``[N, k]`` of each part.
+        mixing, members, own: as for `normfree.data.mixing.mix`; images that are there to be mixed in do not come out.
     """
 
     def randaugmented(pixels: Tensor) -> Tensor:
         if not augment.randaugment_layers:
             return pixels
-        return randaugment(pixels, augment.randaugment_layers, augment.magnitude, draws["randaugment"])
+        numbers = draws["randaugment"][: len(pixels)]
+        return randaugment(pixels, augment.randaugment_layers, augment.magnitude, numbers)
 
     if augment.mix_first and augment.randaugment_layers:
-        mixed = mix(images.float(), labels, classes, augment, stream)
+        mixed = mix(images.float(), labels, classes, mixing, members, own)
         batch = Batch(normalise(randaugmented(mixed.images.round().clamp(0, 255).to(torch.uint8))), mixed.labels)
     else:
-        batch = mix(normalise(randaugmented(images)), labels, classes, augment, stream)
+        batch = mix(normalise(randaugmented(images)), labels, classes, mixing, members, own)
     if augment.erasing:
-        erase(batch.images, augment.erasing, draws["erasing"])
+        erase(batch.images, augment.erasing, draws["erasing"][:own])
     return batch

@@ -54,6 +54,7 @@ def _built(resolved: Resolved, micro_batch: int, device: torch.device | None, sh
             device=device,
             skipped=skipped,
             share=share,
+            per_step=a_step,
         )
     elif is_ffcv(data):
         # FFCV is imported by a run that asks for it, and takes seconds.
@@ -63,12 +64,14 @@ def _built(resolved: Resolved, micro_batch: int, device: torch.device | None, sh
         per_epoch = resolved.steps_per_epoch * a_step
         if named(data.name).own_statistics:
             data = _with_own_statistics(data)
-        source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share)
+        source = FfcvSource(files, data, config.augment, config.seed, micro_batch, per_epoch, device, share, a_step)
     else:
         samples = parts_of(data)
         per_epoch = resolved.steps_per_epoch * a_step
         train, validation, test = samples["train"], samples.get("validation"), samples.get("test")
-        source = WorkerSource(train, test, data, config.augment, config.seed, micro_batch, per_epoch, share, validation)
+        source = WorkerSource(
+            train, test, data, config.augment, config.seed, micro_batch, per_epoch, share, validation, a_step
+        )
     left_out = sum(source.skipped().values())
     if left_out:
         warnings.warn(f"data.on_error=skip: {data.name} is without {left_out} unreadable images", stacklevel=2)

@@ -25,8 +25,9 @@ from normfree.config.sources.beton_file import RAW, Beton, read_beton
 from normfree.data.augment import epoch_draws, finish
 from normfree.data.boxes import central_part, random_part
 from normfree.data.crops import shift_and_flip
+from normfree.data.cut import Cut
 from normfree.data.decode import open_image
-from normfree.data.order import epoch_order, mixing_stream
+from normfree.data.order import epoch_order
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, cut_points, shuffled_order
 from normfree.data.transforms import statistics, tested_image
@@ -70,6 +71,7 @@ class FfcvSource:
         per_epoch: int,
         device: torch.device | None = None,
         share: Share = ALONE,
+        per_step: int = 1,
     ) -> None:
         import_ffcv()
         found = {split: read_beton(path) for split, path in files.items()}
@@ -90,7 +92,7 @@ class FfcvSource:
         }
         self._parts |= {split: (file, np.arange(len(file.labels))) for split, file in found.items() if split != "train"}
         self._data, self._augment, self._seed = data, augment, seed
-        self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
+        self._cut, self._share = Cut(micro_batch, per_step, per_epoch, augment, seed), share
         self._device = device or torch.device("cpu")
         mean, std = statistics(data)
         if len(mean) != data.channels:
@@ -110,7 +112,7 @@ class FfcvSource:
         return {}
 
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
-        for epoch, numbers in groupby(self._share.numbers(start, stop), lambda number: number // self._per_epoch):
+        for epoch, numbers in groupby(self._share.numbers(start, stop), lambda number: number // self._cut.per_epoch):
             yield from self._epoch(epoch, list(numbers))
 
     def _epoch(self, epoch: int, numbers: list[int]) -> Iterator[Batch]:
@@ -129,21 +131,22 @@ class FfcvSource:
         if self._augment.flip:
             own[4, index] = draws["shift"][:, 2].numpy() < 0.5
         order = epoch_order(len(index), self._seed, epoch)
-        batches = order[: self._per_epoch * self._micro_batch].view(self._per_epoch, self._micro_batch)
-        places = batches[torch.tensor(numbers) % self._per_epoch]
-        loader = self._loader("train", "training", self._data.train_size, self._micro_batch)
-        found = loader.batches(
-            index[places.flatten().numpy()], Boxes(own[0], own[1], own[2], own[3], own[4].astype(bool))
-        )
-        for number, at, (pixels, labels) in zip(numbers, places, found, strict=True):
+        readings = [self._cut.reading(number) for number in numbers]
+        places = [order[reading.places] for reading in readings]
+        # FFCV reads batches of one size: partners that no micro batch lacks are the last images again.
+        most = self._cut.most
+        read = torch.cat([torch.cat([at, at[-1:].expand(most - len(at))]) for at in places])
+        loader = self._loader("train", "training", self._data.train_size, most)
+        found = loader.batches(index[read.numpy()], Boxes(own[0], own[1], own[2], own[3], own[4].astype(bool)))
+        for reading, at, (pixels, labels) in zip(readings, places, found, strict=True):
             own_draws = {name: values[at].to(self._device) for name, values in draws.items()}
-            images = self._uint8(pixels)
+            images = self._uint8(pixels[: len(at)])
             if self._augment.shift:
                 still = torch.zeros(len(images), dtype=torch.bool, device=self._device)
                 images = shift_and_flip(images, self._augment.shift, own_draws["shift"][:, :2], still)
             yield finish(
-                images, torch.from_numpy(labels), self._data.classes, self._augment, own_draws,
-                mixing_stream(self._seed, number), self._normalise,
+                images, torch.from_numpy(labels[: len(at)]), self._data.classes, self._augment, own_draws,
+                reading.mixing, reading.members, reading.own, self._normalise,
             )  # fmt: skip
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:

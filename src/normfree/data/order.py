@@ -25,5 +25,5 @@ def augmentation_stream(seed: int, epoch: int) -> torch.Generator:
 
 
 def mixing_stream(seed: int, step: int) -> torch.Generator:
-    """Random numbers for what mixes the images of one batch."""
+    """Random numbers for what mixes the images of the batch of one step."""
     return generator(seed, _MIXING, step)

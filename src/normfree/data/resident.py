@@ -8,7 +8,8 @@ from torch import Tensor
 
 from normfree.config.schema import AugmentConfig
 from normfree.data.augment import epoch_draws, finish, move
-from normfree.data.order import epoch_order, mixing_stream
+from normfree.data.cut import Cut
+from normfree.data.order import epoch_order
 from normfree.data.source import ALONE, Batch, Share
 
 Arrays = Mapping[str, tuple[Tensor, Tensor]]
@@ -26,6 +27,7 @@ class ResidentSource:
         per_epoch: training batches in one pass, of all ranks; what is left over is dropped.
         mean, std: of each channel in [0, 1]; the training split's own where they are not given.
         skipped: unreadable images that ``arrays`` are without.
+        per_step: training batches of an optimizer step, of all ranks.
     """
 
     digest = ""
@@ -45,6 +47,7 @@ class ResidentSource:
         device: torch.device | None = None,
         skipped: Mapping[str, int] | None = None,
         share: Share = ALONE,
+        per_step: int = 1,
     ) -> None:
         self._device = device or torch.device("cpu")
         if mean is None or std is None:
@@ -59,8 +62,7 @@ class ResidentSource:
         self._classes = classes
         self._augment = augment
         self._seed = seed
-        self._micro_batch = micro_batch
-        self._per_epoch = per_epoch
+        self._cut = Cut(micro_batch, per_step, per_epoch, augment, seed)
         self._skipped = dict(skipped or {})
         self._share = share
 
@@ -77,16 +79,18 @@ class ResidentSource:
         images, labels = self._arrays["train"]
         epoch = -1
         for number in self._share.numbers(start, stop):
-            if number // self._per_epoch != epoch:
-                epoch = number // self._per_epoch
+            reading = self._cut.reading(number)
+            if reading.epoch != epoch:
+                epoch = reading.epoch
                 order = epoch_order(len(labels), self._seed, epoch)
                 draws = epoch_draws(len(labels), self._augment, self._seed, epoch)
-            first = number % self._per_epoch * self._micro_batch
-            index = order[first : first + self._micro_batch]
+            index = order[reading.places]
             own = {part: numbers[index].to(self._device) for part, numbers in draws.items()}
             moved = move(images[index.to(self._device)], self._augment, own)
-            stream = mixing_stream(self._seed, number)
-            yield finish(moved, labels[index], self._classes, self._augment, own, stream, self._normalise_padded)
+            yield finish(
+                moved, labels[index], self._classes, self._augment, own,
+                reading.mixing, reading.members, reading.own, self._normalise_padded,
+            )  # fmt: skip
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         images, labels = self._arrays[split]

@@ -16,8 +16,9 @@ from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
 from normfree.data.augment import finish, sample_draws
 from normfree.data.crops import shift_and_flip
+from normfree.data.cut import Cut, Reading
 from normfree.data.decode import open_image, unreadable
-from normfree.data.order import SAMPLE, epoch_order, generator, mixing_stream
+from normfree.data.order import SAMPLE, epoch_order, generator
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, cut_points, shuffled_order
@@ -30,7 +31,7 @@ _Loaded = tuple[Tensor, Tensor, list[int]] | str
 
 
 class _Batches(Dataset[_Loaded]):
-    """A split's images in batches. ``keys(number)`` gives the epoch and the places in ``index``.
+    """A split's images in batches. ``keys(number)`` gives what a batch reads, by places in ``index``.
 
     With ``augment``, training images: another image takes the place of an unreadable one that is left out, as the size
     of a batch is fixed. Without, they are images as they are tested.
@@ -41,7 +42,7 @@ class _Batches(Dataset[_Loaded]):
         samples: Samples,
         index: Tensor,
         data: DataConfig,
-        keys: Callable[[int], tuple[int, Tensor]],
+        keys: Callable[[int], Reading],
         seed: int = 0,
         augment: AugmentConfig | None = None,
     ) -> None:
@@ -50,7 +51,8 @@ class _Batches(Dataset[_Loaded]):
         self._counts = sample_draws(augment) if augment is not None else {}
 
     def __getitem__(self, number: int) -> _Loaded:
-        epoch, places = self._keys(number)
+        reading = self._keys(number)
+        epoch, places = reading.epoch, reading.places
         images, labels, numbers, bad = [], [], [], []
         for place in places.tolist():
             for offset in range(len(self._index) if self._augment is not None else 1):
@@ -79,7 +81,7 @@ class _Batches(Dataset[_Loaded]):
             still = torch.zeros(len(batch), dtype=torch.bool)
             batch = shift_and_flip(batch, self._augment.shift, draws["shift"][:, :2], still)
         finished = finish(
-            batch, classes, self._data.classes, self._augment, draws, mixing_stream(self._seed, number),
+            batch, classes, self._data.classes, self._augment, draws, reading.mixing, reading.members, reading.own,
             lambda pixels: normalise(pixels, self._data),
         )  # fmt: skip
         return finished.images, finished.labels, bad
@@ -120,6 +122,7 @@ class WorkerSource:
         per_epoch: int,
         share: Share = ALONE,
         validation: Samples | None = None,
+        per_step: int = 1,
     ) -> None:
         check_labels(train.labels, data, "training")
         own = {name: part for name, part in (("validation", validation), ("test", test)) if part is not None}
@@ -137,7 +140,7 @@ class WorkerSource:
         for samples, _ in self._parts.values():
             samples.prepare()
         self._data, self._augment, self._seed = data, augment, seed
-        self._micro_batch, self._per_epoch, self._share = micro_batch, per_epoch, share
+        self._cut, self._share = Cut(micro_batch, per_step, per_epoch, augment, seed), share
         self._bad: dict[str, set[int]] = {split: set() for split in self._parts}
 
     def size(self, split: str) -> int:
@@ -153,13 +156,12 @@ class WorkerSource:
         samples, index = self._parts["train"]
         latest: tuple[int, Tensor] = (-1, torch.empty(0))
 
-        def keys(number: int) -> tuple[int, Tensor]:
+        def keys(number: int) -> Reading:
             nonlocal latest
-            epoch = number // self._per_epoch
-            if latest[0] != epoch:
-                latest = epoch, epoch_order(len(index), self._seed, epoch)
-            first = number % self._per_epoch * self._micro_batch
-            return epoch, latest[1][first : first + self._micro_batch]
+            reading = self._cut.reading(number)
+            if latest[0] != reading.epoch:
+                latest = reading.epoch, epoch_order(len(index), self._seed, reading.epoch)
+            return reading._replace(places=latest[1][reading.places])
 
         batches = _Batches(samples, index, self._data, keys, self._seed, self._augment)
         yield from self._load(batches, "train", self._share.numbers(start, stop))
@@ -168,8 +170,9 @@ class WorkerSource:
         samples, index = self._parts[split]
         places = torch.arange(len(index))[self._share.rank :: self._share.world_size]
 
-        def keys(number: int) -> tuple[int, Tensor]:
-            return 0, places[number * batch_size : (number + 1) * batch_size]
+        def keys(number: int) -> Reading:
+            own = places[number * batch_size : (number + 1) * batch_size]
+            return Reading(0, own, own, len(own), None)
 
         batches = _Batches(samples, index, self._data, keys)
         for batch in self._load(batches, split, range(-(-len(places) // batch_size))):

@@ -7,6 +7,7 @@ from normfree.nets.fold import fold
 from normfree.nets.image_size import minimum_image_size
 from normfree.nets.registry import ModelInfo, create_model, list_models, model_info, model_options
 from normfree.nets.residual import skip_gains
+from normfree.nets.sample_noise import sample_noise
 from normfree.nets.weight_standardization import WSConv2d
 from normfree.nets.weights import load_weights, save_weights
 
@@ -27,6 +28,7 @@ __all__ = [
     "model_info",
     "model_options",
     "norm_batch",
+    "sample_noise",
     "save_weights",
     "skip_gains",
     "synchronise",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from normfree.nets.sample_noise import dropout
 
 
 class ClassifierNetwork(nn.Module):
@@ -59,7 +60,7 @@ class ClassifierNetwork(nn.Module):
         pooled = self.forward_features(x).mean((2, 3))
         if isinstance(self.classifier, nn.Identity):
             return pooled
-        logits: Tensor = self.classifier(F.dropout(pooled, self.drop_rate, self.training))
+        logits: Tensor = self.classifier(dropout(pooled, self.drop_rate, self.training))
         return logits
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from normfree.nets.sample_noise import current_noise
+
 
 def stochastic_depth_rates(max_rate: float, num_blocks: int) -> list[float]:
     """Drop probability of every block: ``max_rate * i / num_blocks``, so the first is never dropped."""
@@ -16,6 +18,11 @@ def stochastic_depth_rates(max_rate: float, num_blocks: int) -> list[float]:
 
 
 def stochastic_depth_mask(x: Tensor, rate: float) -> Tensor:
-    """Ones with probability ``1 - rate``, else zeros: ``[N, 1, 1, 1]`` for `x` of ``[N, ...]``."""
-    uniform = torch.rand((x.shape[0], 1, 1, 1), device=x.device)
+    """Ones with probability ``1 - rate``, else zeros: ``[N, 1, 1, 1]`` for `x` of ``[N, ...]``.
+
+    Inside `normfree.nets.sample_noise.sample_noise` each sample has its own, whatever batch it is in.
+    """
+    noise = current_noise()
+    shape = (x.shape[0], 1, 1, 1)
+    uniform = torch.rand(shape, device=x.device) if noise is None else noise.of_samples().view(shape)
     return (uniform >= rate).to(x.dtype)

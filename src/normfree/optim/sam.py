@@ -7,7 +7,7 @@ that of Brock et al. 2021 (arXiv 2102.06171, section 5), who take a fifth.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +53,17 @@ class SharpnessAware:
         """How many of a batch's `samples` the ascent uses: the share, rounded up."""
         return ascent_samples(samples, self._share)
 
-    def ascend(self, loss: Callable[[], Tensor]) -> None:
-        """Move the weights by rho along the gradient of `loss`; ``parameter.grad`` is neither read nor written.
+    def ascend(
+        self,
+        *losses: Callable[[], Tensor],
+        total: Callable[[Sequence[Tensor]], None] = lambda gradients: None,
+    ) -> None:
+        """Move the weights by rho along the gradient of the sum of `losses`; ``parameter.grad`` is neither read nor
+        written.
+
+        Args:
+            losses: of the parts that the ascent is computed on, one after the other. None where other devices have all.
+            total: adds up the gradients of several devices, in place, in the order of the parameters.
 
         Raises:
             RuntimeError: the weights of an earlier call have not been restored.
@@ -63,17 +72,23 @@ class SharpnessAware:
             raise RuntimeError("ascend() twice without restore()")
         parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         buffers = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
-        value = loss()
-        with torch.autocast(value.device.type, enabled=False):
-            gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+        directions = self._gradients(losses[0], parameters) if losses else [torch.zeros_like(p) for p in parameters]
+        for loss in losses[1:]:
+            torch._foreach_add_(directions, self._gradients(loss, parameters))
         with torch.no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
-            moved = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
-            directions = [gradient for _, gradient in moved]
+            total(directions)
             scale = self._rho / get_total_norm(directions).clamp_min(_SMALLEST_NORM)
-            self._kept = [(parameter, parameter.detach().clone()) for parameter, _ in moved]
-            torch._foreach_add_([parameter for parameter, _ in moved], torch._foreach_mul(directions, scale))
+            self._kept = [(parameter, parameter.detach().clone()) for parameter in parameters]
+            torch._foreach_add_(list[Tensor](parameters), list(torch._foreach_mul(directions, scale)))
+
+    @staticmethod
+    def _gradients(loss: Callable[[], Tensor], parameters: list[nn.Parameter]) -> list[Tensor]:
+        value = loss()
+        with torch.autocast(value.device.type, enabled=False):
+            gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+        return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
 
     @torch.no_grad()
     def restore(self) -> None:

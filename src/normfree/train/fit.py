@@ -132,7 +132,9 @@ def fit(
             metrics = MetricsFile(directory.metrics, tracker.write)
             telemetry = RunTelemetry(resolved, directory, tracker)
         clipping = GradientClipping(config.clip, telemetry)
-        batches = RunBatches(source, resolved.steps * plan.accumulation)
+        batches = RunBatches(
+            source, resolved.steps * plan.accumulation, plan.accumulation, world.share, module.ascent_samples
+        )
         told = progress if world.leader else lambda row: None
         records = [metrics.rows, telemetry.rows] if telemetry is not None else []
         minutes = config.trainer.checkpoint_minutes

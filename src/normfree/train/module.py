@@ -1,5 +1,7 @@
 """The LightningModule: a network, its loss, its optimizer and the moving average of its weights."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,16 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normfree.config import OPTIMIZER_KEYS, Resolved
-from normfree.data import Batch
+from normfree.nets import sample_noise
 from normfree.optim import (
     ExponentialMovingAverage,
     SharpnessAware,
+    ascent_samples,
     build_adamw,
     build_lamb,
     build_lion,
     build_sgd,
     warmup_cosine,
 )
+from normfree.train.loader import MicroBatch, Part
 
 EMA_KEY = "ema"
 """Where a checkpoint keeps the moving average: ``updates`` and ``weights``."""
@@ -31,6 +35,8 @@ class Classifier(pl.LightningModule):
 
     Callbacks read ``last_loss`` and ``last_correct`` (scalars on the device) after each micro batch. With
     sharpness-aware minimization both are those of the second pass: the whole batch, at the weights uphill.
+    What dropout and stochastic depth draw belongs to the images, not to how the batch is cut.
+    ``ascent_samples`` of a batch are climbed with, 0 without it.
     ``average`` is set by a callback where a moving average is kept, and saved with every checkpoint.
     """
 
@@ -42,8 +48,11 @@ class Classifier(pl.LightningModule):
         self.last_correct = torch.zeros(())
         self.average: ExponentialMovingAverage | None = None
         settings = resolved.config.optimizer
+        self._batch_index = 0
         self._sam: SharpnessAware | None = None
+        self.ascent_samples = 0
         if settings.sam_rho is not None:
+            self.ascent_samples = ascent_samples(resolved.config.batch, settings.sam_share)
             self._sam = SharpnessAware(network, settings.sam_rho, settings.sam_share)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -51,28 +60,44 @@ class Classifier(pl.LightningModule):
         logits: Tensor = self.network(images)
         return logits
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(self, batch: MicroBatch, device: torch.device, dataloader_idx: int) -> MicroBatch:
         layout = torch.channels_last if self.resolved.config.trainer.channels_last else torch.contiguous_format
-        images = batch.images.to(device, non_blocking=True, memory_format=layout)
-        return Batch(images, batch.labels.to(device, non_blocking=True))
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        if self._sam is not None:
-            part = self._sam.part(len(batch.images))
-            self._sam.ascend(lambda: self._loss(batch.images[:part], batch.labels[:part])[0])
-        loss, logits = self._loss(batch.images, batch.labels)
+        def moved(part: Any) -> Any:
+            images = part.images.to(device, non_blocking=True, memory_format=layout)
+            return part._replace(images=images, labels=part.labels.to(device, non_blocking=True))
+
+        there: MicroBatch = moved(batch)
+        return there._replace(ascent=tuple(moved(part) for part in batch.ascent))
+
+    def training_step(self, batch: MicroBatch, batch_index: int) -> Tensor:
+        self._batch_index = batch_index
+        own = Part(batch.images, batch.labels, batch.first)
+        if self._sam is not None and batch_index % self.trainer.accumulate_grad_batches == 0:
+            losses = [partial(self._share_of_loss, part, batch.step) for part in batch.ascent]
+            self._sam.ascend(*losses, total=_summed_over_ranks)
+        loss, logits = self._loss(own, batch.step)
         labels = batch.labels if batch.labels.ndim == 1 else batch.labels.argmax(1)
         self.last_loss = loss.detach()
         self.last_correct = (logits.detach().argmax(1) == labels).float().mean()
         return loss
 
-    def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self(images).float() if images.dtype != torch.float64 else self(images)
+    def _share_of_loss(self, part: Part, step: int) -> Tensor:
+        """What the images of ``part`` add to the mean loss in the way uphill."""
+        return self._loss(part, step, turn=1)[0] * (len(part.images) / self.ascent_samples)
+
+    def _loss(self, part: Part, step: int, turn: int = 0) -> tuple[Tensor, Tensor]:
+        images = part.images
+        numbers = torch.arange(part.first, part.first + len(images), device=images.device)
+        with sample_noise(self.resolved.config.seed, step, numbers, turn):
+            logits = self(images)
+        logits = logits if images.dtype == torch.float64 else logits.float()
         smoothing = self.resolved.config.optimizer.label_smoothing
-        return F.cross_entropy(logits, labels, label_smoothing=smoothing), logits
+        return F.cross_entropy(logits, part.labels, label_smoothing=smoothing), logits
 
     def on_after_backward(self) -> None:
-        if self._sam is not None:
+        # The last micro batch of a step: clipping is to see the weights themselves.
+        if self._sam is not None and (self._batch_index + 1) % self.trainer.accumulate_grad_batches == 0:
             self._sam.restore()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -94,3 +119,12 @@ class Classifier(pl.LightningModule):
             optimizer, lambda step: warmup_cosine(step, resolved.steps, resolved.warmup_steps, final)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _summed_over_ranks(gradients: Sequence[Tensor]) -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        summed = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(summed)
+        parts = torch.split(summed, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))

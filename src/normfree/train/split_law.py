@@ -60,13 +60,12 @@ def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambd
     All distances are Euclidean, over all learnable parameters; running statistics are left out.
 
     Args:
-        runs: one run in float64, cut in several ways, each with a ``runs_dir`` of its own; the first is not cut. It may
-            hold nothing random that depends on the cut: no dropout, no stochastic depth, no mixing of images.
-            Translations are drawn by image, and the same in every cut.
+        runs: one run in float64, cut in several ways, each with a ``runs_dir`` of its own; the first is not cut. What
+            it draws belongs to its images, and is the same in every cut.
         told: each row as it is measured.
 
     Raises:
-        ValueError: runs that differ in more than the cut, or the first is cut, or one draws what depends on it.
+        ValueError: runs that differ in more than the cut, or the first is cut.
         UserError: more devices than there are, or a run that ends without its last step.
         KeyboardInterrupt: a run was interrupted.
     """
@@ -115,10 +114,6 @@ def _check(runs: Sequence[Resolved]) -> None:
             raise ValueError("the runs differ in more than how their batch is cut")
         if config.precision != "64-true":
             raise ValueError(f"precision={config.precision}: rounding is told from a difference in 64-true alone")
-        if config.model.drop_rate != 0 or config.model.stochastic_depth_rate != 0:
-            raise ValueError("dropout and stochastic depth differ on each rank; set both rates to 0")
-        if config.augment.mixup or config.augment.cutmix or config.optimizer.sam_rho is not None:
-            raise ValueError("MixUp, CutMix and SAM act on the images of a micro batch; leave them out")
     if len({run.config.runs_dir for run in runs}) < len(runs):
         raise ValueError("give each run a runs_dir of its own: a cut does not change an NF network's identity")
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from normfree.nets.classifier_network import ClassifierNetwork, rate
 from normfree.nets.peers.ghost_batches import use_ghost_batches
+from normfree.nets.peers.peer_noise import peer_noise
 from normfree.nets.registry import ModelInfo, register
 
 
@@ -68,10 +69,11 @@ class EfficientNet(ClassifierNetwork):
             use_ghost_batches(self, ghost_batch)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        for block in self.blocks:
-            x = block(x)
-        features: Tensor = self.head(x)
+        with peer_noise(self.training):
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x)
+            features: Tensor = self.head(x)
         return features
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from normfree.nets.classifier_network import ClassifierNetwork, rate
 from normfree.nets.peers.ghost_batches import use_ghost_batches
+from normfree.nets.peers.peer_noise import peer_noise
 from normfree.nets.registry import Library, ModelInfo, register_library
 
 FAMILY = "timm"
@@ -79,7 +80,8 @@ class TimmNetwork(ClassifierNetwork):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.network(x)
+        with peer_noise(self.training):
+            logits: Tensor = self.network(x)
         return logits
 
 

@@ -13,6 +13,7 @@ from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
+from normfree.runs.earlier import already_there
 from normfree.runs.other_data import refuse_other_data
 from normfree.train.ranks import check_cores, check_ranks, rank_of
 
@@ -42,6 +43,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     result = directory.finished_result()
     if result is not None:
         refuse_other_data(result, resolved)
+        if _speaks():
+            print(already_there(directory, resolved, overrides), file=sys.stderr, flush=True)
     stop: int | None = None
     if result is None:
         rank = rank_of()

@@ -153,7 +153,7 @@ def write(
         if status == "incomplete":
             continue
         text = json.dumps(content, indent=1) + "\n"
-        (run / "result.json").write_text(text[:200] if status == "unreadable" else text)
+        (run / "result.json").write_text(text[:200] if status == "damaged" else text)
     plan = {"schema_version": 1, "experiment": directory.name, "cells": planned}
     (directory / "sweep.json").write_text(json.dumps(plan, indent=1) + "\n")
 
@@ -204,7 +204,7 @@ def demo() -> tuple[list[dict[str, Any]], dict[str, str]]:
         "nf_resnet20-none-b64-lr0.8-s2": "finished",
         "nf_resnet20-agc01-b64-lr0.8-s0": "missing",
         "nf_resnet20-none-b64-lr0.2-s0": "failed",
-        "nf_resnet20-none-b64-lr0.2-s1": "unreadable",
+        "nf_resnet20-none-b64-lr0.2-s1": "damaged",
         "resnet20-none-b64-lr3.2-bn64-s2": "incomplete",
         "resnet20-none-b64-lr0.8-bn2-s2": "preempted",
     }

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.files import write_json_atomic
+from normfree.runs.reading import Damaged
 
 GONE = 2**22 + 1
 """Above the largest process id that Linux gives."""
@@ -24,10 +26,16 @@ def directory(tmp_path: Path) -> RunDirectory:
     return made
 
 
+def recorded(directory: RunDirectory, status: str = "finished") -> dict[str, Any]:
+    """As little as a result may hold."""
+    parts: dict[str, Any] = {name: {} for name in ("model", "clip", "data", "batch", "metrics")}
+    return {"run_id": directory.path.name, "arm_id": "a", "seed": 0, "status": status, "lr": 0.1, **parts}
+
+
 def test_a_result_comes_back(directory: RunDirectory) -> None:
-    directory.write_result({"status": "finished", "metrics": {"loss": float("nan"), "accuracy": 0.5}})
+    directory.write_result(recorded(directory) | {"metrics": {"loss": float("nan"), "accuracy": 0.5}})
     result = directory.read_result()
-    assert result == {"schema_version": 1, "status": "finished", "metrics": {"loss": None, "accuracy": 0.5}}
+    assert result == {"schema_version": 1, **recorded(directory), "metrics": {"loss": None, "accuracy": 0.5}}
 
 
 def test_no_result_is_none(directory: RunDirectory) -> None:
@@ -41,11 +49,15 @@ def test_another_schema_version_is_refused(directory: RunDirectory, file: str) -
         directory.read_result()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1', "\0\0"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", "null", '{"schema_version": 1', '{"schema_version": 1}', "\0\0", "[" * 100_000]
+)
 def test_a_broken_result_is_one_line(directory: RunDirectory, text: str) -> None:
     directory.result.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="move the run away"):
+    with pytest.raises(Damaged, match="move the run away") as told:
         directory.read_result()
+    assert told.value.path == directory.result
+    assert len(str(told.value).splitlines()) == 1
 
 
 def _hold(path: Path, ready: object, release: object) -> None:
@@ -73,7 +85,7 @@ def test_a_failure_elsewhere_does_not_replace_a_result(tiny: Callable[..., Resol
     run = tiny()
     directory = RunDirectory.of(run)
     directory.create()
-    directory.write_result({"status": "finished"})
+    directory.write_result(recorded(directory, "finished"))
     assert directory.record_failure(run, "another process is training it")["status"] == "finished"
     assert directory.finished_result() is not None
 
@@ -93,14 +105,14 @@ def test_a_lock_is_waited_for_while_its_owner_is_gone(directory: RunDirectory) -
 
 
 def test_a_reader_never_sees_half_a_file(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory.write_result({"status": "preempted"})
+    directory.write_result(recorded(directory, "preempted"))
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        directory.write_result({"status": "finished"})
+        directory.write_result(recorded(directory, "finished"))
     monkeypatch.undo()
     result = directory.read_result()
     assert result is not None
@@ -122,7 +134,7 @@ def test_on_a_full_disk_the_reserve_makes_room_for_the_result(
     with directory.locked():
         assert reserve.exists()
         monkeypatch.setattr(os, "fsync", full_while_reserved)
-        directory.write_result({"status": "preempted"})
+        directory.write_result(recorded(directory, "preempted"))
     assert directory.read_result() is not None
 
 

@@ -64,7 +64,7 @@ def test_the_sentence_has_counts_interval_and_p() -> None:
 
 
 @pytest.mark.parametrize("kind", ["trains_more_often", "higher_accuracy", "equal_accuracy", "batch_independent"])
-@pytest.mark.parametrize("status", ["missing", "incomplete", "failed", "preempted", "unreadable"])
+@pytest.mark.parametrize("status", ["missing", "incomplete", "failed", "preempted", "damaged"])
 def test_outstanding_runs_leave_a_claim_open(kind: str, status: str) -> None:
     claim = {"kind": kind, **({"margin": 0.01} if kind == "equal_accuracy" else {})}
     found, told = verdict(claim, table(a=[FINE] * 5, b=[FINE] * 4 + [(status, None)]))

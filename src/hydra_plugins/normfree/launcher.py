@@ -19,10 +19,12 @@ class PoolLauncher(Launcher):
 
     Attributes:
         grids: the grids that each cell stands in, set by the sweeper.
+        digests: of the grids' contents, by name.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self.grids: list[list[str]] | None = None
+        self.digests: dict[str, str] = {}
         self._workers = workers
         self._context: HydraContext | None = None
         self._config: DictConfig | None = None
@@ -37,7 +39,7 @@ class PoolLauncher(Launcher):
         assert self._config is not None
         grids = self.grids or [[] for _ in job_overrides]
         planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
-        run_sweep(planned, Composer(self._context, self._config), self._workers, self.settings())
+        run_sweep(planned, Composer(self._context, self._config), self._workers, self.settings(), self.digests)
         return []
 
     def settings(self) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import OmegaConf
 
 from hydra_plugins.normfree.launcher import PoolLauncher
+from normfree.runs.plan import grid_digest
 from normfree.sweep.grids import expand
 
 
@@ -22,6 +23,7 @@ class GridSweeper(BasicSweeper):
         self.validate_batch_is_legal(cells[:1])
         if isinstance(self.launcher, PoolLauncher):
             self.launcher.grids = [names for _, names in expanded]
+            self.launcher.digests = {str(name): grid_digest(grid) for name, grid in grids.items()}
         returns = self.launcher.launch(cells, initial_job_idx=0)
         for each in returns:
             _ = each.return_value

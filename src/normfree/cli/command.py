@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from normfree.cli.config_files import check_files
 from normfree.cli.explain import explain
 from normfree.config import UserError
 
@@ -32,6 +33,7 @@ def command(entry: Callable[[], Any], schema: type, arguments: Sequence[str] | N
     # Hydra then raises instead of printing, so that one place decides what the user sees.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     ConfigStore.instance().store(name="schema", node=schema)
+    check_files()
     if arguments is not None:
         sys.argv[1:] = arguments
     try:

@@ -68,7 +68,7 @@ def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
         raise SystemExit(0)
     if any(argument.startswith("probe=") for argument in arguments):
         return read_probe(arguments)
-    from normfree.study.experiment import nearest
+    from normfree.study.checks import nearest
 
     known = [field.name for field in fields(ReportConfig)]
     for argument in arguments:
@@ -116,8 +116,10 @@ def report(config: Any) -> int:
     target = Path(config.reports_dir) / experiment.name
     if config.check:
         found = differences(files, target)
-        console.print(f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give")
+        console.print(
+            f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give", markup=False
+        )
         return 1 if found else 0
     write(files, target)
-    console.print(str(target / "report.html"), soft_wrap=True, highlight=False)
+    console.print(str(target / "report.html"), soft_wrap=True, highlight=False, markup=False)
     return 0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from normfree.report.escaping import markdown_cell
 from normfree.study import Cell
 
 
@@ -21,7 +22,7 @@ class Grid:
         """As a markdown table."""
         rule = ["--:" if right else "---" for right in self.numeric]
         lines = [self.columns, rule, *self.rows]
-        return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
 
     def grouped(self) -> Grid:
         """The same with repeats of the first column left blank."""

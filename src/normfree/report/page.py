@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from normfree.report import facts
+from normfree.report.escaping import code_block, markdown_text
 from normfree.report.layout import Drawing
 from normfree.study import DEFINITIONS, Collection, Experiment, Verdict, count
 
@@ -52,6 +53,7 @@ def pages(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters |= {"md": markdown_text, "code": code_block}
     assert environment.loader is not None
     css = Markup(environment.loader.get_source(environment, "report.css")[0])
     panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]

@@ -67,7 +67,9 @@ def draw_split(table: pd.DataFrame) -> dict[str, bytes]:
         axes.set_xlabel(f"devices {TIMES} images at a time {TIMES} accumulated, compared with {_of_the_whole(table)}")
         axes.set_ylabel("distance from the whole batch's\nweights (share of the way trained)")
         end = len(cuts) - 0.47
-        axes.text(end, BOUND, "$10^{-10}$, the bound\nof the test", fontsize=6.5, va="center", color=INK)
+        axes.text(
+            end, BOUND, "$10^{-10}$, the bound\nof the test", fontsize=6.5, va="center", color=INK, parse_math=True
+        )
         axes.text(end, ROUNDING, "rounding of float64", fontsize=6.5, va="center", color=GREY)
         figure.legend(loc="outside upper center", ncols=min(len(cases), 3), handletextpad=0.3, columnspacing=1.6)
         return encode(figure)

@@ -56,6 +56,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
     "path.simplify": False,
+    "text.parse_math": False,  # a label is somebody's text
 }
 _THIN = ("*", "P")  # a white edge would eat them
 

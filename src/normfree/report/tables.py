@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from normfree.report.escaping import csv_text
 from normfree.study import Cell, Collection, Experiment, accounting, along, cells, count, series_of
 from normfree.study.arms import ACCURACY, series_label
 
@@ -105,11 +106,17 @@ def failures_table(experiment: Experiment, collection: Collection) -> pd.DataFra
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """As CSV with unix line ends; whole numbers without a decimal point, blanks for what was not recorded."""
+    """As CSV with unix line ends; whole numbers without a decimal point, blanks for what was not recorded.
+
+    No text of it is a formula to a spreadsheet.
+    """
     shown = table.copy()
     for name in shown.columns:
         if pd.api.types.is_float_dtype(shown[name]):
             values = shown[name].dropna()
             if len(values) and (values % 1 == 0).all() and name not in ("lr",):
                 shown[name] = shown[name].astype("Int64")
+        elif shown[name].dtype == object or pd.api.types.is_string_dtype(shown[name]):
+            shown[name] = shown[name].map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
+    shown.columns = [csv_text(str(name)) for name in shown.columns]
     return bytes(shown.to_csv(index=False, lineterminator="\n", na_rep="").encode("utf-8"))

@@ -1,7 +1,22 @@
 """Run identity, run directory, status and locks. Knows no torch."""
 
-from normfree.runs.directory import TERMINAL, RunDirectory, truncate_metrics
+from normfree.runs.directory import BUSY, Busy, RunDirectory, truncate_metrics
 from normfree.runs.identity import arm_id, clip_label, run_id, science
+from normfree.runs.reading import DAMAGED, Damaged
+from normfree.runs.recorded import TERMINAL
 from normfree.runs.result import result_of
 
-__all__ = ["TERMINAL", "RunDirectory", "arm_id", "clip_label", "result_of", "run_id", "science", "truncate_metrics"]
+__all__ = [
+    "BUSY",
+    "DAMAGED",
+    "TERMINAL",
+    "Busy",
+    "Damaged",
+    "RunDirectory",
+    "arm_id",
+    "clip_label",
+    "result_of",
+    "run_id",
+    "science",
+    "truncate_metrics",
+]

@@ -28,14 +28,17 @@ class Damaged(ValueError):
     """A file holds other bytes than were written."""
 
 
-def read_verified(path: Path) -> bytes:
+def read_verified(path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> bytes:
     """The content of a file, which must be what was written.
+
+    Args:
+        read: how it is read.
 
     Raises:
         Damaged: it is not; the message names the file.
         OSError: it cannot be read.
     """
-    return _verified(path, Path.read_bytes, _digest)
+    return _verified(path, read, _digest)
 
 
 def verify(path: Path) -> None:

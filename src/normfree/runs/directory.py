@@ -1,7 +1,6 @@
 """A run is its directory: its files, its lock and its status."""
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -13,13 +12,12 @@ import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.attempts import record_attempt
-from normfree.runs.checksums import digest_of, read_text_verified, write_verified
+from normfree.runs.checksums import digest_of, write_verified
 from normfree.runs.files import finite, json_text
 from normfree.runs.identity import run_id
+from normfree.runs.reading import Damaged, read_json, shortened
+from normfree.runs.recorded import TERMINAL, OtherVersion, check_result, check_version
 from normfree.runs.result import result_of
-
-TERMINAL = ("finished", "stalled", "diverged")
-"""Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
 
 RECORDS = ("metrics.csv", "clip.csv")
 """What a run writes row by row."""
@@ -28,6 +26,14 @@ _RESERVE_BYTES = 65_536
 _RESUMABLE = ("last.ckpt", "previous.ckpt")
 _ORPHAN_SECONDS = 6.0
 """How long what a killed process has started (ranks, data workers) may hold the lock that it inherited."""
+
+
+BUSY = "busy"
+"""What a sweep's worker says instead of a status of a run that another process trains."""
+
+
+class Busy(UserError):
+    """Another process trains the run."""
 
 
 class RunDirectory:
@@ -47,6 +53,7 @@ class RunDirectory:
         self.environment = path / "environment.json"
         self.difference = path / "uncommitted.diff"
         self.metrics = path / "metrics.csv"
+        self.clip_record = path / "clip.csv"
         self.result = path / "result.json"
         self.checkpoints = path / "checkpoints"
         self.wandb_id = path / "wandb_id"
@@ -64,7 +71,7 @@ class RunDirectory:
         Raises:
             UserError: if it cannot be made.
         """
-        with self._writing():
+        with self.writing():
             self.checkpoints.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -74,13 +81,14 @@ class RunDirectory:
         Gives the lock's descriptor: a process that inherits it holds the run too.
 
         Raises:
-            UserError: if another process holds it, or the directory cannot be written.
+            Busy: another process holds it.
+            UserError: the directory cannot be written.
         """
-        with self._writing():
+        with self.writing():
             file = (self.path / "lock").open("a+", encoding="utf-8")
         with file:
             self._acquire(file)
-            with self._writing():
+            with self.writing():
                 file.seek(0)
                 file.truncate()
                 file.write(str(os.getpid()))
@@ -99,13 +107,14 @@ class RunDirectory:
                 if time.monotonic() < deadline and not _is_running(owner):
                     time.sleep(0.05)
                     continue
-                raise UserError(
+                raise Busy(
                     f"run {self.path.name}: process {owner or 'unknown'} is training it now; wait for it to end, "
                     "or change something such as seed=1"
                 ) from error
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """What cannot be written here is told in one line."""
         try:
             yield
         except OSError as error:
@@ -118,51 +127,75 @@ class RunDirectory:
         """The result, or ``None`` where there is none.
 
         Raises:
-            UserError: if it is of another schema version or unreadable.
+            Damaged: result.json, or environment.json of a run without result, cannot be used: unreadable, of another
+                run or of another schema version.
         """
-        try:
-            content = json.loads(read_text_verified(self.result))
-        except (FileNotFoundError, NotADirectoryError):
-            self._check_version()
-            return None
-        except (OSError, ValueError) as error:
-            raise UserError(f"run {self.path}: result.json is unreadable ({error}); move the run away") from error
-        self._refuse_other(content.get("schema_version") if isinstance(content, dict) else None)
-        assert isinstance(content, dict)
-        return content
+        with self._told_as_damaged(self.result):
+            try:
+                content = read_json(self.result)
+            except FileNotFoundError:
+                self.attempts()
+                return None
+            check_result(content, self.path.name)
+            return content
 
     def finished_result(self) -> dict[str, Any] | None:
         """The result of a run that has one and is not to be started again, else ``None``.
 
         Raises:
-            UserError: as :meth:`read_result`.
+            Damaged: as :meth:`read_result`.
         """
         result = self.read_result()
         return result if result is not None and result["status"] in TERMINAL else None
 
-    def _check_version(self) -> None:
-        if self.environment.exists():
-            try:
-                content = json.loads(read_text_verified(self.environment))
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"run {self.path}: environment.json is unreadable ({error}); move the run away"
-                ) from error
-            self._refuse_other(content.get("schema_version"))
+    def attempts(self) -> int:
+        """How often this run has been started.
 
-    def _refuse_other(self, found: object) -> None:
-        if found != SCHEMA_VERSION:
-            raise UserError(
-                f"run {self.path}: written with schema version {found}, this is version {SCHEMA_VERSION}; "
-                "move the run away or give another runs_dir=..."
-            )
+        Raises:
+            Damaged: environment.json cannot be used.
+        """
+        with self._told_as_damaged(self.environment):
+            try:
+                content = read_json(self.environment)
+            except FileNotFoundError:
+                return 0
+            check_version(content)
+            attempts = content.get("attempts", 1)
+            if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 0:
+                raise ValueError(f"attempts is {shortened(attempts)}, not a number")
+            return attempts
+
+    @contextmanager
+    def _told_as_damaged(self, file: Path) -> Iterator[None]:
+        """Say in which run, and how to go on."""
+        try:
+            yield
+        except OtherVersion as error:
+            remedy = "move the run away or give another runs_dir=..."
+            raise Damaged(file, str(error), f"run {self.path}: {error}; {remedy}") from error
+        except Damaged as error:
+            if error.told:
+                raise
+            raise Damaged(error.path, error.reason, self._damaged_line(error)) from error
+        except ValueError as error:
+            found = Damaged(file, str(error))
+            raise Damaged(file, found.reason, self._damaged_line(found)) from error
+
+    def _damaged_line(self, error: Damaged) -> str:
+        where = "" if self.path.parent.parent == Path("runs") else f" runs_dir={self.path.parent.parent}"
+        again = f"python runs.py experiment={self.path.parent.name}{where} retry=damaged"
+        return (
+            f"run {self.path} is damaged: {error.path.name}: {error.reason}; set the file aside and train again with: "
+            f"{again}; move the run away to keep it as it is"
+        )
 
     def next_attempt(self) -> int:
-        """How often this run has been started, counting now."""
-        try:
-            return int(json.loads(read_text_verified(self.environment))["attempts"]) + 1
-        except FileNotFoundError:
-            return 1
+        """How often this run has been started, counting now.
+
+        Raises:
+            Damaged: as :meth:`attempts`.
+        """
+        return self.attempts() + 1
 
     def write_start(
         self,

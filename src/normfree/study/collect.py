@@ -8,20 +8,23 @@ belongs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
-from normfree.config.names import check_run
+from normfree.runs import RunDirectory
+from normfree.runs.damage import damage_of
+from normfree.runs.plan import PlannedCell, is_run_name, read_plan
+from normfree.runs.reading import DAMAGED, shortened
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 from normfree.study.outcomes import DEFINITIONS
-
-SCHEMA_VERSION = 1
 
 NUMBERS = (
     "seed", "lr", "steps", "steps_done", "attempts",
@@ -55,33 +58,63 @@ class Collection:
     unplanned: tuple[str, ...] = ()
     planned_by: str = "sweep.json"
 
-    def curves(self, run_id: str) -> pd.DataFrame | None:
-        """What the run logged (`metrics.csv`), or None where there is nothing readable."""
+    def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
+        """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
+
+        None where the run, which has to be whole, did not log it. Of a longer record each stretch of rows gives its
+        lowest and highest value, so that no peak is lost.
+        """
+        path = self.directory / run_id / "metrics.csv"
         try:
-            return pd.read_csv(self.directory / run_id / "metrics.csv")
+            parts = pd.read_csv(path, usecols=["step", column], chunksize=_ROWS_AT_A_TIME)
+            points = np.concatenate([_finite(part[["step", column]]) for part in parts])
         except (OSError, ValueError):
             return None
+        return thinned(points, most)
+
+
+_ROWS_AT_A_TIME = 50_000
+_LONGEST_REASON = 1000
+
+
+def _finite(rows: pd.DataFrame) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = rows.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    return values[np.isfinite(values).all(axis=1)]
+
+
+def thinned(points: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """At most `most` + 2 of the points `[n, 2]`: the first, the last, and the extremes of equal stretches between."""
+    if len(points) <= most:
+        return points
+    edges = np.linspace(0, len(points), max(1, most // 2) + 1).astype(int)
+    kept = {0, len(points) - 1}
+    for first, last in pairwise(edges):
+        stretch = points[first:last, 1]
+        kept |= {first + int(stretch.argmin()), first + int(stretch.argmax())}
+    return points[sorted(kept)]
 
 
 def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     """Read `<runs_dir>/<experiment>`. Raises `UserError` where there are no runs, or no readable plan."""
     directory = runs_dir / experiment
     remedy = command or f"python train.py -m experiment={experiment}"
-    present = sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
-    present = [name for name in present if not name.startswith((".", "_"))]
-    plan = _plan(directory / "sweep.json")
+    try:
+        present = sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
+    except OSError as error:
+        raise UserError(f"experiment={experiment}: {directory} cannot be read: {error.strerror}") from error
+    present = [name for name in present if is_run_name(name) and _is_run(directory / name)]
+    plan = read_plan(directory)
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
-    cells = plan if plan is not None else {name: {} for name in present if _is_run(directory / name)}
-    rows = [_row(directory, run_id, cells[run_id]) for run_id in sorted(cells)]
+    cells = plan.cells if plan is not None else {name: PlannedCell(name) for name in present}
+    rows = [_row(directory, cells[run_id]) for run_id in sorted(cells)]
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
-    unplanned = tuple(name for name in present if name not in cells and _is_run(directory / name))
     return Collection(
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
-        unplanned=unplanned,
+        unplanned=tuple(name for name in present if name not in cells),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 
@@ -105,55 +138,26 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("config.yaml", "result.json", "metrics.csv"))
 
 
-def _plan(path: Path) -> dict[str, Mapping[str, Any]] | None:
-    """The planned cells by run id, None where there is no plan."""
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
-        cells = {str(cell["run_id"]): cell for cell in content["cells"]} if version == SCHEMA_VERSION else {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is no readable plan ({type(error).__name__}: {error}); start the sweep again"
-        ) from error
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path} has schema_version {version}, this normfree reads {SCHEMA_VERSION}; update normfree")
-    return {check_run(run, path): cell for run, cell in cells.items()}
-
-
-def _row(directory: Path, run_id: str, cell: Mapping[str, Any]) -> dict[str, Any]:
-    overrides = scientific(str(override) for override in cell.get("overrides", ()))
+def _row(directory: Path, cell: PlannedCell) -> dict[str, Any]:
+    overrides = scientific(cell.overrides)
     row: dict[str, Any] = override_factors(overrides)
     row["overrides"] = relatives_key(overrides)
-    row["grids"] = tuple(str(grid) for grid in cell.get("grids", ()))
-    path = directory / run_id
-    if not path.is_dir():
-        return row | {"run_id": run_id, "status": "missing", "reason": DEFINITIONS["missing"]}
-    if not (path / "result.json").is_file():
-        return row | {"run_id": run_id, "status": "incomplete", "reason": "no result.json"}
-    result, problem = _result(path / "result.json", run_id)
-    if problem:
-        return row | {"run_id": run_id, "status": "unreadable", "reason": problem}
-    return row | dict(_flat(result)) | {"run_id": run_id}
+    row["grids"] = cell.grids
+    row["run_id"] = cell.run_id
+    run = RunDirectory(directory / cell.run_id)
+    if not run.path.is_dir():
+        return row | {"status": "missing", "reason": DEFINITIONS["missing"]}
+    damage = damage_of(run, asked=False)
+    if damage is not None:
+        return row | {"status": DAMAGED, "reason": f"{damage.path.name}: {damage.reason}"}
+    result = run.read_result()
+    if result is None:
+        return row | {"status": "incomplete", "reason": "no result.json"}
+    return row | {key: value for key, value in _flat(result) if key not in _OWN}
 
 
-def _result(path: Path, run_id: str) -> tuple[Mapping[str, Any], str]:
-    """The result, or the reason why it cannot be used."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return {}, f"result.json: {error}"
-    if not isinstance(result, dict):
-        return {}, "result.json: not an object"
-    if result.get("schema_version") != SCHEMA_VERSION:
-        return {}, f"result.json: schema_version {result.get('schema_version')}, expected {SCHEMA_VERSION}"
-    if result.get("run_id") != run_id:
-        return {}, f"result.json: belongs to run {result.get('run_id')}"
-    known = ("finished", "stalled", "diverged", "failed", "preempted")
-    if result.get("status") not in known:
-        return {}, f"result.json: status {result.get('status')!r} is none of {', '.join(known)}"
-    return result, ""
+_OWN = ("overrides", "grids", "run_id", "series")
+"""Columns that do not come from a result, whatever stands in it."""
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -171,5 +175,5 @@ def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*WORDS, "grids", "overrides", *NUMBERS, *others], dtype=object)
     for name in NUMBERS:
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
-    table["reason"] = table["reason"].fillna("").map(lambda text: " ".join(str(text).split()))
+    table["reason"] = table["reason"].fillna("").map(lambda text: shortened(text, _LONGEST_REASON))
     return table.sort_values("run_id", ignore_index=True)

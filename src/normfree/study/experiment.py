@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from yaml import YAMLError
 
 from normfree.config.errors import UserError
 from normfree.config.names import check_name
-
-Where = Mapping[str, Any]
+from normfree.config.yaml_file import read_checked
+from normfree.study.checks import Where, conditions, count_of, mapping, nearest, share_of, text_of, texts_of
 
 _KEYS = ("name", "question", "command", "series", "panels", "figure", "claims", "rules", "threats")
+MOST_PANELS = 16
+"""Of the main figure, a letter each."""
 _RULES = ("alpha", "level", "minimum_seeds")
 
 
@@ -81,12 +83,6 @@ class Experiment:
     sha256: str = ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`", did you mean 'x'?"` for the closest known word, or an empty string."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    return f", did you mean '{close[0]}'?" if close else ""
-
-
 def load_experiment(name: str, directory: Path) -> Experiment:
     """Read `<directory>/<name>.yaml`. Raises `UserError` where the file or its `experiment:` node is
     unusable.
@@ -97,16 +93,16 @@ def load_experiment(name: str, directory: Path) -> Experiment:
         known = sorted(file.stem for file in directory.glob("*.yaml"))
         listed = f"; there are: {', '.join(known)}" if known else f"; {directory} holds no experiment files"
         raise UserError(f"experiment={name}: there is no {path}{nearest(name, known)}{listed}")
-    text = path.read_bytes()
+    text = read_checked(path, f"experiment={name}")
     try:
-        root = OmegaConf.load(path)
+        root = OmegaConf.create(text)
         node = OmegaConf.select(root, "experiment")
         content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else None
-    except (YAMLError, OmegaConfBaseException) as error:
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
         raise UserError(f"experiment={name}: {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"experiment={name}: {path} has no `experiment:` node; a report needs its question and panels")
-    return parse_experiment(content, name, hashlib.sha256(text).hexdigest())
+    return parse_experiment(content, name, hashlib.sha256(text.encode()).hexdigest())
 
 
 def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") -> Experiment:
@@ -115,76 +111,85 @@ def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") ->
         close = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.8)
         if key not in _KEYS and close and close[0] not in content:
             raise UserError(f"experiment.{key}: no such key, did you mean '{close[0]}'?")
-    series = tuple(_series(str(key), value) for key, value in _mapping(content, "series").items())
+    series = tuple(_series(str(key), value) for key, value in mapping(content, "series").items())
     names = tuple(one.name for one in series)
-    panels = tuple(_panel(str(key), value, names) for key, value in _mapping(content, "panels").items())
-    claims = tuple(_claim(str(key), value) for key, value in _mapping(content, "claims").items())
-    figure = tuple(content.get("figure") or [panel.name for panel in panels][:4])
+    panels = tuple(_panel(str(key), value, names) for key, value in mapping(content, "panels").items())
+    claims = tuple(_claim(str(key), value) for key, value in mapping(content, "claims").items())
+    known = [panel.name for panel in panels]
+    figure = tuple(texts_of("figure", content.get("figure"))) or tuple(known[:4])
+    if len(figure) > MOST_PANELS:
+        raise UserError(f"experiment.figure: {len(figure)} panels; a figure has at most {MOST_PANELS}")
     for panel_name in figure:
-        if panel_name not in {panel.name for panel in panels}:
-            guess = nearest(str(panel_name), [panel.name for panel in panels])
-            raise UserError(f"experiment.figure: '{panel_name}' is no panel of this experiment{guess}")
-    check_name("experiment.name", str(content.get("name", name)))
-    rules = _mapping(content, "rules")
+        if panel_name not in known:
+            raise UserError(
+                f"experiment.figure: '{panel_name}' is no panel of this experiment{nearest(panel_name, known)}"
+            )
+    check_name("experiment.name", text_of("name", content.get("name", name)))
+    rules = mapping(content, "rules")
     for key in rules:
         if key not in _RULES:
             raise UserError(f"experiment.rules.{key}: no such rule{nearest(str(key), _RULES)}")
     return Experiment(
-        name=str(content.get("name", name)),
-        question=" ".join(str(content.get("question", "")).split()),
-        command=str(content.get("command", f"python train.py -m experiment={name}")),
+        name=text_of("name", content.get("name", name)),
+        question=text_of("question", content.get("question", "")),
+        command=text_of("command", content.get("command", f"python train.py -m experiment={name}")),
         series=series,
         panels=panels,
         claims=claims,
         figure=figure,
-        threats=tuple(" ".join(str(threat).split()) for threat in content.get("threats") or ()),
-        alpha=_share("alpha", rules.get("alpha", 0.05)),
-        level=_share("level", rules.get("level", 0.95)),
-        minimum_seeds=int(rules.get("minimum_seeds", 3)),
+        threats=tuple(texts_of("threats", content.get("threats"))),
+        alpha=share_of("alpha", rules.get("alpha", 0.05)),
+        level=share_of("level", rules.get("level", 0.95)),
+        minimum_seeds=count_of("rules.minimum_seeds", rules.get("minimum_seeds", 3)),
         sha256=sha256,
     )
-
-
-def _mapping(content: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
-    value = content.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise UserError(f"experiment.{key}: expected names with values, got {type(value).__name__}")
-    return value
-
-
-def _share(key: str, value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 < value < 1:
-        raise UserError(f"experiment.rules.{key}={value}: give a number between 0 and 1")
-    return float(value)
 
 
 def _series(name: str, value: Any) -> Series:
     if not isinstance(value, Mapping) or not value.get("where"):
         raise UserError(f"experiment.series.{name}: give it a `where` (and a `label`)")
-    return Series(name, str(value.get("label", name)), dict(value["where"]))
+    label = text_of(f"series.{name}.label", value.get("label", name))
+    return Series(name, label, conditions(value["where"], f"experiment.series.{name}.where"))
 
 
 def _panel(name: str, value: Any, names: tuple[str, ...]) -> Panel:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise UserError(f"experiment.panels.{name}: give it a `kind`")
     check_name("experiment.panels", name)
-    chosen = tuple(str(one) for one in value.get("series") or names)
+    chosen = tuple(texts_of(f"panels.{name}.series", value.get("series"))) or names
     for one in chosen:
         if one not in names:
             raise UserError(f"experiment.panels.{name}.series: '{one}' is no series{nearest(one, names)}")
-    options = {str(k): v for k, v in value.items() if k not in {"kind", "title", "where", "series"}}
     return Panel(
         name,
-        str(value["kind"]),
-        str(value.get("title", name)),
-        dict(value.get("where") or {}),
+        text_of(f"panels.{name}.kind", value["kind"]),
+        text_of(f"panels.{name}.title", value.get("title", name)),
+        conditions(value.get("where") or {}, f"experiment.panels.{name}.where"),
         chosen,
-        options,
+        _options(value, ("kind", "title", "where", "series"), f"panels.{name}"),
     )
 
 
 def _claim(name: str, value: Any) -> Claim:
     if not isinstance(value, Mapping) or "kind" not in value or "claim" not in value:
         raise UserError(f"experiment.claims.{name}: give it a `kind` and the `claim` as a sentence")
-    options = {str(k): v for k, v in value.items() if k not in {"kind", "claim"}}
-    return Claim(name, str(value["kind"]), " ".join(str(value["claim"]).split()), options)
+    place = f"claims.{name}"
+    kind, sentence = text_of(f"{place}.kind", value["kind"]), text_of(f"{place}.claim", value["claim"])
+    options = _options(value, ("kind", "claim"), place)
+    for side in ("a", "b"):
+        if isinstance(chosen := options.get(side), Mapping):
+            options[side] = {
+                str(key): conditions(one, f"experiment.{place}.{side}.where")
+                if key == "where"
+                else text_of(f"{place}.{side}", one)
+                for key, one in chosen.items()
+            }
+    if options.get("where") is not None:
+        options["where"] = conditions(options["where"], f"experiment.{place}.where")
+    return Claim(name, kind, sentence, options)
+
+
+def _options(value: Mapping[Any, Any], others: tuple[str, ...], place: str) -> dict[str, Any]:
+    """A kind's own keys: texts are in one line, as everywhere."""
+    own = {str(key): one for key, one in value.items() if key not in others}
+    return {key: text_of(f"{place}.{key}", one) if isinstance(one, str) else one for key, one in own.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
+from normfree.config.yaml_file import parse_yaml
 
 _GROUPS = {"model": "model.name", "clip": "clip.name", "data": "data.name", "augment": "augment.name"}
 _VALUES = {"batch": "batch.global", "model.ghost_batch": "batch.norm_batch"}
@@ -13,6 +13,8 @@ _INHERITED = ("model", "clip", "data", "batch")
 _SCALARS = ("lr", "precision", "steps")
 _OF_THE_MACHINE = ("runs_dir", "data.root", "data.cache", "data.workers", "trainer.threads")
 """Keys that change no result and would carry a machine's paths into a report."""
+_OF_RESULTS = ("arm_id", "status", "reason", "traceback", "overrides", "grids", "series")
+"""What no override gives; nor do they give measurements, whose names have a slash."""
 
 
 def split_override(override: str) -> tuple[str, str]:
@@ -31,6 +33,8 @@ def override_factors(overrides: Iterable[str]) -> dict[str, Any]:
     factors: dict[str, Any] = {}
     for override in overrides:
         key, text = split_override(override)
+        if "/" in key or key in _OF_RESULTS:
+            continue
         factors[_GROUPS.get(key) or _VALUES.get(key) or key] = text if key in _GROUPS else _value(text)
     return factors
 
@@ -86,7 +90,7 @@ def _value(text: str) -> Any:
     except ValueError:
         pass
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text)
+    except ValueError:
         return text
     return value if isinstance(value, str | bool | int | float) or value is None else text

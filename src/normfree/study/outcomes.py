@@ -14,7 +14,7 @@ DEFINITIONS: dict[str, str] = {
     "preempted": "stopped from outside with a checkpoint; the next sweep continues it",
     "incomplete": "started, but without a result: interrupted without warning, or still running",
     "missing": "planned, never started",
-    "unreadable": "has a result that cannot be read (truncated, or of another schema version)",
+    "damaged": "has a file that cannot be read (cut, changed, or of another schema version); set aside and run again",
 }
 OUTCOMES = tuple(DEFINITIONS)
 CONCLUDED = ("finished", "stalled", "diverged")
@@ -33,7 +33,7 @@ class Counts:
     preempted: int = 0
     incomplete: int = 0
     missing: int = 0
-    unreadable: int = 0
+    damaged: int = 0
 
     @property
     def trained(self) -> int:

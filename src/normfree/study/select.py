@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from normfree.config.errors import UserError
-from normfree.study.experiment import Where, nearest
+from normfree.study.checks import Where, nearest
 
 
 def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 
 from normfree.runs import TERMINAL
 
-ORDER = ("finished", "stalled", "diverged", "failed", "preempted", "missing", "planned")
+ORDER = ("finished", "stalled", "diverged", "failed", "preempted", "damaged", "missing", "planned")
 
 
 def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str], bool]:
@@ -19,7 +19,7 @@ def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str]
     lines = [f"{len(results)} runs: {', '.join(parts)}"]
     for run, result in results:
         if result is not None and result["status"] not in TERMINAL:
-            lines.append(f"{result['status']}: {run}: {result['reason']}")
+            lines.append(f"{result['status']}: {run}: {result.get('reason', '')}")
     if counts["failed"]:
         lines += tracebacks((run, result.get("traceback")) for run, result in results if result is not None)
         lines.append("the same command tries the failed runs again")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from normfree.runs import TERMINAL, RunDirectory
+from normfree.runs.damage import standing
 from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import Cells, Submission, latest
@@ -13,7 +14,7 @@ from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.schedule import Schedule
-from normfree.sweep.state import cell_states, count_states, logged_share
+from normfree.sweep.state import cell_states, count_states, logged_share, state_of
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
 """Seconds between two looks at the queue; each is a little longer than the one before."""
@@ -79,6 +80,10 @@ def wait_for(
                     waiting = [run for run in left if (job := live.get(places[run].jobs[run])) and not job.runs]
                     progress.queued = len(waiting)
                     progress.refresh()
+                    if any(places[run].jobs[run] not in live for run in left):
+                        # Somebody may have submitted it again since; an experiment may have several submissions.
+                        newest = latest(experiment)
+                        places |= {run: newest[run] for run in left if run in newest}
                 for run in sorted(left):
                     news = _news(RunDirectory(experiment / run), places[run], live, absent)
                     if news is None:
@@ -100,7 +105,7 @@ def _news(
 ) -> Event | None:
     """What there is to say of a run; ``absent`` are those whose job was not in the queue any more."""
     run = directory.path.name
-    result = directory.read_result()
+    result = standing(directory)
     if result is not None and result["status"] in TERMINAL:
         return Event(run, 1.0, result)
     if live is None:
@@ -110,12 +115,12 @@ def _news(
         return Event(run, logged_share(directory, submission) or 0.0) if job.runs else None
     # Files on a network may be seen later than what the queue says.
     if run in absent:
-        return Event(run, 1.0, _gone(directory.path.parent, run))
+        return Event(run, 1.0, _gone(directory.path, submission, live))
     absent.add(run)
     return None
 
 
-def _gone(experiment: Path, run: str) -> dict[str, Any]:
+def _gone(path: Path, submission: Submission, live: dict[str, Job]) -> dict[str, Any]:
     """What is known of a run whose job has gone."""
-    state = next(cell for cell in cell_states(experiment) if cell.run_id == run)
+    state = state_of(path, [], submission, live)
     return {"status": state.state, "reason": state.reason, "traceback": state.traceback}

@@ -3,7 +3,7 @@
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,28 @@ from rich.console import Console
 from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
 from normfree.config.names import check_name, check_place
-from normfree.runs import RunDirectory
+from normfree.runs import DAMAGED, Damaged, RunDirectory
+from normfree.runs.damage import repair
+from normfree.runs.plan import PLAN, read_plan
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account, tracebacks
 from normfree.sweep.cluster import how_to_follow, submit_missing
-from normfree.sweep.state import MANIFEST, STATES, CellState, cell_states, count_states
+from normfree.sweep.state import STATES, CellState, cell_states, count_states
 from normfree.sweep.stored import NAMED, permit_settings, permit_target
 from normfree.sweep.sweep import plan_cells, run_here
 
-RETRIED = ("failed", "preempted", "missing", "planned")
+RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""
 CONCLUDED = ("finished", "stalled", "diverged")
-_STYLES = {"queued": "cyan", "running": "bold cyan", "diverged": "yellow", "failed": "bold red", "missing": "red"}
+_STYLES = {
+    "queued": "cyan",
+    "running": "bold cyan",
+    "diverged": "yellow",
+    "failed": "bold red",
+    "damaged": "red",
+    "missing": "red",
+}
 
 HELP = """\
 Where the runs of an experiment are, from their directories and SLURM's queue:
@@ -32,6 +41,7 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   python runs.py experiment=quickstart
   python runs.py experiment=quickstart retry=failed             start the failed ones again
   python runs.py experiment=quickstart retry=failed,missing
+  python runs.py experiment=quickstart retry=damaged            set what cannot be read aside, as *.damaged, and train
 
   experiment             the experiment's name, as in experiment=NAME or experiment.name=NAME
   runs_dir    runs       where run directories are kept
@@ -116,6 +126,10 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
         UserError: no such experiment, or what the retry needs is not there.
     """
     folder = find_experiment(keys, experiments)
+    try:
+        read_plan(folder)
+    except Damaged as error:
+        print(f"{error}; shown are the runs that have been started", file=sys.stderr)
     states = cell_states(folder)
     chosen = [cell for cell in states if cell.state in keys.retry]
     if not keys.retry:
@@ -188,16 +202,17 @@ def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[st
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
 
+    from normfree.cli.config_files import check_files
     from normfree.config import TrainConfig
 
     conf = Path("conf").absolute()
     if not (conf / "train.yaml").is_file():
         raise UserError(f"{conf}: no configuration there; run this in the project's folder")
-    plan = folder / MANIFEST
     for each in chosen:
-        source = plan if plan.is_file() else RunDirectory(folder / each.run_id).overrides
+        source = folder / PLAN if each.planned else RunDirectory(folder / each.run_id).overrides
         permit_target(each.overrides, source, named or {})
     ConfigStore.instance().store(name="schema", node=TrainConfig)
+    check_files()
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
     planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
     with initialize_config_dir(str(conf), version_base="1.3"):
@@ -207,6 +222,10 @@ def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[st
             raise UserError(
                 f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
             )
+    for cell, old in zip(cells, chosen, strict=True):
+        if old.state == DAMAGED:
+            moved = repair(cell.directory, asdict(cell.resolved.config), cell.overrides)
+            print(f"{cell.run_id}: set aside: {', '.join(path.name for path in moved)}")
     before = list(submissions(folder))
     if before:
         permit_settings(before[-1].settings, before[-1].folder, named or {})

@@ -8,13 +8,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+from multiprocessing.process import BaseProcess
 
+from normfree.config import UserError
 from normfree.sweep.prepared import SWEEP
 
+_ATTEMPTS = 3
 _IMPORTED = ["__main__", "normfree.sweep.prepared"]
 
 
@@ -24,6 +27,25 @@ def context(gpus: list[str]) -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     warm_up()
     return multiprocessing.get_context("forkserver")
+
+
+def started(gpus: list[str], name: str, target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A worker process that runs ``target(*arguments)``.
+
+    Raises:
+        UserError: the process that it is forked from was ended from outside each time it was started.
+    """
+    for _ in range(_ATTEMPTS):
+        process = context(gpus).Process(target=target, args=arguments, name=name)
+        try:
+            process.start()
+            return process
+        except (EOFError, ConnectionError, BrokenPipeError) as error:
+            last = error
+    raise UserError(
+        f"hydra.launcher=pool: the process that workers are forked from was killed {_ATTEMPTS} times as it started "
+        "(is the memory full?); start the sweep again with fewer hydra.launcher.workers"
+    ) from last
 
 
 def warm_up() -> None:

@@ -31,10 +31,12 @@ class SweepProgress:
 
     Attributes:
         queued: cells that wait in a cluster's queue.
+        elsewhere: cells that another process trains.
     """
 
     def __init__(self, planned: int, done: int, schedule: Schedule) -> None:
         self.queued = 0
+        self.elsewhere: set[str] = set()
         self._planned = planned
         self._done = done
         self._schedule = schedule
@@ -52,6 +54,12 @@ class SweepProgress:
     def show(self, event: Event) -> None:
         """Take what a worker said and show where the sweep is."""
         self._share[event.run_id] = event.share
+        if event.elsewhere:
+            if not self.elsewhere:
+                print(f"{event.elsewhere.partition(';')[0]}; this sweep waits for its result", flush=True)
+            self.elsewhere.add(event.run_id)
+        else:
+            self.elsewhere.discard(event.run_id)
         if event.result is not None:
             self._finished.add(event.run_id)
             self._ended[event.result["status"]] += 1
@@ -78,8 +86,9 @@ class SweepProgress:
             self._live.stop()
 
     def counts(self) -> dict[str, int]:
-        """Cells done, running and queued, then those of each status but finished that this sweep came to."""
-        found = {"done": self._done + len(self._finished), "running": len(self.running()), "queued": self.queued}
+        """Cells done, running, queued and elsewhere, then those of each status but finished that this sweep came to."""
+        found = {"done": self._done + len(self._finished), "running": len(self.running())}
+        found |= {"queued": self.queued, "elsewhere": len(self.elsewhere)}
         return found | {status: self._ended[status] for status in ORDER if status != "finished"}
 
     @property
@@ -88,7 +97,7 @@ class SweepProgress:
 
     def running(self) -> dict[str, float]:
         """The share of its steps that each running cell has done."""
-        return {run: share for run, share in self._share.items() if run not in self._finished}
+        return {run: share for run, share in self._share.items() if run not in self._finished | self.elsewhere}
 
     def gone(self, now: float) -> str:
         return duration(now - self._began)

@@ -1,17 +1,20 @@
 """Where every planned run is: from the run directories, their locks and SLURM's queue."""
 
-import csv
-import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf.errors import OmegaConfBaseException
 
 from normfree.config import UserError, resolve_stored
-from normfree.config.names import check_run
-from normfree.runs import TERMINAL, RunDirectory
+from normfree.config.yaml_file import parse_yaml
+from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
+from normfree.runs.damage import damage_of
+from normfree.runs.plan import Plan, read_plan
+from normfree.runs.reading import read_text
+from normfree.runs.tables import last_step
 from normfree.slurm.queue import Job, fate, live_jobs
 from normfree.slurm.submission import Submission, latest, read_cell
 
@@ -24,11 +27,10 @@ STATES = {
     "diverged": "has its result: a loss that is not finite or did not fall",
     "failed": "ended with an error",
     "preempted": "stopped from outside and saved; goes on when started again",
+    "damaged": "has a file that cannot be read; retry=damaged sets it aside and trains again",
     "missing": "was started or submitted, and its process or job is gone without a result",
 }
 """Every state that a run can be in, in the order in which they are shown."""
-
-MANIFEST = "sweep.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class CellState:
     Attributes:
         share: part of its steps that are logged, 0 to 1; ``None`` where nothing is known.
         job: id of its last job, if it has one.
+        planned: it stands in the plan; otherwise its directory alone tells of it.
     """
 
     run_id: str
@@ -47,30 +50,36 @@ class CellState:
     share: float | None = None
     job: str | None = None
     traceback: str | None = None
+    planned: bool = True
 
 
 def planned_cells(experiment: Path) -> dict[str, list[str]]:
-    """Run id -> overrides, from the plan, or from the run directories where there is none.
+    """Run id -> overrides, of what sweeps have planned.
 
     Raises:
-        UserError: the plan cannot be read.
+        Damaged: the plan cannot be read.
     """
-    plan = experiment / MANIFEST
-    if plan.is_file():
-        try:
-            cells = {cell["run_id"]: cell["overrides"] for cell in json.loads(plan.read_text("utf-8"))["cells"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{plan}: cannot be read ({error}); start the sweep again") from error
-        return {check_run(run, plan): overrides for run, overrides in cells.items()}
-    runs = (RunDirectory(path) for path in sorted(experiment.glob("[!._]*")))
+    plan = read_plan(experiment) or Plan()
+    return {run: list(cell.overrides) for run, cell in plan.cells.items()}
+
+
+def unplanned_cells(experiment: Path, planned: Container[str]) -> dict[str, list[str]]:
+    """Those runs that have been started, one by one for instance, and stand in no plan."""
+    runs = (RunDirectory(path) for path in sorted(experiment.glob("[!._]*")) if path.name not in planned)
     return {run.path.name: _overrides(run) for run in runs if run.config.is_file() or run.result.is_file()}
 
 
 def cell_states(experiment: Path) -> list[CellState]:
-    """The state of every planned run of an experiment."""
+    """The state of every run of an experiment, the planned ones first; a plan that cannot be read hides no other."""
     jobs = latest(experiment)
     live = live_jobs() if jobs else {}
-    return [_state(experiment / run, words, jobs.get(run), live) for run, words in planned_cells(experiment).items()]
+    try:
+        planned = planned_cells(experiment)
+    except Damaged:
+        planned = {}
+    every = planned | unplanned_cells(experiment, planned)
+    states = [state_of(experiment / run, words, jobs.get(run), live) for run, words in every.items()]
+    return [replace(state, planned=state.run_id in planned) for state in states]
 
 
 def count_states(states: list[CellState]) -> str:
@@ -79,28 +88,41 @@ def count_states(states: list[CellState]) -> str:
     return f"{len(states)} runs: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
 
 
-def _state(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> CellState:
+def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> CellState:
+    """The state of one run.
+
+    Args:
+        path: its directory.
+        submission: the last one that has it.
+        live: the jobs that SLURM knows; ``None`` where it does not answer.
+    """
     run = path.name
     directory = RunDirectory(path)
     job = submission.jobs[run] if submission else None
-    try:
+    queued = submission is not None and (live is None or job in live)
+    busy = held(directory)
+    damage = damage_of(directory, tables=not busy and not queued)
+    result = None
+    if damage is None:
         result = directory.read_result()
-    except UserError as error:
-        return CellState(run, overrides, "failed", str(error), job=job)
     if result is not None and result["status"] in TERMINAL:
-        return CellState(run, overrides, result["status"], result["reason"], 1.0, job)
+        return CellState(run, overrides, result["status"], result.get("reason", ""), 1.0, job)
     share = logged_share(directory, submission)
-    if submission and job and (live is None or job in live):
+    if queued and job:
         if live is None:
             return CellState(run, overrides, "queued", "squeue does not answer", share, job)
         state = "running" if live[job].runs else "queued"
         reason = "" if state == "running" else f"{live[job].state.lower()}: {live[job].reason}"
         return CellState(run, overrides, state, reason, share, job)
-    if held(directory):
+    if busy:
         return CellState(run, overrides, "running", "", share, job)
+    if damage is not None:
+        return CellState(run, overrides, DAMAGED, f"{damage.path}: {damage.reason}", None, job)
     ended = _ended(submission, run) if submission else ""
     if result is not None:
-        reason = f"{result['reason']} ({ended})" if ended and result["status"] == "preempted" else result["reason"]
+        reason = result.get("reason", "")
+        if ended and result["status"] == "preempted":
+            reason = f"{reason} ({ended})"
         return CellState(run, overrides, result["status"], reason, share, job, result.get("traceback"))
     if submission is not None:
         told = _last_words(submission, run)
@@ -129,15 +151,14 @@ def _last_words(submission: Submission, run: str) -> str:
 def logged_share(directory: RunDirectory, submission: Submission | None = None) -> float | None:
     """The part of a run's steps that is in ``metrics.csv``."""
     try:
-        with directory.metrics.open(newline="", encoding="utf-8") as file:
-            steps = [int(row["step"]) for row in csv.DictReader(file) if row["step"].isdigit()]
+        step = last_step(directory.metrics)
         if submission is not None:
             resolved, _ = read_cell(submission.folder / "cells" / f"{directory.path.name}.yaml")
         else:
-            resolved = resolve_stored(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
-    except (OSError, KeyError, ValueError, UserError):
+            resolved = resolve_stored(parse_yaml(read_text(directory.config)))
+    except (OSError, KeyError, ValueError, TypeError, UserError, OmegaConfBaseException):
         return None
-    return max(steps, default=0) / resolved.steps
+    return step / resolved.steps
 
 
 def held(directory: RunDirectory) -> bool:
@@ -153,7 +174,7 @@ def held(directory: RunDirectory) -> bool:
 
 def _overrides(run: RunDirectory) -> list[str]:
     try:
-        words: Any = yaml.safe_load(run.overrides.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        words: Any = parse_yaml(read_text(run.overrides))
+    except (OSError, ValueError, Damaged):
         return []
-    return words if isinstance(words, list) else []
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []

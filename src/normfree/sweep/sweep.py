@@ -12,9 +12,10 @@ from typing import Any
 from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
-from normfree.runs import RunDirectory, run_id
-from normfree.runs.files import write_json_atomic
+from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
+from normfree.runs.damage import standing
 from normfree.runs.other_data import refuse_other_data
+from normfree.runs.plan import PlannedCell, add_to_plan
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
@@ -23,7 +24,6 @@ from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.same_run import tell_same_runs
 from normfree.sweep.schedule import Schedule
-from normfree.sweep.state import MANIFEST
 from normfree.sweep.stored import remember_code
 from normfree.train.ranks import check_cores, refuse_more
 
@@ -48,6 +48,7 @@ def run_sweep(
     compose: Callable[[Sequence[str]], Any],
     workers: int | None = None,
     slurm: dict[str, Any] | None = None,
+    grids: dict[str, str] | None = None,
 ) -> None:
     """Run every cell that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
 
@@ -56,6 +57,7 @@ def run_sweep(
         compose: overrides -> composed configuration.
         workers: processes at a time, on this machine.
         slurm: what jobs ask SLURM for; ``None`` to run on this machine.
+        grids: digests of the grids' contents, by name.
 
     Raises:
         UserError: if any cell is wrong, before anything starts.
@@ -70,11 +72,11 @@ def run_sweep(
         return
     if settings is not None:
         settings.check_cluster()
-    _write_manifest(cells)
+    _add_to_plan(cells, grids or {})
     remember_code(cells[0].directory.path.parent, [cell.overrides for cell in cells], slurm)
-    results = {cell.run_id: cell.directory.finished_result() for cell in cells}
+    results = {cell.run_id: standing(cell.directory) for cell in cells}
     for cell in cells:
-        if (result := results[cell.run_id]) is not None:
+        if (result := results[cell.run_id]) is not None and result["status"] in TERMINAL:
             refuse_other_data(result, cell.resolved)
     missing = [cell for cell in cells if results[cell.run_id] is None]
     interrupted = False
@@ -87,7 +89,7 @@ def run_sweep(
             sys.exit(EXIT_INTERRUPTED)
     elif missing:
         interrupted = run_here(cells, missing, results, workers)
-    else:
+    elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
         print(f"all {len(cells)} runs of {cells[0].resolved.config.experiment.name} have their results")
     lines, complete = account([(cell.run_id, results[cell.run_id]) for cell in cells])
     print("\n".join(lines), flush=True)
@@ -130,7 +132,7 @@ def plan_cells(
 def _needs_processors(cell: Cell) -> bool:
     config = cell.resolved.config
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
-    return not config.plan and not on_gpus and cell.directory.finished_result() is None
+    return not config.plan and not on_gpus and standing(cell.directory) is None
 
 
 def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
@@ -151,21 +153,18 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
         refuse_more(trainer.devices, len(gpus), "GPU")
 
 
-def _write_manifest(cells: list[Cell]) -> None:
+def _add_to_plan(cells: list[Cell], grids: dict[str, str]) -> None:
     folder = cells[0].directory.path.parent
-    content = {
-        "schema_version": 1,
-        "experiment": cells[0].resolved.config.experiment.name,
-        "cells": [{"run_id": cell.run_id, "overrides": cell.overrides, "grids": cell.grids} for cell in cells],
-    }
+    planned = [PlannedCell(cell.run_id, tuple(cell.overrides), tuple(cell.grids)) for cell in cells]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json_atomic(folder / MANIFEST, content)
+        lines = add_to_plan(folder, cells[0].resolved.config.experiment.name, planned, grids)
     except OSError as error:
         raise UserError(
             f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "
-            "give a writable directory with runs_dir=..."
+            "make room there or give a writable directory with runs_dir=..."
         ) from error
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 def run_here(
@@ -225,5 +224,7 @@ def _print_plan(cells: list[Cell]) -> None:
     for cell in cells:
         print(cell.run_id)
     steps = sum(cell.resolved.steps for cell in cells)
-    done = sum(cell.directory.finished_result() is not None for cell in cells)
-    print(f"{len(cells)} runs, {done} of them done, {steps:,} optimizer steps in all")
+    states = [result["status"] for cell in cells if (result := standing(cell.directory)) is not None]
+    damaged = states.count(DAMAGED)
+    parts = [f"{len(cells)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
+    print(f"{', '.join(parts)}, {steps:,} optimizer steps in all")

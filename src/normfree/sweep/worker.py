@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 
 def work(connection: Connection, log: Path, gpu: str | None) -> None:
@@ -13,18 +16,13 @@ def work(connection: Connection, log: Path, gpu: str | None) -> None:
     Args:
         gpu: the only GPU that this process sees, or ``None``.
     """
-    from normfree.runs import run_id
     from normfree.sweep.pool import Event, Task
 
     # The terminal sends Ctrl-C to every process; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, sys.stdout.fileno())
-    os.dup2(descriptor, sys.stderr.fileno())
-    from normfree.train.worker import train_task
-
+    _print_to(log)
     while True:
         try:
             task: Task = connection.recv()
@@ -32,11 +30,38 @@ def work(connection: Connection, log: Path, gpu: str | None) -> None:
             return
 
         def progress(row: dict[str, float], task: Task = task) -> None:
-            connection.send(Event(task.run_id, row["step"] / task.resolved.steps))
+            _tell(connection, Event(task.run_id, row["step"] / task.resolved.steps))
 
-        if run_id(task.resolved) == task.run_id:
-            result = train_task(task.resolved, task.overrides, progress)
-        else:
-            reason = "the source of clip._target_ has changed since the sweep began; start the sweep again"
-            result = {"status": "failed", "reason": reason, "traceback": None}
-        connection.send(Event(task.run_id, 1.0, result))
+        _tell(connection, Event(task.run_id, 1.0, _train(task, progress)))
+
+
+def _print_to(log: Path) -> None:
+    """A disk that has no room for the log has none for a run either, which tells it better."""
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+
+
+def _train(task: Any, progress: Any) -> dict[str, Any]:
+    from normfree.runs import run_id
+
+    if run_id(task.resolved) != task.run_id:
+        reason = "the source of clip._target_ has changed since the sweep began; start the sweep again"
+        return {"status": "failed", "reason": reason, "traceback": None}
+    try:
+        from normfree.train.worker import train_task
+
+        result: dict[str, Any] = train_task(task.resolved, task.overrides, progress)
+        return result
+    except Exception as error:  # the log, where it would be seen otherwise, may be what cannot be written
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return {"status": "failed", "reason": reason, "traceback": "".join(traceback.format_exception(error))}
+
+
+def _tell(connection: Connection, event: object) -> None:
+    """A parent that has gone cannot be told; the run is asked at its next step whether it has, and saves itself."""
+    with suppress(OSError):
+        connection.send(event)

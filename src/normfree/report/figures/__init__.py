@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from normfree.config.errors import UserError
 from normfree.report.style import Look
 from normfree.study import Collection, Experiment, Panel, Series
-from normfree.study.experiment import nearest
+from normfree.study.checks import nearest
 
 
 @dataclass(frozen=True)

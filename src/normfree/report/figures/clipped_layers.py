@@ -44,7 +44,7 @@ def _records(context: Context) -> list[ClipRecord]:
     found: list[ClipRecord] = []
     for one in context.series:
         runs = select(table, one.where, f"experiment.series.{one.name}.where")
-        for run_id in sorted(runs["run_id"].astype(str)):
+        for run_id in sorted(runs.loc[runs["status"] != "damaged", "run_id"].astype(str)):
             record = read_clip_record(collection.directory / run_id / "clip.csv")
             if record is None:
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -13,6 +12,8 @@ from normfree.study import select
 
 OPTIONS = ("y", "y_label", "y_scale")
 HEIGHT = 2.5
+POINTS_OF_A_LINE, POINTS_OF_A_PANEL = 1000, 20_000
+"""Drawn at most, so that the size of a page does not hang on how often its runs logged."""
 CAPTION = "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
 _LABELS = {
     "train/loss": "training loss",
@@ -33,29 +34,17 @@ def marks(context: Context) -> tuple[str, ...]:
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with column `y` of the runs' metrics over the step."""
     y = context.required("y")
+    lines = sum(len(runs) for _, runs in _runs(context))
+    most = min(POINTS_OF_A_LINE, max(POINTS_OF_A_PANEL // max(lines, 1), 20))
     for name, runs in _runs(context):
         look = context.looks[name]
         for run_id, status in zip(runs["run_id"], runs["status"], strict=True):
-            curves = context.collection.curves(str(run_id))
-            if curves is None or y not in curves or "step" not in curves:
+            points = None if status == "damaged" else context.collection.curve(str(run_id), y, most)
+            if points is None or not len(points):
                 continue
-            points = curves[["step", y]].apply(lambda column: column.astype(float)).replace([np.inf, -np.inf], np.nan)
-            points = points.dropna()
-            if points.empty:
-                continue
-            axes.plot(points["step"], points[y], color=look.colour, linewidth=0.8, alpha=0.8)
+            axes.plot(points[:, 0], points[:, 1], color=look.colour, linewidth=0.8, alpha=0.8)
             if status == "diverged":
-                last = points.iloc[-1]
-                axes.plot(
-                    [last["step"]],
-                    [last[y]],
-                    "x",
-                    color=look.colour,
-                    ms=4.2,
-                    mew=1.1,
-                    clip_on=False,
-                    zorder=5,
-                )
+                axes.plot(*points[-1:].T, "x", color=look.colour, ms=4.2, mew=1.1, clip_on=False, zorder=5)
     axes.set_yscale("log" if context.option("y_scale") == "log" else "linear")
     axes.set_xlabel("step")
     axes.set_ylabel(str(context.option("y_label", _LABELS.get(y, y))))

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from normfree.config.errors import UserError
+from normfree.runs.reading import shortened
 from normfree.study.arms import ACCURACY
-from normfree.study.experiment import Claim, Experiment, nearest
+from normfree.study.checks import is_number, nearest
+from normfree.study.experiment import Claim, Experiment
 from normfree.study.outcomes import Counts, count
 from normfree.study.select import select
 from normfree.study.statistics import Interval, mean_interval
@@ -77,8 +79,8 @@ def gap(label: str, counts: Counts, fewest: int) -> str:
 def number(claim: Claim, key: str, default: float | None) -> float:
     """A number among the claim's options."""
     value: Any = claim.options.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"experiment.claims.{claim.name}.{key}={value}: give a number")
+    if not is_number(value):
+        raise UserError(f"experiment.claims.{claim.name}.{key}={shortened(value)}: give a number")
     return float(value)
 
 

@@ -1,0 +1,121 @@
+"""Runs of which a file cannot be read: found, told, and made fit to be trained again without losing anything."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from normfree.config.yaml_file import parse_yaml
+from normfree.runs.checksums import write_verified
+from normfree.runs.directory import RunDirectory
+from normfree.runs.reading import DAMAGED, Damaged, read_text
+from normfree.runs.recorded import TERMINAL, OtherVersion
+from normfree.runs.tables import check_clip_record, check_metrics
+
+
+def damages(directory: RunDirectory, tables: bool = True, asked: bool = True) -> Iterator[Damaged]:
+    """Every file of a run that cannot be used, the result first.
+
+    Args:
+        tables: look at ``metrics.csv`` and ``clip.csv`` too, which a run that is being trained writes row by row.
+        asked: look at ``config.yaml`` and ``overrides.yaml`` too.
+    """
+    ended = False
+    try:
+        result = directory.read_result()
+        ended = result is not None and result["status"] in TERMINAL
+    except Damaged as error:
+        yield error
+    checks: list[tuple[Callable[..., Any], Path, tuple[Any, ...]]] = [(_attempts, directory.environment, (directory,))]
+    if asked:
+        checks += [(_table, directory.config, ()), (_list, directory.overrides, ())]
+    if tables:
+        checks += [(check_metrics, directory.metrics, (ended,)), (check_clip_record, directory.clip_record, (ended,))]
+    for check, path, more in checks:
+        try:
+            check(path, *more)
+        except FileNotFoundError:
+            continue
+        except Damaged as error:
+            yield error
+
+
+def damage_of(directory: RunDirectory, tables: bool = True, asked: bool = True) -> Damaged | None:
+    """The first of :func:`damages`, or ``None``."""
+    return next(damages(directory, tables, asked), None)
+
+
+def standing(directory: RunDirectory) -> dict[str, Any] | None:
+    """The result of a run that is not to be started again, else ``None``; of a damaged one, why it cannot be.
+
+    Raises:
+        Damaged: it is of another schema version, which is whole, and not this version's to judge.
+    """
+    try:
+        return directory.finished_result()
+    except Damaged as error:
+        if isinstance(error.__cause__, OtherVersion):
+            raise
+        return told(error)
+
+
+def told(error: Damaged) -> dict[str, Any]:
+    """What stands for the result of a run of which a file cannot be read."""
+    return {"status": DAMAGED, "reason": str(error), "traceback": None}
+
+
+def _attempts(path: Path, directory: RunDirectory) -> None:
+    directory.attempts()
+
+
+def _table(path: Path) -> None:
+    if not isinstance(_yaml(path), dict):
+        raise Damaged(path, "is not names and values")
+
+
+def _list(path: Path) -> None:
+    words = _yaml(path)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Damaged(path, "is no list of KEY=VALUE")
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return parse_yaml(read_text(path))
+    except ValueError as error:
+        raise Damaged(path, str(error)) from error
+
+
+def repair(directory: RunDirectory, config: dict[str, Any], overrides: list[str]) -> list[Path]:
+    """Set aside what cannot be used, as ``*.damaged``, so that the run can be started; returns the new names.
+
+    A run whose numbers by step are damaged begins again: its result, or its checkpoints, go aside with them. What was
+    asked for is written anew.
+
+    Args:
+        config, overrides: of the run, as they come from its cell.
+
+    Raises:
+        UserError: another process holds the run, or the directory cannot be written.
+    """
+    with directory.locked(), directory.writing():
+        found = {error.path for error in damages(directory)}
+        if {directory.metrics, directory.clip_record} & found:
+            found |= {directory.result, directory.metrics, directory.clip_record, *directory.checkpoint_candidates()}
+        moved = [_aside(path) for path in sorted(found) if path.exists() or path.is_symlink()]
+        asked = {
+            directory.config: yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+            directory.overrides: yaml.safe_dump(overrides),
+        }
+        write_verified(directory.path, {path.name: text for path, text in asked.items() if path in found})
+        return moved
+
+
+def _aside(path: Path) -> Path:
+    number = 0
+    while True:
+        target = path.with_name(f"{path.name}.damaged{f'.{number}' if number else ''}")
+        if not target.exists():
+            return path.rename(target)
+        number += 1

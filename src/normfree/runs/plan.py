@@ -1,0 +1,168 @@
+"""``sweep.json`` of an experiment: every cell that its sweeps have planned, so that none can vanish unseen.
+
+A sweep adds its cells to those of earlier ones, under a lock, so that sweeps that run side by side all stay in it. A
+cell knows the grids it stands in. Where a later sweep gives a grid other content, cells that stood in it before are in
+``<grid>@<digest>``, and in ``<grid>`` as well only if the later grid has them too.
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from normfree.config import SCHEMA_VERSION
+from normfree.config.names import fault_of
+from normfree.runs.files import write_json_atomic
+from normfree.runs.reading import Damaged, read_json, shortened
+from normfree.runs.recorded import check_version
+
+PLAN = "sweep.json"
+_LOCK = ".sweep.lock"
+_LARGEST = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One planned run: its directory's name, the overrides it comes from and the grids it stands in."""
+
+    run_id: str
+    overrides: tuple[str, ...] = ()
+    grids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``sweep.json`` holds.
+
+    Attributes:
+        cells: by run id, in the order in which they were planned.
+        grids: grid -> digest of its content, as the last sweep that had it gave it.
+    """
+
+    experiment: str = ""
+    cells: dict[str, PlannedCell] = field(default_factory=dict)
+    grids: dict[str, str] = field(default_factory=dict)
+
+    def with_cells(self, cells: Iterable[PlannedCell], grids: dict[str, str]) -> "Plan":
+        """The plan with a sweep's cells added; see the module for grids that have changed."""
+        changed = {
+            name: f"{name}@{self.grids[name]}"
+            for name, digest in grids.items()
+            if name in self.grids and self.grids[name] != digest
+        }
+        found = {
+            run: replace(cell, grids=tuple(changed.get(grid, grid) for grid in cell.grids))
+            for run, cell in self.cells.items()
+        }
+        for cell in cells:
+            earlier = found.get(cell.run_id, PlannedCell(cell.run_id)).grids
+            found[cell.run_id] = replace(cell, grids=tuple(dict.fromkeys([*cell.grids, *earlier])))
+        return Plan(self.experiment, found, self.grids | grids)
+
+
+def grid_digest(grid: Any) -> str:
+    """Eight hexadecimal digits of a grid's content."""
+    text = json.dumps(grid, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """The plan of an experiment's folder, or ``None`` where there is none.
+
+    Raises:
+        UserError: it cannot be used; says what is wrong and how to go on.
+    """
+    path = folder / PLAN
+    try:
+        content = read_json(path, _LARGEST)
+        check_version(content)
+        return _plan(content)
+    except FileNotFoundError:
+        return None
+    except Damaged as error:
+        reason = error.reason
+    except ValueError as error:
+        reason = str(error)
+    raise Damaged(path, reason, f"{path}: {shortened(reason, 240)}; the plan cannot be read, start the sweep again")
+
+
+def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], grids: dict[str, str]) -> list[str]:
+    """Add a sweep to the plan; returns lines that tell the user what became of an earlier one.
+
+    A plan that cannot be read is set aside as ``sweep.json.damaged``.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with _locked(folder):
+        lines = []
+        try:
+            earlier = read_plan(folder) or Plan(experiment)
+        except Damaged as error:
+            (folder / PLAN).replace(folder / f"{PLAN}.damaged")
+            lines.append(f"{error.path} was damaged ({error.reason}); it is now {PLAN}.damaged, and planned anew")
+            earlier = Plan(experiment)
+        plan = earlier.with_cells(cells, grids)
+        for name, digest in grids.items():
+            before = earlier.grids.get(name, digest)
+            if before != digest:
+                lines.append(f"grid {name} has other content than before; the earlier one is grid {name}@{before}")
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "experiment": experiment,
+            "grids": plan.grids,
+            "cells": [
+                {"run_id": cell.run_id, "overrides": list(cell.overrides), "grids": list(cell.grids)}
+                for cell in plan.cells.values()
+            ],
+        }
+        write_json_atomic(folder / PLAN, content)
+        return lines
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_run_name(name: object) -> TypeGuard[str]:
+    """Whether a run's directory may be called so."""
+    return isinstance(name, str) and not fault_of(name)
+
+
+def _plan(content: dict[str, Any]) -> Plan:
+    cells = content.get("cells")
+    if not isinstance(cells, list):
+        raise ValueError(f"cells is {shortened(cells)}, not a list")
+    found: dict[str, PlannedCell] = {}
+    for number, cell in enumerate(cells):
+        place = f"cells[{number}]"
+        if not isinstance(cell, dict):
+            raise ValueError(f"{place} is {shortened(cell)}, not names and values")
+        run = cell.get("run_id")
+        if not is_run_name(run):
+            why = fault_of(run) if isinstance(run, str) else "is no text"
+            raise ValueError(f"run {shortened(run)} {why}")
+        if run in found:
+            raise ValueError(f"{place}.run_id: {shortened(run)} stands twice")
+        words = {name: _texts(f"{place}.{name}", cell.get(name)) for name in ("overrides", "grids")}
+        found[run] = PlannedCell(run, **words)
+    grids = content.get("grids") or {}
+    if not isinstance(grids, dict) or not all(isinstance(digest, str) for digest in grids.values()):
+        raise ValueError(f"grids is {shortened(grids)}, not names and digests")
+    return Plan(shortened(content.get("experiment", "")), found, grids)
+
+
+def _texts(place: str, value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{place} is {shortened(value)}, not a list of texts")
+    return tuple(value)

@@ -42,6 +42,7 @@ def test_every_key_of_the_schema_is_known_to_act_or_not() -> None:
 
 
 IDLE = [
+    ("augment.increasing=false", (), "augment.increasing=false has no effect without augment.randaugment_layers"),
     ("augment.magnitude=5", (), "augment.magnitude=5 has no effect without augment.randaugment_layers"),
     ("augment.mix_first=true", (), "without augment.randaugment_layers and augment.mixup or augment.cutmix"),
     ("augment.mix_first=true", ("augment.mixup=0.2",), "without augment.randaugment_layers and"),

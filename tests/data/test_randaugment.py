@@ -1,11 +1,13 @@
 """Each operation against torchvision's or a formula of the released code, and the batch against its images alone."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from normfree.data.randaugment import DRAWS, NAMES, OPERATIONS, randaugment
+from normfree.data.randaugment import DRAWS, INCREASING, NAMES, OPERATIONS, randaugment
 
 IMAGES = torch.randint(0, 256, (64, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 IMAGES[..., 6:18, 6:18] //= 3
@@ -86,3 +88,20 @@ def test_cutout_is_a_grey_square_of_twice_its_half_side() -> None:
 def test_grey_images_can_be_augmented() -> None:
     draws = torch.rand(64, 4 * DRAWS, generator=torch.Generator().manual_seed(2))
     assert randaugment(IMAGES[:, :1], 4, 15, draws).shape == (64, 1, 24, 24)
+
+
+def test_on_the_increasing_scale_0_is_no_augmentation_and_strength_grows() -> None:
+    draws = torch.rand(64, 2 * DRAWS, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(randaugment(IMAGES, 2, 0, draws, increasing=True), IMAGES)
+    assert not torch.equal(randaugment(IMAGES, 2, 0, draws), IMAGES)
+    for sign in (-1, 1):
+        for name, operation in (OPERATIONS | INCREASING).items():
+            changed = [
+                float((operation(IMAGES, strength / 10, sign, CENTRES).float() - IMAGES).abs().mean())
+                for strength in range(11)
+            ]
+            assert changed[0] == 0 or name in ("rotate", "shear_x", "shear_y"), name
+            assert changed[10] > changed[5] > changed[1] or name == "posterize", (name, changed)
+            # Moved noise is as far from itself whatever the distance.
+            if name not in ("rotate", "shear_x", "shear_y", "translate_x", "translate_y"):
+                assert all(one <= other + 1e-6 for one, other in pairwise(changed)), (name, changed)

@@ -53,6 +53,9 @@ EFFECT: Mapping[str, Rule] = {
     "augment.magnitude": Rule(
         lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
     ),
+    "augment.increasing": Rule(
+        lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
+    ),
     "augment.mix_first": Rule(
         lambda config: config.augment.randaugment_layers > 0 and _mixes(config.augment),
         "without augment.randaugment_layers and augment.mixup or augment.cutmix",

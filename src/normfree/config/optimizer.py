@@ -46,6 +46,10 @@ def check_optimizer(config: TrainConfig) -> None:
         )
 
 
+LEAST_MAGNITUDE = 3
+"""Below, the paper's scale of RandAugment destroys images."""
+
+
 def check_sam(config: TrainConfig, plan: BatchPlan) -> None:
     """The ascent is computed on the first images of the batch, on the devices that hold these.
 
@@ -69,6 +73,20 @@ def check_sam(config: TrainConfig, plan: BatchPlan) -> None:
 
 def optimizer_warnings(config: TrainConfig) -> list[str]:
     """What is allowed and perhaps not meant."""
+    return _of_optimizers(config) + _of_augmentation(config)
+
+
+def _of_augmentation(config: TrainConfig) -> list[str]:
+    augment = config.augment
+    if augment.randaugment_layers and not augment.increasing and augment.magnitude < LEAST_MAGNITUDE:
+        return [
+            f"augment.magnitude={augment.magnitude:g}: on the paper's scale images are the darker and coarser the "
+            "lower it is, and black, grey or inverted at 0; augment.increasing=true has no augmentation there"
+        ]
+    return []
+
+
+def _of_optimizers(config: TrainConfig) -> list[str]:
     name = config.optimizer.name
     if config.clip.name == "agc" and name in ("adamw", "lamb"):
         return [

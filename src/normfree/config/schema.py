@@ -95,6 +95,7 @@ class AugmentConfig:
     cutmix: float = 0.0
     randaugment_layers: int = 0
     magnitude: float = 0.0  # RandAugment strength on a scale of 0 to 10; the NFNets go up to 15
+    increasing: bool = True  # 0 changes nothing and strength grows; false: the NFNet code's scale, whose 0 is black
     mix_first: bool = False  # RandAugment on mixed images, as the NFNet code does, not before
 
 

@@ -76,7 +76,7 @@ def finish(
         if not augment.randaugment_layers:
             return pixels
         numbers = draws["randaugment"][: len(pixels)]
-        return randaugment(pixels, augment.randaugment_layers, augment.magnitude, numbers)
+        return randaugment(pixels, augment.randaugment_layers, augment.magnitude, numbers, augment.increasing)
 
     if augment.mix_first and augment.randaugment_layers:
         mixed = mix(images.float(), labels, classes, mixing, members, own)

@@ -1,6 +1,8 @@
 """RandAugment (Cubuk et al. 2020) with the operations and strengths of the NFNet code, on whole batches of uint8.
 
-Sixteen operations; one is drawn for each image and layer and always applied. Strengths run from 0 to 10 and beyond. Its
+Sixteen operations; one is drawn for each image and layer. Strengths run from 0 to 10 and beyond, on one of two scales:
+the paper's, where an operation is always applied and some are the stronger the lower the strength (at 0 images are
+black, grey or inverted), and an increasing one, as other libraries have it ('inc1'), which changes nothing at 0. Its
 translations of 100 px and boxes of 40 px half-side (at strength 10) are for images of 192 px (NFNet-F0) and more;
 smaller images have them in proportion. Contrast is taken about the image's mean grey.
 """
@@ -19,14 +21,18 @@ GREY = 128
 _FULL_SIZE = 192
 
 
-def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor) -> Tensor:
+def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor, increasing: bool = False) -> Tensor:
     """Apply ``layers`` random operations to each image.
 
     Args:
         images: uint8 ``[N, C, H, W]``, on any device.
         magnitude: strength on a scale of 0 to 10; the NFNets go up to 15.
         draws: ``[N, layers * 4]`` in [0, 1).
+        increasing: on the scale whose 0 changes nothing, not on the paper's.
     """
+    if increasing and magnitude == 0:
+        return images
+    operations = OPERATIONS | INCREASING if increasing else OPERATIONS
     images = images.clone()
     draws = draws.view(len(images), layers, DRAWS)
     for layer in range(layers):
@@ -36,7 +42,7 @@ def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor) ->
         group = 2 * chosen + (draw[:, 1] < 0.5)
         for number in sorted(set(group.tolist())):
             members = torch.nonzero(group == number)[:, 0]
-            operation = OPERATIONS[NAMES[number // 2]]
+            operation = operations[NAMES[number // 2]]
             sign = -1 if number % 2 else 1
             images[members] = operation(images[members], magnitude / 10, sign, draw[members, 2:])
     return images
@@ -129,3 +135,41 @@ OPERATIONS: dict[str, Operation] = {
     "solarize_add": _solarize_add,
 }
 NAMES = tuple(OPERATIONS)
+
+
+def _sometimes(operation: Operation) -> Operation:
+    """What has no strength of its own, for a share of the images that is the strength."""
+
+    def chosen(images: Tensor, strength: float, sign: int, centres: Tensor) -> Tensor:
+        changed = operation(images, strength, sign, centres)
+        return torch.where((centres[:, 0] < strength)[:, None, None, None], changed, images)
+
+    return chosen
+
+
+def _away_from_1(adjust: Callable[[Tensor, float], Tensor]) -> Operation:
+    """A factor from 1 down to 0.1 or up to 1.9 at strength 1."""
+    return lambda images, strength, sign, centres: adjust(images, max(0.1, 1 + sign * 0.9 * strength))
+
+
+def _posterize_more(images: Tensor, strength: float, sign: int, centres: Tensor) -> Tensor:
+    """Keeps 8 bits at strength 0, 4 at 10 and 2 at 15."""
+    kept: Tensor = F.posterize(images, max(1, 8 - int(strength * 4)))
+    return kept
+
+
+def _solarize_more(images: Tensor, strength: float, sign: int, centres: Tensor) -> Tensor:
+    """Inverts what is brighter than a threshold that falls from 256 at strength 0 to 0 at 10."""
+    return torch.where(images.int() < max(0, 256 - int(strength * 256)), images, 255 - images)
+
+
+INCREASING: dict[str, Operation] = {
+    **{name: _sometimes(OPERATIONS[name]) for name in ("auto_contrast", "equalize", "invert")},
+    "posterize": _posterize_more,
+    "solarize": _solarize_more,
+    "color": _away_from_1(F.adjust_saturation),
+    "contrast": _away_from_1(F.adjust_contrast),
+    "brightness": _away_from_1(F.adjust_brightness),
+    "sharpness": _away_from_1(F.adjust_sharpness),
+}
+"""Operations that change the more the higher the strength, and nothing at 0; the others of `OPERATIONS` do already."""

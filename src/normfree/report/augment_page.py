@@ -65,6 +65,7 @@ def describe(augment: AugmentConfig) -> str:
     if augment.flip:
         said.append("flip")
     layers = f"RandAugment, {augment.randaugment_layers} layers of magnitude {augment.magnitude:g}"
+    layers += "" if augment.increasing or not augment.randaugment_layers else " on the paper's scale"
     if augment.randaugment_layers and not augment.mix_first:
         said.append(layers)
     mixed = [f"{part} {alpha:g}" for part, alpha in (("MixUp", augment.mixup), ("CutMix", augment.cutmix)) if alpha]

@@ -20,7 +20,7 @@ _DATA_IRRELEVANT = (
 # Options that came later; left out where they are not given, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
-_LATER_AUGMENT_OPTIONS = "erasing", "mix_first"
+_LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 _LONGEST = 120

@@ -10,18 +10,21 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from normfree.report.build import differences, render, write
+from normfree.report.facts import limits
 from normfree.study import OUTCOMES, Collection, Experiment, collect, judge
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = Path(__file__).parents[2]
 RENDER = """
 import hashlib, json, sys
+from dataclasses import replace
 from pathlib import Path
 from normfree.report.build import render
 from normfree.study import collect, judge, load_experiment
@@ -218,3 +221,13 @@ def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_arm_of_different_images_is_a_threat(experiment: Experiment, collection: Collection) -> None:
+    table = collection.table.copy()
+    table["data.digest"] = "aa"
+    assert not any("read different images" in line for line in limits(experiment, replace(collection, table=table)))
+    arm = table["arm_id"].mode()[0]
+    table.loc[table.index[table["arm_id"] == arm][0], "data.digest"] = "bb"
+    found = limits(experiment, replace(collection, table=table))
+    assert f"The runs of arm {arm} read different images (digests aa, bb)." in found

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from tests.data.images import digits_as_parquet, encoded, write_parquet
 from tests.train.test_laws import StopAfter, rows, weights
 
-from normfree.config import Resolved
+from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
 from normfree.runs.checksums import damaged
 from normfree.train.run import run_one
@@ -183,3 +184,12 @@ def test_rows_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
     run_one(tiny(*OFTEN, "steps=4"), [])
     order = [name for name in flushed if name in ("metrics.csv", "clip.csv", "new.ckpt")]
     assert order[:6] == ["metrics.csv", "clip.csv", "new.ckpt"] * 2
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path: Path, tiny: Callable[..., Resolved]) -> None:
+    root = digits_as_parquet(tmp_path / "digits")
+    keys = ("data=parquet", f"data.root={root}", "data.train_size=14", "augment=none", "batch=10")
+    run, _ = stopped(tiny, *keys)
+    write_parquet(root / "test-00000-of-00001.parquet", *encoded("validation", 6))
+    with pytest.raises(UserError, match=r"last\.ckpt was trained on other images \(digest \w+, now \w+\); give these"):
+        run_one(run, [])

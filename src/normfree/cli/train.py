@@ -42,9 +42,10 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
             print(f"warning: {line}", file=sys.stderr, flush=True)
     result = directory.finished_result()
     if result is not None:
-        refuse_other_data(result, resolved)
+        moved = refuse_other_data(result, resolved)
         if _speaks():
-            print(already_there(directory, resolved, overrides), file=sys.stderr, flush=True)
+            told = filter(None, (already_there(directory, resolved, overrides), moved))
+            print("\n".join(told), file=sys.stderr, flush=True)
     stop: int | None = None
     if result is None:
         rank = rank_of()

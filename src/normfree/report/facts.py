@@ -148,6 +148,11 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     counts = count(table)
     if counts.open:
         found.append(f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open.")
+    if "data.digest" in table:
+        digests = table[table["data.digest"].fillna("").astype(str) != ""].groupby("arm_id")["data.digest"]
+        for arm, several in digests.unique().items():
+            if len(several) > 1:
+                found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
     chance = 1 / table["data.classes"]
     odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)]
     if len(odd):

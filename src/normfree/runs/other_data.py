@@ -7,23 +7,29 @@ from normfree.config import Resolved, UserError
 from normfree.config.sources import named, read_of
 
 
-def refuse_other_data(result: Mapping[str, Any], resolved: Resolved) -> None:
+def refuse_other_data(result: Mapping[str, Any], resolved: Resolved) -> str:
     """Compare what a result says it was made with and what lies there now.
 
     Results that do not say it, and images that are not here any more, are left alone.
+
+    Returns:
+        A line where the result was made from another place, else nothing.
 
     Raises:
         UserError: they are not the same.
     """
     was, data = result["data"], resolved.config.data
     if not was.get("digest"):
-        return
+        return ""
+    moved = f"result of data.root={was.get('root')}" if was.get("root") != data.root else ""
     try:
         found = read_of(data)
     except UserError:
-        return
-    if not found.digest or found.digest == was["digest"]:
-        return
+        return moved and f"{moved}; data.root={data.root} has nothing to compare with it"
+    if not found.digest:
+        return moved
+    if found.digest == was["digest"]:
+        return moved and f"{moved}; data.root={data.root} holds the same images"
     before = f"{len(was.get('class_names', []))} classes and {was.get('files', 0):,} files in {was.get('root')}"
     now = f"{len(found.classes)} classes and {found.files:,} files in {data.root or data.train_file}"
     name = "data.label=..., " if named(data.name).any_set else ""

@@ -160,10 +160,16 @@ _OWN = ("overrides", "grids", "run_id", "series")
 """Columns that do not come from a result, whatever stands in it."""
 
 
+_PLACES = ("data.root", "data.places")
+"""Where images lay on the machine of a run: nothing that a table of results compares."""
+
+
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, item in value.items():
         if prefix == "" and key == "metrics" and isinstance(item, dict):
             yield from item.items()
+        elif f"{prefix}{key}" in _PLACES:
+            continue
         elif isinstance(item, dict):
             yield from _flat(item, f"{prefix}{key}.")
         elif not isinstance(item, list):

@@ -75,9 +75,12 @@ def run_sweep(
     _add_to_plan(cells, grids or {})
     remember_code(cells[0].directory.path.parent, [cell.overrides for cell in cells], slurm)
     results = {cell.run_id: standing(cell.directory) for cell in cells}
+    moved = set[str]()
     for cell in cells:
         if (result := results[cell.run_id]) is not None and result["status"] in TERMINAL:
-            refuse_other_data(result, cell.resolved)
+            moved.add(refuse_other_data(result, cell.resolved))
+    for line in sorted(moved - {""}):
+        print(line, file=sys.stderr)
     missing = [cell for cell in cells if results[cell.run_id] is None]
     interrupted = False
     if missing and settings is not None:

@@ -36,6 +36,14 @@ demo: setup ## train the quickstart's networks on real digits and write its repo
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# What computes, with the kernels that torch and oneDNN have for processors without AVX: other sums, the same bounds.
+.PHONY: old-processor
+old-processor: setup ## run the tests of numbers with the instructions of an old processor
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n 2 -q tests/nets/test_golden_parts.py \
+		tests/nets/test_golden_networks.py tests/nets/test_emulated_bfloat16.py tests/nets/test_ghost_batch_norm.py \
+		tests/nets/test_tanh_gelu.py tests/clip/test_agc_golden.py tests/optim/test_sgd_trajectory.py \
+		tests/train/test_ema.py
+
 .PHONY: lint
 lint: setup ## check style and formatting
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 # Several test processes share the machine, and OpenMP reads this when torch is imported.
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What tests name on command lines is not kept for the user.
 _STATE = tempfile.TemporaryDirectory(prefix="normfree-tests-")
 os.environ["XDG_STATE_HOME"] = _STATE.name

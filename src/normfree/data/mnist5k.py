@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from normfree.config import UserError
+from normfree.config.sources.embedded import MNIST5K_SIZES as SIZES
 from normfree.config.sources.embedded import mnist5k_file
 from normfree.data.resident import Arrays
 
@@ -20,10 +21,6 @@ SIDE = 28
 CLASSES = 10
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 SPLIT_SEED = 0
-
-
-SIZES = {28: (28, 1), 20: (20, 1), 14: (28, 2), 10: (20, 2), 7: (28, 4)}
-"""Side in pixels -> (central part that is kept, pixels averaged along a side). Digits lie in the central 20 x 20."""
 
 
 @cache

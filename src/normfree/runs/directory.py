@@ -234,7 +234,11 @@ class RunDirectory:
             if (done := self.finished_result()) is not None:
                 self.tidy()
                 return done
-            return self.write_result(result_of(resolved, "failed", reason))
+            return self.write_failure(resolved, reason)
+
+    def write_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
+        """What :meth:`record_failure` does, for the process that holds the run."""
+        return self.write_result(result_of(resolved, "failed", reason, attempts=max(1, self.attempts())))
 
     def write_result(self, result: dict[str, Any], records: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Write the result, on a full disk into the room kept free for it; returns it as it will be read.

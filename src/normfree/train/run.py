@@ -6,7 +6,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from normfree.config import Resolved, UserError
 from normfree.data.workers import lost_worker
-from normfree.runs import RunDirectory, result_of
+from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.own_code import own_files
@@ -55,7 +55,8 @@ def run_one(
         than 0 it is raised.
 
     Raises:
-        UserError: for what the user can put right, before anything is trained.
+        UserError: for what the user can put right; what could not be known before the run had its directory, such as an
+            image that cannot be read, is recorded there too.
     """
     directory = RunDirectory.of(resolved)
     if (done := directory.finished_result()) is not None:
@@ -77,10 +78,18 @@ def run_one(
         if (done := directory.finished_result()) is not None:
             directory.tidy()
             return done
-        if resolved.config.trainer.devices > 1:
-            return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
-        with stop.listening(), computing_threads(resolved, device) as threads:
-            return _train(resolved, overrides, device, progress, stop, ALONE, threads)
+        try:
+            if resolved.config.trainer.devices > 1:
+                return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
+            with stop.listening(), computing_threads(resolved, device) as threads:
+                return _train(resolved, overrides, device, progress, stop, ALONE, threads)
+        except Damaged:
+            raise
+        except UserError as error:
+            # Whoever looks at the run later is to see why it ended.
+            with suppress(OSError):
+                directory.write_failure(resolved, str(error))
+            raise
 
 
 def _train_as_rank(

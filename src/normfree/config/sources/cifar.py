@@ -28,6 +28,17 @@ class CifarSource(ParquetSource):
     def __init__(self, name: str, folder: str, title: str, classes: int) -> None:
         self.names, self.folder, self._title, self._classes = (name,), folder, title, classes
 
+    def check(self, data: DataConfig) -> None:
+        super().check(data)
+        if data.loader == "ffcv" or self.torchvision_root(data) is None:
+            return
+        if data.train_size != 32:
+            raise UserError(f"data.train_size={data.train_size}: torchvision's {data.name} has 32 px; leave it out")
+        if data.loader == "workers":
+            raise UserError(
+                f"data.loader={data.loader}: torchvision's files of {data.name} are held in memory; leave it out"
+            )
+
     def requires(self, data: DataConfig) -> None:
         if self.torchvision_root(data) is None:
             super().requires(data)

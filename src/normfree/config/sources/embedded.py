@@ -46,9 +46,23 @@ class _InMemory(DataSource):
             raise UserError(f"data.loader=workers: {data.name} is held in memory; leave it out")
 
 
+MNIST5K_SIZES = {28: (28, 1), 20: (20, 1), 14: (28, 2), 10: (20, 2), 7: (28, 4)}
+"""Side in pixels -> (central part that is kept, pixels averaged along a side). Digits lie in the central 20 x 20."""
+_MNIST5K = {"classes": 10, "train_samples": 3500, "validation_samples": 500, "test_samples": 1000}
+
+
 class Mnist5kSource(_InMemory):
     names = ("mnist5k",)
     own_statistics = True
+
+    def check(self, data: DataConfig) -> None:
+        super().check(data)
+        if data.loader != "ffcv" and data.train_size not in MNIST5K_SIZES:
+            sizes = ", ".join(map(str, sorted(MNIST5K_SIZES)))
+            raise UserError(f"data.train_size={data.train_size}: mnist5k has sizes {sizes}")
+        for key, count in _MNIST5K.items():
+            if getattr(data, key) != count:
+                raise UserError(f"data.{key}={getattr(data, key)}: mnist5k has {count}; leave it out")
 
     def reads(self, data: DataConfig) -> Reading:
         classes = [str(digit) for digit in range(10)]

@@ -2,12 +2,17 @@
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from normfree.clip import ClipStatistics, clip_grad_norm_
+from normfree.data.resident import ResidentSource
+from normfree.data.source import Batch
+from normfree.train.module import Classifier
 from normfree.train.world import Ranks
 
 CALLS: list[int] = []
@@ -60,3 +65,36 @@ def dies_at_the_end(parameters: list[Tensor], rank: int) -> None:
         CALLS.append(rank)
         told = Ranks.gather
         Ranks.gather = gather  # type: ignore[method-assign]
+
+
+def hangs_on(parameters: list[Tensor], rank: int, where: str) -> None:
+    """From its third step on, one rank of several waits for ever: here, or in the forward pass."""
+    CALLS.append(rank)
+    if os.environ.get("NORMFREE_RANK") != str(rank) or len(CALLS) != 3:
+        return
+    if where == "forward":
+        Classifier._loss = for_ever  # type: ignore[assignment,method-assign]
+    else:
+        for_ever()
+
+
+def for_ever(*_: object) -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    with lock:
+        raise AssertionError("nobody releases it")
+
+
+def slow_evaluation(parameters: list[Tensor], seconds: float) -> None:
+    """Batches of evaluations are small, and take their time."""
+    if CALLS:
+        return
+    CALLS.append(0)
+    batches = ResidentSource.evaluation_batches
+
+    def slowly(source: ResidentSource, split: str, batch_size: int) -> Iterator[Batch]:
+        for batch in batches(source, split, 60):
+            time.sleep(seconds)
+            yield batch
+
+    ResidentSource.evaluation_batches = slowly  # type: ignore[method-assign]

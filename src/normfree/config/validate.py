@@ -65,6 +65,7 @@ RANGES: dict[str, Check] = {
     "trainer.log_every": _COUNT,
     "trainer.evaluate_every": _COUNT,
     "trainer.checkpoint_minutes": _POSITIVE,
+    "trainer.hang_minutes": _POSITIVE,
     "outcome.patience": _COUNT,
     "outcome.window": _COUNT,
     "outcome.tolerance": _SHARE,

@@ -15,6 +15,7 @@ from normfree.data.decode import open_image, unreadable
 from normfree.data.samples import Samples
 from normfree.data.split import shuffled_places
 from normfree.data.transforms import tested_image, whole_image
+from normfree.runs.heartbeat import beat
 
 _CHUNK, _NAMED = 256, 5
 
@@ -38,6 +39,7 @@ def decode_all(samples: Samples, data: DataConfig, tested: int | None) -> Images
 
     def work(start: int) -> None:
         for index in range(start, min(start + _CHUNK, total)):
+            beat()
             try:
                 prepare = tested_image if places[index] < last else whole_image
                 images[places[index]] = prepare(open_image(samples.read(index), data.channels), data)

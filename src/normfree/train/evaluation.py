@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from normfree.data import Source
+from normfree.runs.heartbeat import beat
 from normfree.train.world import ALONE, World
 
 EVALUATION_BATCH = 250
@@ -38,6 +39,7 @@ def evaluate(
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
         count += len(labels)
+        beat()
     network.train(training)
     if count != source.share_size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, not {source.share_size(split)}")

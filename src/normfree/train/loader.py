@@ -9,6 +9,7 @@ from torch import Tensor
 
 from normfree.data import Batch, Source
 from normfree.data.source import ALONE, Share
+from normfree.runs.heartbeat import beat
 
 
 class Part(NamedTuple):
@@ -74,6 +75,7 @@ class RunBatches:
             if not first:
                 self.waited += time.perf_counter() - began
             first = False
+            beat(alike=True)
             batch = ahead.popleft()
             self._position += 1
             yield MicroBatch(batch.images, batch.labels, step, self._first(place, size), parts)

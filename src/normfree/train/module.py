@@ -21,6 +21,7 @@ from normfree.optim import (
     build_sgd,
     warmup_cosine,
 )
+from normfree.runs.heartbeat import beat
 from normfree.train.loader import MicroBatch, Part
 
 EMA_KEY = "ema"
@@ -77,6 +78,7 @@ class Classifier(pl.LightningModule):
             losses = [partial(self._share_of_loss, part, batch.step) for part in batch.ascent]
             self._sam.ascend(*losses, total=_summed_over_ranks)
         loss, logits = self._loss(own, batch.step)
+        beat(alike=True)  # Backward waits for the other ranks.
         labels = batch.labels if batch.labels.ndim == 1 else batch.labels.argmax(1)
         self.last_loss = loss.detach()
         self.last_correct = (logits.detach().argmax(1) == labels).float().mean()

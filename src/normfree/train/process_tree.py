@@ -4,86 +4,35 @@ The process that is asked for the run holds its directory's lock and trains noth
 it lasts as long as any of them.
 """
 
-import os
+import math
 import pickle
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import IO, Any
+from typing import Any
 
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, result_of
-from normfree.train.ranks import LOCAL_RANK, PORT, RANK, WORLD_SIZE
+from normfree.runs.heartbeat import Heartbeats
+from normfree.train.rank_process import END_SECONDS, RankProcess
 from normfree.train.stopping import StopRequest
+from normfree.train.watch import Silence, culprits, standing
 from normfree.train.world import lost_contact
 
-END_SECONDS = 5.0
-"""How long ranks may go on after one has broken; then they are killed."""
+START_SECONDS = 300.0
+"""What ``trainer.hang_minutes`` is at least until each rank has trained on a micro batch, for what starts slowly."""
+
+LEAVE_SECONDS = 30.0
+"""How long ranks may go on after one has ended as it should, and without a sign of progress after a request to stop."""
+
+TERMINATE_SECONDS = 2.0
+"""Between SIGTERM and SIGKILL."""
 
 Progress = Callable[[dict[str, float]], None]
-
-
-class _Process:
-    """A rank as its parent sees it."""
-
-    def __init__(self, number: int, world_size: int, port: int, threads: int, lock: int) -> None:
-        self.number = number
-        self.connection, theirs = Pipe()
-        # What rank 0 has to say is for the user; what others say, for whoever asks why they broke.
-        self._said: IO[bytes] | None = None
-        if number > 0:
-            self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        variables = {
-            RANK: str(number),
-            LOCAL_RANK: str(number),
-            WORLD_SIZE: str(world_size),
-            PORT: str(port),
-            "OMP_NUM_THREADS": str(threads),
-            # What the parent can import, clippers of the user's own for instance, its ranks can.
-            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
-        }
-        if sys.platform == "linux":
-            variables["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "normfree.train.rank_main", str(theirs.fileno())],
-            env={**os.environ, **variables},
-            pass_fds=(theirs.fileno(), lock),
-            stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
-            # Ctrl-C in a terminal reaches the parent alone, which decides what it means.
-            process_group=0,
-        )
-        theirs.close()
-
-    def ended_how(self) -> str:
-        code = self.process.wait()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        last = self._last_line() if code > 0 else ""
-        return f"rank {self.number} ended with {how}" + (f" ({last})" if last else "")
-
-    def _last_line(self) -> str:
-        if self._said is None:
-            return ""
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        if self._said is not None:
-            self._said.close()
 
 
 class _Tree:
@@ -91,15 +40,20 @@ class _Tree:
         trainer = resolved.config.trainer
         self.store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         threads = trainer.threads or 1
+        self.beats = Heartbeats(trainer.devices)
         self.ranks = [
-            _Process(number, trainer.devices, self.store.port, threads, lock) for number in range(trainer.devices)
+            RankProcess(number, trainer.devices, self.store.port, threads, lock, self.beats)
+            for number in range(trainer.devices)
         ]
+        self._seconds = trainer.hang_minutes * 60
+        self._step = 0
         task = pickle.dumps((resolved, overrides))
         for rank in self.ranks:
             rank.connection.send_bytes(task)
         self.result: dict[str, Any] | None = None
         self.refused: str | None = None
         self.broken: list[tuple[str, str]] = []
+        self.hung: tuple[str, str] | None = None
 
     def tell(self, number: int) -> None:
         """Ask every rank to stop as by this signal."""
@@ -110,14 +64,18 @@ class _Tree:
                 continue  # It has ended, and will be heard of.
 
     def hear(self, progress: Progress, stop: StopRequest) -> None:
-        """Until all ranks have ended, or did not in time after one broke or refused."""
-        told, deadline = False, None
+        """Until all ranks have ended, or did not in time after one broke, refused or ended, or none gets on."""
+        told, deadline, silence = False, None, Silence(self.beats)
         open_ranks = {rank.connection: rank for rank in self.ranks}
         while open_ranks:
             if not told and stop.asked():
                 self.tell(stop.signal or signal.SIGTERM)
                 told = True
+                silence.begin_anew()
             if deadline is not None and time.monotonic() > deadline:
+                return
+            if silence.look() > self._patience(told):
+                self.hung = self._where(list(open_ranks.values()), silence.seconds)
                 return
             for ready in wait(list(open_ranks), timeout=0.2):
                 assert isinstance(ready, Connection)
@@ -126,10 +84,12 @@ class _Tree:
                     kind, content = ready.recv()
                 except (EOFError, OSError):
                     del open_ranks[ready]
-                    if (rank.process.wait() != 0) and not self.refused:
-                        self.broken.append((rank.ended_how(), ""))
+                    if (how := rank.ended_how()) and not self.refused:
+                        self.broken.append((how, ""))
+                    deadline = deadline or time.monotonic() + LEAVE_SECONDS
                     kind = "end"
                 if kind == "progress":
+                    self._step = int(content["step"])
                     progress(content)
                 elif kind == "warning":
                     warnings.warn(content[0], content[1], stacklevel=3)
@@ -139,8 +99,35 @@ class _Tree:
                     self.refused = self.refused or content
                 elif kind == "failed":
                     self.broken.append(content)
-                if (self.refused or self.broken) and deadline is None:
-                    deadline = time.monotonic() + END_SECONDS
+                if self.refused or self.broken:
+                    deadline = min(deadline or math.inf, time.monotonic() + END_SECONDS)
+
+    def _where(self, ranks: list[RankProcess], seconds: float) -> tuple[str, str]:
+        """Which ranks keep the others waiting and where they stand, and the stacks of all."""
+        found = [standing(rank.number, rank.process.pid, rank.stacks) for rank in ranks]
+        guilty = ", ".join(map(str, culprits(found, self.beats.counts())))
+        stacks = "\n".join(f"{one}\n{one.stacks}" for one in found)
+        return f"no rank has got on for {seconds:.0f} s, after the row of step {self._step}: {guilty}", stacks
+
+    def end(self) -> None:
+        """All ranks that there still are: by SIGTERM, then by SIGKILL."""
+        for rank in self.ranks:
+            if self.hung is not None:
+                rank.terminate()
+        deadline = time.monotonic() + TERMINATE_SECONDS
+        while self.hung is not None and time.monotonic() < deadline:
+            if all(rank.process.poll() is not None for rank in self.ranks):
+                break
+            time.sleep(0.05)
+        for rank in self.ranks:
+            rank.close()
+        self.beats.close()
+
+    def _patience(self, told: bool) -> float:
+        if told:
+            return min(self._seconds, LEAVE_SECONDS)
+        training = all(alike for _, alike in self.beats.counts())
+        return self._seconds if training else max(self._seconds, START_SECONDS)
 
     def why_broken(self) -> tuple[str, str]:
         """The first failure that is more than the loss of another rank, and its traceback."""
@@ -158,7 +145,8 @@ def train_in_ranks(
     """Train with a process for each of ``trainer.devices``, and return the result that rank 0 wrote.
 
     A rank that dies, or breaks, ends all within seconds; the run is then recorded as failed, with the reason and, where
-    there is one, the traceback of the rank that broke first.
+    there is one, the traceback of the rank that broke first. If no rank has got on for ``trainer.hang_minutes``, or for
+    `LEAVE_SECONDS` after a request to stop, all are ended, and the reason says which kept the others waiting and where.
 
     Args:
         directory: locked by this process.
@@ -174,14 +162,15 @@ def train_in_ranks(
         try:
             tree.hear(progress, stop)
         finally:
-            for rank in tree.ranks:
-                rank.close()
+            tree.end()
     if tree.refused is not None:
         raise UserError(tree.refused)
     if tree.result is not None and not (tree.result["status"] == "failed" and tree.broken):
         return tree.result
     if (done := directory.finished_result()) is not None:
         return done  # Rank 0 had written it when another broke.
+    if tree.hung is not None:
+        return directory.write_result(_hung(resolved, *tree.hung, stop, attempts))
     reason, traceback = tree.why_broken() if tree.broken else ("the ranks ended without a result", "")
     if tree.result is not None and lost_contact(reason):
         return tree.result
@@ -190,3 +179,16 @@ def train_in_ranks(
     return directory.write_result(
         result_of(resolved, "failed", reason, traceback=traceback or reason, attempts=attempts)
     )
+
+
+def _hung(resolved: Resolved, where: str, stacks: str, stop: StopRequest, attempts: int) -> dict[str, Any]:
+    if stop.asked():
+        cause = signal.Signals(stop.signal or signal.SIGTERM).name
+        reason = f"stopped by {cause} and not saved: {where}; the same command goes on from the last checkpoint"
+        return result_of(resolved, "preempted", reason, traceback=stacks, attempts=attempts)
+    minutes = resolved.config.trainer.hang_minutes
+    reason = (
+        f"{where}; ended by trainer.hang_minutes={minutes:g}: raise it if a step may take so long, "
+        "and the same command goes on from the last checkpoint"
+    )
+    return result_of(resolved, "failed", reason, traceback=stacks, attempts=attempts)

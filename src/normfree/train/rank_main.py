@@ -1,5 +1,6 @@
 """The process of one rank, as :mod:`normfree.train.process_tree` starts it."""
 
+import faulthandler
 import os
 import pickle
 import sys
@@ -9,13 +10,25 @@ from multiprocessing.connection import Connection
 from typing import Any, TextIO
 
 from normfree.config import UserError
+from normfree.runs.heartbeat import watched
+from normfree.runs.orphans import end_with
 from normfree.train.lightning_noise import quieten
 from normfree.train.run import run_one, told
 from normfree.train.stopping import StopRequest
+from normfree.train.watch import STACK_SIGNAL
 
 
-def main(descriptor: int) -> int:
-    """Train what comes through the pipe with this descriptor; everything there is to say goes back through it."""
+def main(descriptor: int, beats: int, stacks: int, parent: int) -> int:
+    """Train what comes through the pipe with this descriptor; everything there is to say goes back through it.
+
+    Args:
+        beats: descriptor of the memory in which this process gives its signs of progress.
+        stacks: descriptor of the file in which it says where it stands, when it is asked to.
+        parent: process id of the process that started this one, and that it ends with.
+    """
+    end_with(parent)
+    faulthandler.register(STACK_SIGNAL, os.fdopen(stacks, "w"), all_threads=True)
+    watched(beats, int(os.environ["NORMFREE_RANK"]))
     connection = Connection(descriptor)
     resolved, overrides = pickle.loads(connection.recv_bytes())
     stop = StopRequest()
@@ -62,7 +75,7 @@ def _listen(connection: Connection, stop: StopRequest) -> None:
 
 
 if __name__ == "__main__":
-    code = main(int(sys.argv[1]))
+    code = main(*map(int, sys.argv[1:]))
     sys.stdout.flush()
     sys.stderr.flush()
     # A thread or a collective that hangs must not keep the process.

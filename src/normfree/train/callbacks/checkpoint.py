@@ -12,6 +12,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from normfree.nets.weights.seal import check_seal, write_sealed
 from normfree.runs.files import flush
+from normfree.runs.heartbeat import beat
 from normfree.runs.rows import RowFile
 from normfree.train.resume import ORIGIN, ROWS
 from normfree.train.stopping import StopRequest
@@ -36,7 +37,9 @@ class CheckpointFile(TorchCheckpointIO):
         # Written to a file directly, torch turns a full disk into a RuntimeError.
         content = io.BytesIO()
         torch.save(checkpoint | {ORIGIN: self._origin}, content)
+        beat()
         write_sealed(Path(path), content.getbuffer())
+        beat()
 
     def load_checkpoint(self, path: str | Path, *arguments: Any, **options: Any) -> dict[str, Any]:
         check_seal(Path(path))

@@ -135,7 +135,7 @@ class TrainerConfig:
     log_every: int = 10  # steps between rows of metrics.csv
     evaluate_every: int | None = None  # steps between evaluations on the validation split
     checkpoint_minutes: float = 5.0
-    hang_minutes: float = 5.0  # several devices: a run none of whose processes gets on for so long is ended
+    hang_minutes: float = 5.0  # a run that does not get on for so long is ended; half of it for an image to be read
 
 
 @dataclass

@@ -11,15 +11,19 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from normfree.runs.heartbeat import beat
+from normfree.runs.waiting import Waiting
 
 LAYOUT = 4
 """Raised when what is stored changes."""
@@ -118,5 +122,17 @@ def _write(entry: Path, made: Pixels) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = Waiting(lambda _: f"another process, which decodes the same images ({path})")
+        while not _taken(file):
+            time.sleep(0.1)
+            beat()  # The other one gets on, or is ended.
+            waiting.look({0: path}, limited=False)
         yield
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

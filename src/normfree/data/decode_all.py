@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from rich.progress import track
 from normfree.config.schema import DataConfig
 from normfree.data.cache import Images
 from normfree.data.decode import open_image, unreadable
+from normfree.data.patience import in_threads
 from normfree.data.samples import Samples
 from normfree.data.split import shuffled_places
 from normfree.data.transforms import tested_image, whole_image
@@ -37,30 +37,28 @@ def decode_all(samples: Samples, data: DataConfig, tested: int | None) -> Images
     good = np.ones(total, dtype=bool)
     left_out: list[str] = []
 
-    def work(start: int) -> None:
-        for index in range(start, min(start + _CHUNK, total)):
-            beat()
-            try:
-                prepare = tested_image if places[index] < last else whole_image
-                images[places[index]] = prepare(open_image(samples.read(index), data.channels), data)
-            except ValueError as error:
-                if data.on_error == "raise":
-                    raise unreadable(samples.where(index), error) from error
-                good[places[index]] = False
-                left_out.append(samples.where(index))
+    def work(index: int) -> None:
+        try:
+            prepare = tested_image if places[index] < last else whole_image
+            images[places[index]] = prepare(open_image(samples.read(index), data.channels), data)
+        except ValueError as error:
+            if data.on_error == "raise":
+                raise unreadable(samples.where(index), error) from error
+            good[places[index]] = False
+            left_out.append(samples.where(index))
+        beat()
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        starts = range(0, total, _CHUNK)
-        console = Console(stderr=True)
-        for _ in track(
-            pool.map(work, starts),
-            f"decoding {data.name}",
-            total=len(starts),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ):
-            pass
+    parts = [range(start, min(start + _CHUNK, total)) for start in range(0, total, _CHUNK)]
+    console = Console(stderr=True)
+    for _ in track(
+        in_threads(os.cpu_count() or 1, parts, work, samples.where),
+        f"decoding {data.name}",
+        total=len(parts),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ):
+        pass
     labels = torch.empty(total, dtype=torch.int64)
     labels[torch.from_numpy(places)] = samples.labels
     if left_out:

@@ -15,6 +15,7 @@ from normfree.config.sources.folder_listing import Part, list_folders
 from normfree.config.sources.labels import labels_of, names_of
 from normfree.config.sources.parquet_schema import image_column, open_parquet
 from normfree.config.sources.words import TRAIN
+from normfree.data.patience import read_patiently
 
 MOST_BYTES = 2**30
 """Of one encoded image: a larger file is none."""
@@ -131,7 +132,7 @@ class ParquetSamples:
         """
         with self._reading:
             if self._contents is None:
-                self._contents = [content for path in self._files for content in _contents(path)]
+                self._contents = [content for path in self._files for content in _patiently(path)]
 
     def read(self, index: int) -> bytes:
         if self._contents is None:
@@ -145,6 +146,10 @@ class ParquetSamples:
     def where(self, index: int) -> str:
         file = max(number for number, start in enumerate(self._starts) if start <= index)
         return f"{self._files[file]}, row {index - self._starts[file]}"
+
+
+def _patiently(path: Path) -> list[bytes | None]:
+    return read_patiently(lambda: _contents(path), str(path))
 
 
 def _contents(path: Path) -> list[bytes | None]:

@@ -1,16 +1,12 @@
 """Images read and augmented anew each time they are needed, whole batches at a time, in worker processes."""
 
 import os
-import re
-import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig, DataConfig
@@ -19,18 +15,15 @@ from normfree.data.crops import shift_and_flip
 from normfree.data.cut import Cut, Reading
 from normfree.data.decode import open_image, unreadable
 from normfree.data.order import SAMPLE, epoch_order, generator
+from normfree.data.patience import Reader
 from normfree.data.samples import Samples
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, cut_points, shuffled_order
 from normfree.data.transforms import normalise, statistics, tested_image, training_image
-from normfree.runs.orphans import end_with
-
-_WORKER = "DataLoader worker"
-_Loaded = tuple[Tensor, Tensor, list[int]] | str
-"""Images, labels and the places in the split that could not be read; or the error line."""
+from normfree.data.worker_loader import Loaded, from_workers
 
 
-class _Batches(Dataset[_Loaded]):
+class _Batches:
     """A split's images in batches. ``keys(number)`` gives what a batch reads, by places in ``index``.
 
     With ``augment``, training images: another image takes the place of an unreadable one that is left out, as the size
@@ -49,8 +42,14 @@ class _Batches(Dataset[_Loaded]):
         self._samples, self._index, self._data, self._keys = samples, index, data, keys
         self._seed, self._augment = seed, augment
         self._counts = sample_draws(augment) if augment is not None else {}
+        self.begins: Callable[[int | None], object] = lambda sample: None
+        self.read: Callable[[int], bytes] = samples.read
 
-    def __getitem__(self, number: int) -> _Loaded:
+    def where(self, sample: int) -> str:
+        """How a sample is called."""
+        return self._samples.where(sample)
+
+    def __getitem__(self, number: int) -> Loaded:
         reading = self._keys(number)
         epoch, places = reading.epoch, reading.places
         images, labels, numbers, bad = [], [], [], []
@@ -58,6 +57,7 @@ class _Batches(Dataset[_Loaded]):
             for offset in range(len(self._index) if self._augment is not None else 1):
                 at = (place + offset) % len(self._index)
                 sample = int(self._index[at])
+                self.begins(sample)
                 try:
                     image, own = self._load(epoch, sample)
                 except ValueError as error:
@@ -88,7 +88,7 @@ class _Batches(Dataset[_Loaded]):
 
     def _load(self, epoch: int, sample: int) -> tuple[Tensor, Tensor]:
         """uint8 image and random numbers ``[k]``; they depend on the seed, the epoch and the image alone."""
-        image = open_image(self._samples.read(sample), self._data.channels)
+        image = open_image(self.read(sample), self._data.channels)
         if self._augment is None:
             return tested_image(image, self._data), torch.empty(0)
         # A stream of its own: torch's global one takes a third of a millisecond to seed.
@@ -164,7 +164,8 @@ class WorkerSource:
             return reading._replace(places=latest[1][reading.places])
 
         batches = _Batches(samples, index, self._data, keys, self._seed, self._augment)
-        yield from self._load(batches, "train", self._share.numbers(start, stop))
+        shape = (self._micro_batch, self._data.channels, self._data.train_size, self._data.train_size)
+        yield from self._load(batches, "train", self._share.numbers(start, stop), shape)
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         samples, index = self._parts[split]
@@ -175,7 +176,8 @@ class WorkerSource:
             return Reading(0, own, own, len(own), None)
 
         batches = _Batches(samples, index, self._data, keys)
-        for batch in self._load(batches, split, range(-(-len(places) // batch_size))):
+        shape = (batch_size, self._data.channels, self._data.test_size, self._data.test_size)
+        for batch in self._load(batches, split, range(-(-len(places) // batch_size)), shape):
             if len(batch.images):
                 yield batch
 
@@ -183,20 +185,12 @@ class WorkerSource:
         mean, std = (torch.tensor(list(given)).view(1, -1, 1, 1) for given in statistics(self._data))
         return images.cpu() * std + mean
 
-    def _load(self, batches: _Batches, split: str, numbers: range) -> Iterator[Batch]:
-        workers = min(self._data.workers, os.cpu_count() or 1)
-        loader = DataLoader(
-            batches,
-            batch_size=None,
-            sampler=numbers,
-            # Else it draws from the global stream, which is the network's.
-            generator=torch.Generator(),
-            num_workers=workers,
-            multiprocessing_context="fork" if workers else None,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=partial(_start, os.getpid()),
+    def _load(self, batches: _Batches, split: str, numbers: range, shape: Sequence[int]) -> Iterator[Batch]:
+        workers = min(self._data.workers, os.cpu_count() or 1, max(1, len(numbers)))
+        made = (
+            from_workers(batches, numbers, workers, shape, self._data.classes) if workers else _here(batches, numbers)
         )
-        for loaded in _from_workers(loader):
+        for loaded in made:
             if isinstance(loaded, str):
                 raise UserError(loaded)
             images, labels, bad = loaded
@@ -207,35 +201,12 @@ class WorkerSource:
             yield Batch(images, labels)
 
 
-def _start(parent: int, worker: int) -> None:
-    end_with(parent)
-
-
-def _from_workers(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+def _here(batches: _Batches, numbers: range) -> Iterator[Loaded]:
+    """Made by this process; a thread of it reads."""
+    reader, read = Reader(), batches.read
+    batches.read = lambda sample: reader.read(lambda: read(sample), batches.where(sample))
     try:
-        yield from loader
-    except (ConnectionError, EOFError) as error:
-        # What a worker met itself arrives as "Caught ... in DataLoader worker process 0". This is the main process,
-        # which has heard of a batch and comes to fetch it from a worker that is no more.
-        if not loader.num_workers or "in DataLoader worker process" in str(error):
-            raise
-        raise RuntimeError(f"{_WORKER} (pid unknown) went away with a batch ({error})") from error
-
-
-def lost_worker(error: BaseException, data: DataConfig) -> str | None:
-    """Why a run fails whose worker process ended before it was told to, and what to do; ``None`` for other errors.
-
-    torch raises it wherever the main process happens to be, in several wordings.
-    """
-    text = str(error)
-    if not isinstance(error, RuntimeError) or not text.startswith((_WORKER, "Pin memory thread exited")):
-        return None
-    if (found := re.search("killed by signal: ([^.]+)", text)) is not None:
-        names = (number.name for number in signal.Signals if signal.strsignal(number) == found[1])
-        how = f"ended with {next(names, found[1])}"
-    else:
-        code = re.search("exit code [0-9]+", text)
-        how = f"ended with {code[0]}" if code is not None else "was killed"
-    memory = "shared memory (/dev/shm)" if "Bus error" in text else "memory"
-    fewer = max(1, data.workers // 2)
-    return f"a data worker {how}; often the machine is out of {memory}: run it again, with data.workers={fewer} if so"
+        for number in numbers:
+            yield batches[number]
+    finally:
+        reader.close()

@@ -1,7 +1,6 @@
 """Training and evaluating one run, on one device or as one rank of several."""
 
 import math
-import signal
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -76,8 +75,7 @@ class Fit:
         """The same, with the reason why an unfinished run stopped."""
         if self.status != "preempted" or self.reason:
             return self
-        cause = "the end of its parent process" if stop.signal is None else signal.Signals(stop.signal).name
-        reason = f"stopped by {cause} after step {self.steps_done}; the same command goes on from there"
+        reason = f"{stop.cause()} after step {self.steps_done}; the same command goes on from there"
         return replace(self, reason=reason)
 
 

@@ -172,6 +172,9 @@ def train_in_ranks(
     if tree.hung is not None:
         return directory.write_result(_hung(resolved, *tree.hung, stop, attempts))
     reason, traceback = tree.why_broken() if tree.broken else ("the ranks ended without a result", "")
+    if stop.asked() and "Stopped: " in reason:
+        text = f"{stop.cause()} and not saved: {reason}; the same command goes on from the last checkpoint"
+        return directory.write_result(result_of(resolved, "preempted", text, attempts=attempts))
     if tree.result is not None and lost_contact(reason):
         return tree.result
     if tree.result is not None and not lost_contact(tree.result["reason"]):
@@ -183,8 +186,7 @@ def train_in_ranks(
 
 def _hung(resolved: Resolved, where: str, stacks: str, stop: StopRequest, attempts: int) -> dict[str, Any]:
     if stop.asked():
-        cause = signal.Signals(stop.signal or signal.SIGTERM).name
-        reason = f"stopped by {cause} and not saved: {where}; the same command goes on from the last checkpoint"
+        reason = f"{stop.cause()} and not saved: {where}; the same command goes on from the last checkpoint"
         return result_of(resolved, "preempted", reason, traceback=stacks, attempts=attempts)
     minutes = resolved.config.trainer.hang_minutes
     reason = (

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
-from normfree.data.workers import lost_worker
+from normfree.data.worker_loader import lost_worker
 from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.own_code import own_files
 from normfree.runs.provenance import difference, provenance
+from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
 from normfree.train.clipped import check_clipping
 from normfree.train.fit import Fit, fit
@@ -30,6 +31,9 @@ from normfree.train.ranks import Rank, check_ranks, rank_of
 from normfree.train.stopping import StopRequest
 from normfree.train.threads import computing_threads
 from normfree.train.world import ALONE, World, connected
+
+WAIT_SHARE = 0.5
+"""Of ``trainer.hang_minutes``, that a single file may take to be read: told before ranks are ended for it."""
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -70,8 +74,9 @@ def run_one(
     check_clipping(resolved)
     stop = stop or StopRequest()
     keep_freed_memory()
+    patience = bounded(resolved.config.trainer.hang_minutes * 60 * WAIT_SHARE, stop.asked)
     if rank is not None:
-        with stop.listening(), connected(rank, resolved, device) as world:
+        with stop.listening(), patience, connected(rank, resolved, device) as world:
             return _train_as_rank(resolved, overrides, device, progress, stop, rank, world)
     directory.create()
     with directory.locked() as lock:
@@ -81,7 +86,7 @@ def run_one(
         try:
             if resolved.config.trainer.devices > 1:
                 return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
-            with stop.listening(), computing_threads(resolved, device) as threads:
+            with stop.listening(), patience, computing_threads(resolved, device) as threads:
                 return _train(resolved, overrides, device, progress, stop, ALONE, threads)
         except Damaged:
             raise
@@ -159,6 +164,8 @@ def _train(
             outcome = fit(resolved, directory, device, progress, stop, world)
     except UserError:
         raise
+    except Stopped as error:
+        outcome = Fit("preempted", f"{stop.cause()} while {error}; the same command goes on from the last checkpoint")
     except Exception as error:
         reason, text = told(error, resolved)
         world.tell_failure(reason, text)

@@ -33,6 +33,11 @@ class StopRequest:
         """0 while nothing is asked, else the signal that asked, or `NO_SIGNAL`."""
         return (self.signal or NO_SIGNAL) if self.asked() else 0
 
+    def cause(self) -> str:
+        """What asked, in words."""
+        by = "the end of its parent process" if self.signal is None else signal.Signals(self.signal).name
+        return f"stopped by {by}"
+
     def join(self, code: int) -> None:
         """Another rank was asked to stop: so is this one, by the same signal."""
         if code != NO_SIGNAL:

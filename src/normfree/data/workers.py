@@ -164,7 +164,7 @@ class WorkerSource:
             return reading._replace(places=latest[1][reading.places])
 
         batches = _Batches(samples, index, self._data, keys, self._seed, self._augment)
-        shape = (self._micro_batch, self._data.channels, self._data.train_size, self._data.train_size)
+        shape = (self._cut.micro_batch, self._data.channels, self._data.train_size, self._data.train_size)
         yield from self._load(batches, "train", self._share.numbers(start, stop), shape)
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:

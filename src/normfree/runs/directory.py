@@ -85,7 +85,7 @@ class RunDirectory:
             UserError: the directory cannot be written.
         """
         with self.writing():
-            file = (self.path / "lock").open("a+", encoding="utf-8")
+            file = (self.path / "lock").open("a+", encoding="utf-8", errors="replace")
         with file:
             self._acquire(file)
             with self.writing():

@@ -165,7 +165,7 @@ def held(directory: RunDirectory) -> bool:
     """Whether a process of this machine holds the run's lock; looking does not touch the lock."""
     lock = directory.path / "lock"
     try:
-        owner, inode = lock.read_text(encoding="utf-8").strip(), str(lock.stat().st_ino)
+        owner, inode = lock.read_text(encoding="utf-8", errors="replace").strip(), str(lock.stat().st_ino)
         held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     except OSError:
         return False

@@ -44,7 +44,7 @@ def cell(
 
 
 def status_of(cell: dict[str, Any], luck: np.random.Generator) -> str:
-    """Roughly what the unclipped and clipped networks do over the learning rate."""
+    """Roughly what the networks do over the learning rate; a slow run finishes, and has stalled."""
     scaled = cell["lr"] * (64 / cell["batch"]) ** 0.5
     if cell["model"] == "resnet20":
         return "finished"
@@ -53,8 +53,8 @@ def status_of(cell: dict[str, Any], luck: np.random.Generator) -> str:
     if cell["clip"] == "norm":
         return "diverged" if scaled > 2.5 and luck.random() < 0.6 else "finished"
     if cell["clip"] == "agc01":
-        return "stalled" if scaled < 0.3 or (scaled < 0.5 and luck.random() < 0.5) else "finished"
-    return "stalled" if scaled < 0.15 else "diverged" if scaled > 2.5 else "finished"
+        return "slow" if scaled < 0.3 or (scaled < 0.5 and luck.random() < 0.5) else "finished"
+    return "slow" if scaled < 0.15 else "diverged" if scaled > 2.5 else "finished"
 
 
 def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict[str, Any]:
@@ -65,28 +65,31 @@ def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict
     best -= 0.05 / norm_batch if norm_batch else 0.0
     accuracies = {
         "finished": best + luck.normal(0, 0.003),
-        "stalled": luck.uniform(0.42, 0.6),
+        "slow": luck.uniform(0.42, 0.6),
+        "untrained": 0.102,
         "diverged": 0.1,
     }
-    losses = {"finished": 0.52 + luck.normal(0, 0.01), "stalled": luck.uniform(1.6, 1.9)}
+    losses = {"finished": 0.52 + luck.normal(0, 0.01), "slow": luck.uniform(1.6, 1.9), "untrained": 2.301}
     accuracy, loss = accuracies.get(status), losses.get(status)
     scale = (3e-2 if normalizer == "batchnorm" else 6e-17) * luck.uniform(0.7, 1.3, 3)
     dependence = [float(f"{value:.3g}") for value in scale]
     if normalizer == "none":
         dependence[1] = 0.0
     rate = {"resnet20": 2900, "nf_resnet20": 2100, "nfnet_nano": 900}[model] * luck.uniform(0.95, 1.05)
-    done = 300 if status in ("finished", "stalled") else 140
+    done = 300 if status in ("finished", "slow", "untrained") else 140
     reasons = {"diverged": "loss is nan at step 140", "failed": "RuntimeError: out of memory"}
     trace = "Traceback (most recent call last):\n  ...\nRuntimeError: out of memory"
-    gain = None if normalizer == "batchnorm" else 0.004 if status == "stalled" else round(luck.uniform(0.1, 0.3), 3)
+    gain = None if normalizer == "batchnorm" else 0.004 if status == "slow" else round(luck.uniform(0.1, 0.3), 3)
     return {
         "schema_version": 1,
         "run_id": cell["run_id"],
         "arm_id": cell["arm"],
         "experiment": "demo",
         "seed": cell["seed"],
-        "status": status,
+        "status": "finished" if status == "slow" else status,
         "reason": reasons.get(status, ""),
+        "stalled": None if gain is None or status == "diverged" else gain < 0.05,
+        "chance": None if accuracy is None else {"split": "test", "images": 1000, "share": 0.1, "p_value": 0.5},
         "model": {"name": model, "normalizer": normalizer, "parameters": parameters, "macs": macs},
         "clip": {"name": CLIPS[cell["clip"]][0], "label": CLIPS[cell["clip"]][1]},
         "data": {
@@ -124,7 +127,7 @@ def metrics_csv(status: str, steps: int, luck: np.random.Generator) -> str:
     """A few logged steps, with blanks as training writes them."""
     lines = ["step,epoch,lr,train/loss,train/accuracy,validation/loss,validation/accuracy"]
     for step in range(10, steps + 1, 10):
-        fall = {"finished": 0.5 + 1.8 * math.exp(-step / 40), "stalled": 1.7 + 0.6 * math.exp(-step / 60)}
+        fall = {"finished": 0.5 + 1.8 * math.exp(-step / 40), "slow": 1.7 + 0.6 * math.exp(-step / 60)}
         loss = fall.get(status, 2.3 + 0.004 * step) * luck.uniform(0.97, 1.03)
         lines.append(f"{step},{step // 55},0.4,{loss:.4f},,,")
     return "\n".join(lines) + "\n"
@@ -199,8 +202,9 @@ def demo() -> tuple[list[dict[str, Any]], dict[str, str]]:
         found.append(cell("resnet20", "none", 64, 0.8, seed, 2, ["statistics"]))
     statuses = {one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"}
     statuses |= {f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)}
-    statuses |= {f"nf_resnet20-agc01-b64-lr0.2-s{seed}": "stalled" for seed in range(3)}
+    statuses |= {f"nf_resnet20-agc01-b64-lr0.2-s{seed}": "slow" for seed in range(3)}
     statuses |= {
+        "nf_resnet20-none-b64-lr0.8-s1": "untrained",
         "nf_resnet20-none-b64-lr0.8-s2": "finished",
         "nf_resnet20-agc01-b64-lr0.8-s0": "missing",
         "nf_resnet20-none-b64-lr0.2-s0": "failed",

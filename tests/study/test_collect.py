@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from normfree.config.errors import UserError
 from normfree.report.facts import limits
+from normfree.runs import TERMINAL
 from normfree.study import OUTCOMES, Collection, accounting, collect, count
 from normfree.study.arms import cell_of
 from normfree.study.experiment import parse_experiment
@@ -160,9 +161,7 @@ def test_counts_add_up_to_planned(runs: list[tuple[str, str]]) -> None:
     assert accounting(table, ["series"])["planned"].sum() == len(runs)
 
 
-cell_runs = st.lists(
-    st.tuples(st.sampled_from(("finished", "stalled", "diverged")), st.floats(0, 1)), min_size=1, max_size=6
-)
+cell_runs = st.lists(st.tuples(st.sampled_from(TERMINAL), st.floats(0, 1)), min_size=1, max_size=6)
 
 
 @given(cell_runs)

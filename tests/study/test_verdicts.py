@@ -57,8 +57,8 @@ def test_trains_more_often() -> None:
 
 
 def test_the_sentence_has_counts_interval_and_p() -> None:
-    told = verdict(OFTEN, table(a=[FINE] * 5, b=[BAD] * 3 + [("stalled", 0.5)] * 2))[1]
-    assert "A trained in 5/5; B in 0/5 (3 diverged, 2 stalled)" in told
+    told = verdict(OFTEN, table(a=[FINE] * 5, b=[BAD] * 3 + [("untrained", 0.1)] * 2))[1]
+    assert "A trained in 5/5; B in 0/5 (3 diverged, 2 untrained)" in told
     assert "95 % interval" in told
     assert "p = 0.004" in told
 

@@ -33,7 +33,7 @@ def test_every_run_is_trained_once_and_workers_end(tiny: Callable[..., Resolved]
         ended = results(pool, planned)
         workers = [worker.process for worker in pool._workers]
     assert sorted(ended) == sorted(task.run_id for task in planned)
-    assert {result["status"] for result in ended.values()} <= {"finished", "stalled"}
+    assert {result["status"] for result in ended.values()} <= {"finished", "untrained"}
     assert not any(worker.is_alive() for worker in workers)
 
 
@@ -50,7 +50,7 @@ def test_a_killed_worker_loses_its_run_alone(tiny: Callable[..., Resolved], tmp_
     assert first == RunDirectory.of(planned[0].resolved).read_result()
     assert first["status"] == "failed"
     assert "SIGKILL" in first["reason"]
-    assert all(result["status"] in ("finished", "stalled") for result in others)
+    assert all(result["status"] in ("finished", "untrained") for result in others)
 
 
 def test_a_stop_saves_the_running_runs_and_ends_every_process(tiny: Callable[..., Resolved], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT, TINY, command_line
 
 from normfree.config import Resolved, UserError
-from normfree.runs import RunDirectory, run_id
+from normfree.runs import RECORDED, RunDirectory, run_id
 from normfree.sweep.command import RunsKeys, find_experiment, read_keys
 from normfree.sweep.state import cell_states, count_states
 
@@ -29,9 +29,7 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
     runs = [tiny(f"seed={seed}") for seed in range(8)]
     folder = plan(runs)
     directories = [RunDirectory.of(run) for run in runs]
-    for directory, run, status in zip(
-        directories, runs, ("finished", "stalled", "diverged", "failed", "preempted"), strict=False
-    ):
+    for directory, run, status in zip(directories, runs, RECORDED, strict=False):
         directory.record_failure(run, "because")
         result = json.loads(directory.result.read_text(encoding="utf-8"))
         directory.write_result(
@@ -48,7 +46,7 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     states = cell_states(folder)
-    expected = ["finished", "stalled", "diverged", "failed", "preempted", "missing", "running", "planned"]
+    expected = [*RECORDED, "missing", "running", "planned"]
     assert [cell.state for cell in states] == expected
     assert "8 runs: 1 planned, 1 running, 1 finished" in count_states(states)
     holder.communicate()

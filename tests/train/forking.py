@@ -91,7 +91,7 @@ def serve() -> None:
             answers.close()  # else what it starts could keep the line open after the server has ended
             try:
                 result = run_one(resolved(*json.loads(line)), [])
-                os._exit(0 if result["status"] in ("finished", "stalled", "diverged") else 1)
+                os._exit(0 if result["status"] in ("finished", "untrained", "diverged") else 1)
             except UserError as error:
                 os.write(telling, str(error).encode())
                 os._exit(REFUSED)

@@ -97,7 +97,7 @@ def test_a_model_without_a_classifier_needs_the_whole_scope() -> None:
 
 def test_an_own_function_in_a_run(tiny: Callable[..., Resolved]) -> None:
     run = tiny("clip=custom", f"clip._target_={OWN}.halve", "clip.arguments={share: 0.25}")
-    assert run_one(run, [])["status"] in ("finished", "stalled", "diverged")
+    assert run_one(run, [])["status"] in ("finished", "untrained", "diverged")
     assert len(own_clipping.CALLS) == run.steps
     with RunDirectory.of(run).metrics.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["grad/norm_before"]]

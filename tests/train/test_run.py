@@ -59,10 +59,50 @@ def test_divergence_is_a_result(tiny: Callable[..., Resolved]) -> None:
     assert result["traceback"] is None
 
 
-def test_a_network_whose_skip_gains_stay_closed_has_stalled(tiny: Callable[..., Resolved]) -> None:
+def test_a_network_whose_skip_gains_stay_closed_has_stalled_whatever_became_of_it(
+    tiny: Callable[..., Resolved],
+) -> None:
     result = run_one(tiny("clip=agc", "lr=0.05"), [])
-    assert result["status"] == "stalled"
+    assert result["stalled"] is True
+    assert result["status"] in ("finished", "untrained")
     assert result["metrics"]["skip_gain/mean_abs"] < 0.05
+    assert run_one(tiny("model=resnet20", "clip=none", "lr=0.05"), [])["stalled"] is None
+
+
+def test_a_run_at_chance_is_untrained_and_one_a_little_better_is_finished(tiny: Callable[..., Resolved]) -> None:
+    """By the same rule for both networks, however few the steps."""
+    for model in ("resnet20", "nf_resnet20"):
+        asleep = run_one(tiny(f"model={model}", "clip=none", "lr=1e-7"), [])
+        chance = asleep["chance"]
+        assert (asleep["status"], chance["split"], chance["images"]) == ("untrained", "test", 1000)
+        assert chance["p_value"] > 0.001
+        assert "is no better than guessing the largest class" in asleep["reason"]
+    little = run_one(tiny("model=resnet20", "clip=none", "lr=0.1", "steps=40", "optimizer.warmup_steps=4"), [])
+    assert (little["status"], little["reason"]) == ("finished", "")
+    assert little["chance"]["p_value"] < 0.001
+
+
+def test_a_run_that_makes_no_progress_is_stopped_and_untrained_not_diverged(tiny: Callable[..., Resolved]) -> None:
+    options = ("model=resnet20", "clip=none", "lr=1e-7", "steps=40", "outcome.window=5")
+    stopped = run_one(tiny(*options, "outcome.patience=10"), [])
+    assert (stopped["status"], stopped["steps_done"]) == ("untrained", 15)
+    assert stopped["reason"].startswith("stopped after step 15: training loss 2.3")
+    patient = run_one(tiny(*options, "outcome.patience=null"), [])
+    assert (patient["status"], patient["steps_done"]) == ("untrained", 40)
+
+
+def test_numbers_do_not_depend_on_how_often_they_are_logged(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    """Nor does when a run is stopped, for no progress or for a number that is not finite."""
+    still = ("model=resnet20", "clip=none", "lr=1e-7", "steps=40", "outcome.window=5", "outcome.patience=10")
+    broken = ("model=nf_resnet20", "clip=none", "lr=1e5", "steps=40")
+    for name, options in (("plain", ("steps=23",)), ("still", still), ("broken", broken)):
+        results = []
+        for every in (1, 7, 10, 1000):
+            place = f"runs_dir={tmp_path / name / str(every)}"
+            result = run_one(tiny(*options, f"trainer.log_every={every}", "trainer.micro_batch=25", place), [])
+            results.append({key: value for key, value in result.items() if key not in ("time", "provenance")})
+        assert all(result == results[0] for result in results), name
+        assert results[0]["metrics"]["train/initial_loss"] is not None
 
 
 def test_an_exception_is_recorded_and_the_next_start_tries_again(
@@ -74,7 +114,7 @@ def test_an_exception_is_recorded_and_the_next_start_tries_again(
         failed = run_one(run, [])
     assert (failed["status"], failed["reason"]) == ("failed", "ZeroDivisionError: division by zero")
     assert "training_step" in failed["traceback"]
-    assert run_one(run, [])["status"] in ("finished", "stalled")
+    assert run_one(run, [])["status"] in ("finished", "untrained")
 
 
 def test_sgd_without_momentum_trains(tiny: Callable[..., Resolved]) -> None:

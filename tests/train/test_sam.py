@@ -86,7 +86,7 @@ def test_a_short_ascent_is_plain_sgd(tiny: Callable[..., Resolved]) -> None:
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_it_trains_in_every_precision_it_offers(tiny: Callable[..., Resolved], precision: str) -> None:
     result = run_one(tiny("model=nfnet_nano", "optimizer.sam_rho=0.05", f"precision={precision}"), [])
-    assert result["status"] in ("finished", "stalled")
+    assert result["status"] in ("finished", "untrained")
 
 
 def test_synchronised_batchnorm_of_several_devices_is_refused() -> None:

@@ -15,6 +15,7 @@ from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
 from normfree.runs.earlier import already_there
 from normfree.runs.other_data import refuse_other_data
+from normfree.runs.outcomes import explanation
 from normfree.train.ranks import check_cores, check_ranks, rank_of
 
 
@@ -114,7 +115,8 @@ def summary(result: dict[str, Any]) -> str:
     """One line: status, why, accuracy, time and how much of it was waiting for images."""
     metrics = result["metrics"]
     accuracy = metrics.get("test/accuracy")
-    parts = [result["status"] + (f" ({result['reason']})" if result["reason"] else "")]
+    why = "; ".join(text for text in (result["reason"], explanation(result)) if text)
+    parts = [result["status"] + (f" ({why})" if why else "")]
     if accuracy is not None:
         averaged = metrics.get("test/ema_accuracy")
         both = f" (moving average of the weights {averaged:.1%})" if averaged is not None else ""

@@ -140,14 +140,16 @@ class TrainerConfig:
 
 @dataclass
 class OutcomeConfig:
-    """When a run counts as diverged or stalled: see docs/decisions/0004-outcomes.md."""
+    """When a run counts as diverged or untrained, the same for every network: see docs/decisions/0004-outcomes.md."""
 
-    patience: int = 1000  # steps after warm-up without progress, after which a run is stopped
-    window: int = 50  # steps over which the training loss is averaged, there and at the end
-    tolerance: float = 0.005  # share of the initial loss by which the average must have fallen
-    # A finished network whose mean |skip gain| is below this has stalled: with alpha 0.2, its residual branches
-    # add less than 1 % of the shortcut's standard deviation.
-    stalled_skip_gain: float = 0.05
+    window: int = 50  # the end of a run is its last steps: so many, or a quarter of those after warm-up if fewer
+    blow_up: float = 2.0  # a loss that blew up is above so many times its start, or that of guessing if larger
+    level: float = 0.001  # of the test whether the accuracy at the end is better than guessing's
+    patience: int | None = 1000  # steps after warm-up without progress, after which a run is stopped; None: never
+    tolerance: float = 0.005  # progress is a loss below that of guessing by more than this share
+    # An explanation beside the outcome: a network whose mean |skip gain| is below this has stalled. With alpha 0.2,
+    # its residual branches add less than 1 % of the shortcut's standard deviation. None: not asked.
+    stalled_skip_gain: float | None = 0.05
 
 
 @dataclass

@@ -17,6 +17,7 @@ _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and 
 _PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
 _PROBABILITY: Check = ("probability", lambda value: 0 <= value <= 1, "must be from 0 to 1")
 _SEED: Check = ("seed", lambda value: 0 <= value < 2**32, "must be a whole number from 0 to 4294967295")
+_ABOVE_ONE: Check = ("above one", lambda value: value > 1, "must be greater than 1")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
 
 RANGES: dict[str, Check] = {
@@ -69,6 +70,8 @@ RANGES: dict[str, Check] = {
     "outcome.patience": _COUNT,
     "outcome.window": _COUNT,
     "outcome.tolerance": _SHARE,
+    "outcome.blow_up": _ABOVE_ONE,
+    "outcome.level": _PART,
     "outcome.stalled_skip_gain": _NOT_NEGATIVE,
     "logger.timeout": _POSITIVE,
 }
@@ -148,10 +151,10 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
     _check_clipping(config.clip)
-    if config.outcome.window > config.outcome.patience:
+    patience = config.outcome.patience
+    if patience is not None and config.outcome.window > patience:
         raise UserError(
-            f"outcome.window={config.outcome.window}: longer than outcome.patience={config.outcome.patience}; "
-            "set it to that or less"
+            f"outcome.window={config.outcome.window}: longer than outcome.patience={patience}; set it to that or less"
         )
     check_optimizer(config)
     _check_augmentation(config)

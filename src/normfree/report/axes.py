@@ -14,7 +14,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
-from normfree.report.style import GREY, PALE
+from normfree.report.style import GREY, MARKS, PALE
 from normfree.study import Cell
 
 NAMES = {
@@ -88,7 +88,7 @@ def failure_strip(
 ) -> None:  # fmt: skip
     """Set the y limits (percent), and beneath them a row a series that counts what did not train.
 
-    `✕3/3` are diverged of planned, `△2/3` stalled, `?1/3` without an outcome. Series that always trained have
+    `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
     no row.
     """
     rows = [name for name, cells in found.items() if any(c.counts.trained < c.counts.planned for c in cells.values())]
@@ -118,14 +118,18 @@ def failure_strip(
 def told(cell: Cell) -> str:
     """What did not train in a cell: `✕2△1/3`, or an empty string."""
     counts = cell.counts
-    parts = [f"{mark}{n}" for mark, n in (("✕", counts.diverged), ("△", counts.stalled), ("?", counts.open)) if n]
+    failed = [(MARKS[name], getattr(counts, name)) for name in MARKS] + [("?", counts.open)]
+    parts = [f"{mark}{n}" for mark, n in failed if n]
     return "".join(parts) + f"/{counts.planned}" if parts else ""
 
 
 def chance(context: Context) -> float | None:
-    """Accuracy of guessing, from the number of classes recorded; None where runs disagree or none is
-    recorded.
+    """Accuracy of guessing the largest class, as recorded, else from the number of classes; None where runs disagree
+    or none is recorded.
     """
+    shares = context.collection.table["chance.share"].dropna().unique()
+    if len(shares) == 1:
+        return float(shares[0])
     classes = context.collection.table["data.classes"].dropna().unique()
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 

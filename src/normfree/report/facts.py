@@ -8,6 +8,7 @@ import pandas as pd
 
 from normfree.report.grid import Grid, accuracy, duration, grid, number, some
 from normfree.report.tables import CELL_FACTORS, series_table, with_series
+from normfree.runs import TERMINAL
 from normfree.study import OUTCOMES, Collection, Experiment, count
 from normfree.study.arms import ACCURACY, cells
 
@@ -32,41 +33,38 @@ def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
                 *(number(run[name]) for name in varying),
                 f"{counts.trained}/{counts.planned}",
                 some(counts.diverged),
-                some(counts.stalled),
+                some(counts.untrained),
                 some(counts.open),
                 accuracy(cell),
+                some(counts.stalled),
             ]
         )
     heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
-    heads += [("diverged", True), ("stalled", True), ("no outcome", True), ("test accuracy (%)", True)]
+    heads += [("diverged", True), ("untrained", True), ("no outcome", True), ("test accuracy (%)", True)]
+    heads += [("stalled", True)]
     order = _labels(experiment, table)
     return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
 
 
 def series_grid(experiment: Experiment, collection: Collection) -> Grid:
-    """Counts and the two accuracies of each series over a panel."""
+    """Counts of each series over a panel."""
     rows = [
         [
             row["panel"],
             row["series"],
-            str(row["cells"]),
+            f"{row['cells_trained']}/{row['cells']}",
             f"{row['trained']}/{row['planned']}",
-            some(row["diverged"]),
-            some(row["stalled"]),
-            some(row["open"]),
-            _percent(row["test/accuracy/trained"]),
-            _percent(row["test/accuracy/diverged_at_chance"]),
+            *(some(row[name]) for name in ("diverged", "untrained", "open", "stalled")),
         ]
         for row in series_table(experiment, collection).to_dict("records")
     ]
-    heads = ["panel", "series", "cells", "trained", "diverged", "stalled", "no outcome"]
-    heads += ["accuracy (%) of trained", "accuracy (%) with diverged = chance"]
+    heads = ["panel", "series", "cells with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
     return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
 
 
 def failures_grid(failures: pd.DataFrame) -> Grid:
     """Planned runs and outcomes, zeros left blank."""
-    heads = [("series", False), ("planned", True), *((name, True) for name in OUTCOMES)]
+    heads = [("series", False), ("planned", True), *((name, True) for name in (*OUTCOMES, "stalled"))]
     rows = [[str(row["series"]), *(some(row[name]) for name, _ in heads[1:])] for row in failures.to_dict("records")]
     return grid(heads, rows)
 
@@ -74,7 +72,7 @@ def failures_grid(failures: pd.DataFrame) -> Grid:
 def problems_grid(experiment: Experiment, collection: Collection) -> Grid:
     """Every run that left no outcome or stopped with an error, with its reason."""
     table = with_series(experiment, collection)
-    chosen = table[~table["status"].isin(("finished", "stalled", "diverged"))].sort_values("run_id")
+    chosen = table[~table["status"].isin(TERMINAL)].sort_values("run_id")
     rows = [[str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()]
     return grid([("run", False), ("series", False), ("status", False), ("reason", False)], rows)
 
@@ -106,17 +104,18 @@ def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
 
 
 def cost_grid(experiment: Experiment, collection: Collection) -> Grid:
-    """Median time of a finished run and median throughput with their 10th and 90th percentiles."""
+    """Median time of a run that took all its steps, and median throughput with its 10th and 90th percentiles."""
     table = with_series(experiment, collection)
     rows = []
     for label in _labels(experiment, table):
-        part = table[(table["series"] == label) & table["status"].isin(("finished", "stalled"))]
+        whole = table["status"].isin(TERMINAL) & (table["steps_done"] == table["steps"])
+        part = table[(table["series"] == label) & whole]
         seconds, rate = part["time.seconds"].dropna(), part["time.images_per_second"].dropna()
         if len(rate):
             low, middle, high = rate.quantile([0.1, 0.5, 0.9])
             spread = f"{low:.0f} to {high:.0f}"
             rows.append([label, str(len(rate)), f"{seconds.median():.1f}", f"{middle:.0f}", spread])
-    heads = ["series", "runs", "seconds per run", "images per second", "10th to 90th percentile"]
+    heads = ["series", "runs with all steps", "seconds per run", "images per second", "10th to 90th percentile"]
     return grid([(name, i > 0) for i, name in enumerate(heads)], rows)
 
 
@@ -153,10 +152,7 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
         for arm, several in digests.unique().items():
             if len(several) > 1:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
-    chance = 1 / table["data.classes"]
-    odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * chance) & (table["data.classes"] > 4)]
-    if len(odd):
-        found.append(f"Recorded as finished, yet at less than twice chance: {', '.join(odd['run_id'])}.")
+    found += _left_out(experiment, table)
     measured = table[table["provenance.normfree"].notna()]
     for name in ("commit", "torch", "device"):
         values = measured[f"provenance.{name}"]
@@ -180,6 +176,34 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     return found
 
 
+def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
+    """Which cells have no mean, what stands beside the outcomes, and which finished runs are hardly better than
+    guessing.
+    """
+    found = []
+    every = cells(table, experiment.level)
+    failed = [cell for cell in every if cell.counts.untrained or cell.counts.diverged]
+    if failed:
+        counts = count(table)
+        found.append(
+            f"{len(failed)} of {len(every)} cells have no mean and no interval, as {counts.diverged} of their runs "
+            f"diverged and {counts.untrained} were untrained; no table or figure averages over the runs that are left, "
+            "and claims about accuracies there are inconclusive."
+        )
+    stalled = int(table["stalled"].isin([True]).sum())
+    if stalled:
+        done = int((table["stalled"].isin([True]) & (table["status"] == "finished")).sum())
+        found.append(
+            f"{stalled} runs stalled (skip gains that hardly opened), {done} of which finished and are counted and "
+            "averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
+        )
+    share = table["chance.share"].fillna(1 / table["data.classes"])
+    odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * share) & (table["data.classes"] > 4)]
+    if len(odd):
+        found.append(f"Finished, better than guessing but less than twice as accurate: {', '.join(odd['run_id'])}.")
+    return found
+
+
 def _labels(experiment: Experiment, table: pd.DataFrame) -> list[str]:
     declared = [one.label for one in experiment.series]
     present = set(table["series"])
@@ -192,7 +216,3 @@ def _values(column: pd.Series) -> str:
         numbers = [number(float(value)) for value in sorted(found)]
         return ", ".join(numbers) if len(numbers) < 6 else f"{numbers[0]} to {numbers[-1]} ({len(numbers)})"
     return ", ".join(sorted(str(value) for value in found))
-
-
-def _percent(share: float) -> str:
-    return "" if pd.isna(share) else f"{100 * share:.1f}"

@@ -6,8 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from normfree.report.escaping import markdown_cell
+from normfree.report.style import MARKS
 from normfree.study import Cell
+from normfree.study.arms import ACCURACY
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,22 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
 
 
 def accuracy(cell: Cell) -> str:
-    """`97.8 [97.4, 98.2]` (mean and interval within 0 and 100 %) where all seeds trained, else the trained seeds
-    themselves.
+    """`97.8 [97.4, 98.2]` (mean and interval within 0 and 100 %) where all seeds trained, else every seed with what
+    became of it: `97.4, △10.2, ✕`, the last without a measured accuracy.
     """
     if cell.interval is None:
-        return ", ".join(f"{100 * value:.1f}" for value in cell.accuracies("finished"))
+        return ", ".join(_seed(str(run["status"]), run[ACCURACY]) for _, run in cell.runs.iterrows() if _shown(run))
     low, high = (100 * min(max(bound, 0.0), 1.0) for bound in (cell.interval.low, cell.interval.high))
     interval = f" [{low:.1f}, {high:.1f}]" if cell.interval.n > 1 else ""
     return f"{100 * cell.interval.estimate:.1f}{interval}"
+
+
+def _shown(run: pd.Series) -> bool:
+    return run["status"] in MARKS or (run["status"] == "finished" and not pd.isna(run[ACCURACY]))
+
+
+def _seed(status: str, share: float) -> str:
+    return MARKS.get(status, "") + ("" if pd.isna(share) else f"{100 * share:.1f}")
 
 
 def some(count: int) -> str:

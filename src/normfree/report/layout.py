@@ -19,6 +19,7 @@ from normfree.report.style import (
     GREY,
     INK,
     ONE_COLUMN,
+    SHAPES,
     TWO_COLUMNS,
     Look,
     encode,
@@ -95,11 +96,16 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
     if "chance" in marks:
         entries.append(Line2D([], [], color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), label="chance level"))
-    if "diverged" in marks:
-        entries.append(Line2D([], [], marker="x", ms=4.2, mew=1.1, label="diverged", color=GREY, linestyle=""))
+    for name, size, width in (("diverged", 4.2, 1.1), ("untrained", 3.8, 0.8)):
+        if name in marks:
+            entries.append(
+                Line2D(
+                    [], [], label=name, color=GREY, linestyle="", marker=SHAPES[name], ms=size, mew=width, mfc="white"
+                )
+            )
     if "stalled" in marks:
         entries.append(
-            Line2D([], [], marker="^", ms=3.8, mew=0.8, mfc="white", label="stalled", color=GREY, linestyle="")
+            Line2D([], [], label="stalled (open)", color=GREY, linestyle="", marker="o", ms=3.6, mew=0.8, mfc="white")
         )
     return entries
 

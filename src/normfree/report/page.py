@@ -13,6 +13,7 @@ from markupsafe import Markup
 from normfree.report import facts
 from normfree.report.escaping import code_block, markdown_text
 from normfree.report.layout import Drawing
+from normfree.runs.outcomes import STALLED
 from normfree.study import DEFINITIONS, Collection, Experiment, Verdict, count
 
 
@@ -34,6 +35,7 @@ def pages(
         "counts": count(collection.table),
         "level": f"{100 * experiment.level:g} %",
         "definitions": DEFINITIONS,
+        "stalled": STALLED,
         "series": facts.series_grid(experiment, collection),
         "cells": facts.cells_grid(experiment, collection),
         "failures": facts.failures_grid(failures),

@@ -26,6 +26,10 @@ PALE = "#f1f1ef"
 # Okabe and Ito (2008), in an order that keeps neighbours apart in grey as well.
 PALETTE = ("#000000", "#D55E00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9", "#E69F00", "#8B6F47")
 MARKERS = ("s", "o", "D", "v", "*", "p", "P", "h")
+MARKS = {"diverged": "✕", "untrained": "△"}
+"""What stands for a run that did not train, in figures, tables and the terminal."""
+SHAPES = {"diverged": "x", "untrained": "^"}
+"""The same as matplotlib's markers."""
 _LARGER = {"*": 1.55, "P": 1.15, "p": 1.15, "h": 1.1, "D": 0.9}
 
 _SETTINGS: dict[Any, Any] = {

@@ -1,4 +1,4 @@
-"""The report's numbers as CSV: runs, cells, series over a panel, and what became of the planned runs."""
+"""The report's numbers as CSV: runs, cells, outcomes of series over a panel, and what became of the planned runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from normfree.report.escaping import csv_text
 from normfree.study import Cell, Collection, Experiment, accounting, along, cells, count, series_of
-from normfree.study.arms import ACCURACY, series_label
+from normfree.study.arms import series_label
 
 CELL_FACTORS = (
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name",
@@ -39,14 +39,15 @@ def cells_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
         run, interval, counts = cell.runs.iloc[0], cell.interval, cell.counts
         rows.append(
             {"series": run["series"], **{name: run[name] for name in CELL_FACTORS}}
-            | {"planned": counts.planned, "trained": counts.trained, "stalled": counts.stalled}
-            | {"diverged": counts.diverged, "open": counts.open}
+            | {"planned": counts.planned, "trained": counts.trained, "untrained": counts.untrained}
+            | {"diverged": counts.diverged, "open": counts.open, "stalled": counts.stalled}
             | {
                 "test/accuracy/mean": interval.estimate if interval else None,
                 "test/accuracy/low": interval.low if interval else None,
                 "test/accuracy/high": interval.high if interval else None,
                 "test/accuracy/seeds": ";".join(f"{value:g}" for value in cell.accuracies("finished")),
-                "test/accuracy/stalled_seeds": ";".join(f"{value:g}" for value in cell.accuracies("stalled")),
+                "test/accuracy/untrained_seeds": ";".join(f"{value:g}" for value in cell.accuracies("untrained")),
+                "test/accuracy/diverged_seeds": ";".join(f"{value:g}" for value in cell.accuracies("diverged")),
                 "level": experiment.level,
                 "arm_id": cell.arm_id,
             }
@@ -55,31 +56,22 @@ def cells_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
 
 
 def series_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
-    """One row a panel and series, over all its cells: counts, and accuracy twice.
+    """One row a panel and series, over all its cells: what became of its runs.
 
-    `test/accuracy/trained` is the mean over the runs that trained; `test/accuracy/diverged_at_chance` the
-    mean over all concluded runs with diverged ones at chance level, what a setting picked blindly from the
-    panel gives.
+    There is no accuracy over several cells: that of the runs that trained would be best for a series whose hardest
+    cells failed.
     """
     rows = []
     for title, one, found in conditions(experiment, collection):
         parts = [cell.runs for cell in found.values()]
         if not parts:
             continue
-        runs = pd.concat(parts)
-        counts = count(runs)
-        trained = runs.loc[runs["status"] == "finished", ACCURACY]
-        scores = runs[ACCURACY].where(runs["status"] != "diverged", 1 / runs["data.classes"])
-        concluded = scores[runs["status"].isin(("finished", "stalled", "diverged"))]
+        counts = count(pd.concat(parts))
+        whole = sum(cell.counts.trained == cell.counts.planned for cell in found.values())
         rows.append(
-            {"panel": title, "series": one, "cells": len(found), "planned": counts.planned}
-            | {
-                "trained": counts.trained,
-                "stalled": counts.stalled,
-                "diverged": counts.diverged,
-                "open": counts.open,
-            }
-            | {"test/accuracy/trained": trained.mean(), "test/accuracy/diverged_at_chance": concluded.mean()}
+            {"panel": title, "series": one, "cells": len(found), "cells_trained": whole, "planned": counts.planned}
+            | {"trained": counts.trained, "untrained": counts.untrained, "diverged": counts.diverged}
+            | {"open": counts.open, "stalled": counts.stalled}
         )
     return pd.DataFrame(rows)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from normfree.report.axes import plain
 from normfree.report.grid import accuracy, some
 from normfree.report.tables import conditions
-from normfree.study import Collection, Experiment, Verdict, count
+from normfree.study import OUTCOMES, Collection, Experiment, Verdict, count
 
 _FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
@@ -29,7 +29,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
         table.add_column("series", no_wrap=True)
         table.add_column(factors[title], justify="right", no_wrap=True)
         table.add_column("accuracy (%)", justify="right", no_wrap=True)
-        for name in ("trained", "diverged", "stalled", "open"):
+        for name in ("trained", "diverged", "untrained", "open"):
             table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
             for i, (value, cell) in enumerate(found.items()):
@@ -39,7 +39,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
                     escape(label) if i == 0 else "", "none" if value is None else plain(value),
                     accuracy(cell),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
-                    some(counts.stalled), some(counts.open),
+                    some(counts.untrained), some(counts.open),
                     style=style,
                 )  # fmt: skip
         console.print(table)
@@ -50,6 +50,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
         )
         console.print(f"    {escape(verdict.sentence)}", soft_wrap=True, style="dim")
     total = count(collection.table)
-    outcomes = [f"{n} {name}" for name, n in vars(total).items() if n and name != "planned"]
-    console.print("\n[dim]accuracy: mean \\[interval] where every seed trained, else the trained seeds[/]")
+    outcomes = [f"{getattr(total, name)} {name}" for name in OUTCOMES if getattr(total, name)]
+    legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
+    console.print(f"\n[dim]accuracy: {legend}[/]")
     console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")

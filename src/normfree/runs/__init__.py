@@ -2,13 +2,14 @@
 
 from normfree.runs.directory import BUSY, Busy, RunDirectory, truncate_metrics
 from normfree.runs.identity import arm_id, clip_label, run_id, science
+from normfree.runs.outcomes import RECORDED, TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged
-from normfree.runs.recorded import TERMINAL
 from normfree.runs.result import result_of
 
 __all__ = [
     "BUSY",
     "DAMAGED",
+    "RECORDED",
     "TERMINAL",
     "Busy",
     "Damaged",

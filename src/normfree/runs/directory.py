@@ -15,8 +15,9 @@ from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import digest_of, write_verified
 from normfree.runs.files import finite, json_text
 from normfree.runs.identity import run_id
+from normfree.runs.outcomes import TERMINAL, today
 from normfree.runs.reading import Damaged, read_json, shortened
-from normfree.runs.recorded import TERMINAL, OtherVersion, check_result, check_version
+from normfree.runs.recorded import OtherVersion, check_result, check_version
 from normfree.runs.result import result_of
 
 RECORDS = ("metrics.csv", "clip.csv")
@@ -124,7 +125,7 @@ class RunDirectory:
             ) from error
 
     def read_result(self) -> dict[str, Any] | None:
-        """The result, or ``None`` where there is none.
+        """The result, in today's words for outcomes, or ``None`` where there is none.
 
         Raises:
             Damaged: result.json, or environment.json of a run without result, cannot be used: unreadable, of another
@@ -137,7 +138,7 @@ class RunDirectory:
                 self.attempts()
                 return None
             check_result(content, self.path.name)
-            return content
+            return today(content)
 
     def finished_result(self) -> dict[str, Any] | None:
         """The result of a run that has one and is not to be started again, else ``None``.

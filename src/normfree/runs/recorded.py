@@ -4,21 +4,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from normfree.config import SCHEMA_VERSION
+from normfree.runs.outcomes import RECORDED
 from normfree.runs.reading import shortened
 
-TERMINAL = ("finished", "stalled", "diverged")
-"""Statuses of a run that has its result; ``failed`` and ``preempted`` runs are started again."""
-STATUSES = (*TERMINAL, "failed", "preempted")
+_STATUSES = (*RECORDED, "stalled")
+"""The last one in results of before outcomes were the same for every network."""
 
 _ALWAYS = ("run_id", "arm_id", "seed", "status", "model", "clip", "data", "batch", "lr", "metrics")
-_TABLES = ("model", "clip", "data", "batch", "metrics", "time", "skipped_images", "batch_dependence", "provenance")
+_TABLES = (
+    "model",
+    "clip",
+    "data",
+    "batch",
+    "metrics",
+    "time",
+    "skipped_images",
+    "batch_dependence",
+    "provenance",
+    "chance",
+)
 _TEXTS = (
     "run_id", "arm_id", "experiment", "status", "reason", "precision", "traceback",
-    "model.name", "model.normalizer", "clip.name", "clip.label", "data.name", "data.label", "data.loader",
+    "model.name", "model.normalizer", "clip.name", "clip.label", "data.name", "data.label", "data.loader", "chance.split",
     *(f"provenance.{name}" for name in ("commit", "normfree", "torch", "lightning", "python", "platform", "device")),
 )  # fmt: skip
 _LONG, _LONGEST = ("reason", "traceback"), 1000
-_NUMBERS = ("seed", "lr", "steps", "steps_done", "attempts", "provenance.threads", "provenance.cores")
+_NUMBERS = (
+    "seed", "lr", "steps", "steps_done", "attempts", "provenance.threads", "provenance.cores",
+    *(f"chance.{name}" for name in ("images", "correct", "share", "p_value")),
+)  # fmt: skip
 _NUMBERS_OF = ("batch", "metrics", "time", "skipped_images", "batch_dependence")
 _COUNTS = ("parameters", "macs", "classes", "train", "validation", "test")
 _POSITIVE = ("steps", "data.classes", *(f"batch.{name}" for name in ("global", "micro", "norm_batch", "devices")))
@@ -49,11 +63,13 @@ def check_result(content: Mapping[str, Any], run: str) -> None:
         raise ValueError(f"has no {', '.join(absent)}")
     if content["run_id"] != run:
         raise ValueError(f"belongs to run {shortened(content['run_id'])}")
-    if content["status"] not in STATUSES:
-        raise ValueError(f"status {shortened(content['status'])!r} is none of {', '.join(STATUSES)}")
+    if content["status"] not in _STATUSES:
+        raise ValueError(f"status {shortened(content['status'])!r} is none of {', '.join(RECORDED)}")
     for name in _TABLES:
         if not isinstance(content.get(name) or {}, Mapping):
             raise ValueError(f"{name} is {shortened(content[name])}, not names and values")
+    if not isinstance(content.get("stalled"), bool | None):
+        raise ValueError(f"stalled is {shortened(content['stalled'])}, not true, false or null")
     flat = dict(content)
     for name in _TABLES:
         flat |= {f"{name}.{key}": value for key, value in (content.get(name) or {}).items()}

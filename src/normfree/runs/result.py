@@ -12,13 +12,14 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
     """What was planned, with how it ended and what was measured.
 
     Args:
-        status: finished, stalled, diverged, failed or preempted.
+        status: one of `normfree.runs.RECORDED`.
         reason: in words, for every status but finished.
         measured: ``data`` (what was read), ``cost`` and ``batch`` join what is known of the images, the network and the
-            batch plan; the rest (``steps_done``, ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by
-            split, unreadable), ``lost_rows`` (what is missing from the files of rows, in words), ``traceback``,
-            ``attempts``, ``history`` (the environment of each), ``resumed`` (what differed between them, in words),
-            ``provenance``) are entries of their own.
+            batch plan; the rest (``steps_done``, ``stalled`` (by its skip gains), ``chance`` (the test behind finished
+            or untrained), ``metrics``, ``batch_dependence``, ``time``, ``skipped_images`` (by split, unreadable),
+            ``lost_rows`` (what is missing from the files of rows, in words), ``traceback``, ``attempts``, ``history``
+            (the environment of each), ``resumed`` (what differed between them, in words), ``provenance``) are entries
+            of their own.
     """
     config = resolved.config
     model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
@@ -31,6 +32,8 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "seed": config.seed,
         "status": status,
         "reason": reason,
+        "stalled": None,
+        "chance": None,
         "model": model,
         "clip": {"name": config.clip.name, "label": clip_label(resolved)},
         "data": {

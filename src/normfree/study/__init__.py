@@ -1,9 +1,10 @@
 """Collecting runs, arms, statistics, failure accounting and verdicts. Knows no torch."""
 
+from normfree.runs.outcomes import DEFINITIONS
 from normfree.study.arms import Cell, along, cell_of, cells, series_of
 from normfree.study.collect import Collection, collect
 from normfree.study.experiment import Claim, Experiment, Panel, Series, load_experiment
-from normfree.study.outcomes import DEFINITIONS, OUTCOMES, Counts, accounting, count
+from normfree.study.outcomes import OUTCOMES, Counts, accounting, count
 from normfree.study.select import select
 from normfree.study.verdicts import Verdict, judge
 

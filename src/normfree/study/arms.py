@@ -27,9 +27,10 @@ _FACTORS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm. `interval` is None unless every planned seed trained and was measured.
+    """One arm. `interval` is None unless every planned seed finished and was measured.
 
-    Cells with failed seeds are bimodal: a mean of trained and diverged runs describes none of them.
+    Cells with untrained or diverged seeds are bimodal: a mean of those that trained and those that did not describes
+    none of them, and a mean of the survivors describes a method that never fails.
     """
 
     arm_id: str

@@ -21,23 +21,24 @@ from numpy.typing import NDArray
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
 from normfree.runs.damage import damage_of
+from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedCell, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
-from normfree.study.outcomes import DEFINITIONS
 
 NUMBERS = (
     "seed", "lr", "steps", "steps_done", "attempts",
     "batch.global", "batch.micro", "batch.accumulation", "batch.devices", "batch.nodes", "batch.norm_batch",
     "model.parameters", "model.macs", "data.classes", "data.train", "data.validation", "data.test",
     "test/accuracy", "test/loss", "validation/accuracy", "validation/loss",
-    "train/initial_loss", "train/final_loss", "skip_gain/mean_abs",
+    "train/initial_loss", "train/final_loss", "skip_gain/mean_abs", "chance.images", "chance.share", "chance.p_value",
     "batch_dependence.logits_batch_vs_single", "batch_dependence.logits_train_vs_eval",
     "batch_dependence.gradient_whole_vs_accumulated",
     "time.seconds", "time.images_per_second",
 )  # fmt: skip
 WORDS = (
-    "run_id", "arm_id", "status", "reason", "model.name", "model.normalizer", "clip.name", "clip.label",
+    "run_id", "arm_id", "status", "reason", "stalled", "chance.split",
+    "model.name", "model.normalizer", "clip.name", "clip.label",
     "data.name", "data.label", "precision", "traceback",
     "provenance.commit", "provenance.dirty", "provenance.normfree", "provenance.torch",
     "provenance.lightning", "provenance.python",

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from normfree.runs import TERMINAL
+from normfree.runs import DAMAGED, RECORDED, TERMINAL
 
-ORDER = ("finished", "stalled", "diverged", "failed", "preempted", "damaged", "missing", "planned")
+ORDER = (*RECORDED, DAMAGED, "missing", "planned")
 
 
 def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str], bool]:

@@ -25,10 +25,10 @@ from normfree.sweep.sweep import plan_cells, run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""
-CONCLUDED = ("finished", "stalled", "diverged")
 _STYLES = {
     "queued": "cyan",
     "running": "bold cyan",
+    "untrained": "yellow",
     "diverged": "yellow",
     "failed": "bold red",
     "damaged": "red",
@@ -166,7 +166,7 @@ def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
 
 def show(console: Console, folder: Path, states: list[CellState], everything: bool) -> None:
     """The table of runs, the tracebacks of the failed ones and the counts."""
-    rows = [cell for cell in states if everything or cell.state not in CONCLUDED or cell.state == "diverged"]
+    rows = [cell for cell in states if everything or cell.state != "finished"]
     order = list(STATES)
     width = max((len(cell.run_id) for cell in rows), default=0)
     if rows:

@@ -11,7 +11,14 @@ from rich.table import Table
 MOST_ROWS = 8
 """Running cells that are shown with a bar of their own."""
 
-_STYLES = {"done": "bold", "running": "cyan", "diverged": "yellow", "failed": "bold red", "left": "bold"}
+_STYLES = {
+    "done": "bold",
+    "running": "cyan",
+    "untrained": "yellow",
+    "diverged": "yellow",
+    "failed": "bold red",
+    "left": "bold",
+}
 _ALWAYS = ("done", "running", "diverged", "failed", "gone", "left")
 
 

@@ -1,8 +1,10 @@
 """Accuracy and loss over a split, every image counted exactly once."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from normfree.data import Source
 from normfree.runs.heartbeat import beat
@@ -11,7 +13,26 @@ from normfree.train.world import ALONE, World
 EVALUATION_BATCH = 250
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Scores:
+    """What was counted over a split.
+
+    Attributes:
+        loss: sum of the cross entropies in nats.
+        largest_class: share of the largest class among the images, in [0, 1]: the accuracy of guessing it.
+    """
+
+    correct: int
+    images: int
+    loss: float
+    largest_class: float
+
+    def named(self, split: str, prefix: str = "") -> dict[str, float]:
+        """Top-1 accuracy in [0, 1] and mean cross entropy, by their columns in metrics.csv."""
+        accuracy, loss = self.correct / self.images, self.loss / self.images
+        return {f"{split}/{prefix}accuracy": accuracy, f"{split}/{prefix}loss": loss}
+
+
 def evaluate(
     network: nn.Module,
     source: Source,
@@ -21,10 +42,26 @@ def evaluate(
     prefix: str = "",
     world: World = ALONE,
 ) -> dict[str, float]:
-    """Top-1 accuracy in [0, 1] and mean cross entropy in nats, in the precision of the weights and in eval mode.
+    """Top-1 accuracy in [0, 1] and mean cross entropy in nats, as `measure` counts them.
 
     Args:
         prefix: before the names of the numbers: ``ema_`` gives ``test/ema_accuracy``.
+    """
+    return measure(network, source, split, device, channels_last, world).named(split, prefix)
+
+
+@torch.no_grad()
+def measure(
+    network: nn.Module,
+    source: Source,
+    split: str,
+    device: torch.device,
+    channels_last: bool = False,
+    world: World = ALONE,
+) -> Scores:
+    """Count over a split, in the precision of the weights and in eval mode.
+
+    Args:
         world: each rank evaluates its share; all get the numbers of the whole split.
     """
     training = network.training
@@ -32,10 +69,13 @@ def evaluate(
     kind = next(network.parameters()).dtype
     layout = torch.channels_last if channels_last else torch.contiguous_format
     correct, loss, count = 0.0, 0.0, 0.0
+    classes: Tensor | None = None
     for batch in source.evaluation_batches(split, EVALUATION_BATCH):
         images = batch.images.to(device, kind, memory_format=layout)
         labels = batch.labels.to(device)
         logits = network(images)
+        seen = labels.cpu().bincount(minlength=logits.shape[1])
+        classes = seen if classes is None else classes + seen
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
         count += len(labels)
@@ -44,7 +84,9 @@ def evaluate(
     if count != source.share_size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, not {source.share_size(split)}")
     skipped = sum(source.skipped().values())
-    correct, loss, count, unreadable = world.total([correct, loss, count, skipped])
+    (width,) = world.highest([0 if classes is None else len(classes)])
+    each = [0] * width if classes is None else classes.tolist()
+    correct, loss, count, unreadable, *each = world.total([correct, loss, count, skipped, *each])
     if not unreadable and count != source.size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, which has {source.size(split)}")
-    return {f"{split}/{prefix}accuracy": correct / count, f"{split}/{prefix}loss": loss / count}
+    return Scores(round(correct), round(count), loss, max(each) / count)

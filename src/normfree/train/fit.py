@@ -28,14 +28,14 @@ from normfree.train.callbacks import (
 from normfree.train.callbacks.checkpoint import CheckpointFile
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
 from normfree.train.clip_telemetry import RunTelemetry
-from normfree.train.evaluation import evaluate
+from normfree.train.evaluation import Scores, measure
 from normfree.train.hardware import plan_for
 from normfree.train.lightning_ranks import RankEnvironment, settle_strides, strategy_for
 from normfree.train.loader import RunBatches
 from normfree.train.metrics import MetricsFile, NoFile
 from normfree.train.module import Classifier
 from normfree.train.network import build_network, network_cost
-from normfree.train.outcome import stalled_reason
+from normfree.train.outcome import Chance, against_chance, has_learned, has_stalled, verdict
 from normfree.train.resume import DATA, Start, find_start
 from normfree.train.stopping import StopRequest
 from normfree.train.tracking import Tracker, open_tracker
@@ -53,13 +53,15 @@ PROBE_LIMIT_MACS = 200_000_000
 class Fit:
     """What came of training: the parts of result.json that only training knows.
 
-    ``status`` is finished, stalled, diverged, failed or preempted. ``records`` are no part of it, but the checksums of
-    the files of rows that it is kept with.
+    ``status`` is one of `normfree.runs.RECORDED`, ``chance`` the test that it may come from. ``records`` are no part of
+    it, but the checksums of the files of rows that it is kept with.
     """
 
     status: str
     reason: str = ""
     steps_done: int = 0
+    stalled: bool | None = None
+    chance: dict[str, Any] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     batch_dependence: dict[str, float] | None = None
     cost: dict[str, int] = field(default_factory=dict)
@@ -87,7 +89,10 @@ def fit(
     stop: StopRequest,
     world: World = ALONE,
 ) -> Fit:
-    """Train to the last step, to divergence or to a stop request; then evaluate. Rank 0 alone writes."""
+    """Train to the last step, to divergence, until progress is given up or to a stop request; then evaluate.
+
+    Rank 0 alone writes.
+    """
     config = resolved.config
     pl.seed_everything(config.seed, workers=True, verbose=False)
     network = build_network(resolved)
@@ -109,15 +114,21 @@ def fit(
         for text in optimizer_warnings(config):
             warnings.warn(text, stacklevel=2)
 
-    def evaluation(split: str) -> dict[str, float]:
+    def score(network: torch.nn.Module, split: str) -> Scores | None:
         if source.size(split) == 0:
-            return {}
-        layout = config.trainer.channels_last
-        scores = evaluate(module.network, source, split, module.device, layout, world=world)
-        if module.average is not None:
-            averaged = module.average.module
-            scores |= evaluate(averaged, source, split, module.device, layout, "ema_", world)
-        return scores
+            return None
+        return measure(network, source, split, module.device, config.trainer.channels_last, world)
+
+    def trained(split: str) -> Scores | None:
+        return score(module.network, split)
+
+    def averaged(split: str) -> dict[str, float]:
+        scores = None if module.average is None else score(module.average.module, split)
+        return {} if scores is None else scores.named(split, "ema_")
+
+    def evaluation(split: str) -> dict[str, float]:
+        scores = trained(split)
+        return {} if scores is None else scores.named(split) | averaged(split)
 
     with open_tracker(resolved, directory) if world.leader else nullcontext(Tracker()) as tracker:
         origin = {"run": run_id(resolved), DATA: source.digest}
@@ -140,6 +151,7 @@ def fit(
         monitor = Monitor(
             resolved, clipping, metrics, told, lambda: evaluation("validation"), lambda: batches.waited, world,
             lambda trainer: checkpoint.keep(trainer, "best.ckpt"),
+            lambda: has_learned(monitor.rule, against_chance(config.outcome, trained)),
         )  # fmt: skip
         decay = config.optimizer.ema_decay
         averaging = [MovingAverage(decay)] if decay is not None else []
@@ -165,9 +177,9 @@ def fit(
         )
         if world.leader:
             warn_of_waiting(monitor.wait_seconds, monitor.train_seconds, config.data)
-        if trainer.global_step < resolved.steps and not monitor.rule.reason:
+        if trainer.global_step < resolved.steps and not (monitor.rule.reason or monitor.rule.stopped):
             return outcome
-        outcome = _concluded(outcome, resolved, module, monitor, evaluation)
+        outcome = _concluded(outcome, resolved, module, monitor, trained, averaged)
         monitor.evaluated(trainer, outcome.metrics)
         if monitor.best is not None:
             best = {"best/step": monitor.best[0], "best/validation_accuracy": monitor.best[1]}
@@ -250,25 +262,35 @@ def _concluded(
     resolved: Resolved,
     module: Classifier,
     monitor: Monitor,
-    evaluation: Callable[[str], dict[str, float]],
+    trained: Callable[[str], Scores | None],
+    averaged: Callable[[str], dict[str, float]],
 ) -> Fit:
     """Evaluate a run that has come to its end and say what it is; see docs/decisions/0004-outcomes.md."""
-    monitor.rule.conclude()
+    rule, settings = monitor.rule, resolved.config.outcome
     gain = mean_abs_skip_gain(module)
     final: dict[str, float | None] = {
-        "train/initial_loss": monitor.rule.initial,
-        "train/final_loss": monitor.last_loss,
+        "train/initial_loss": rule.initial,
+        "train/final_loss": rule.final,
         "skip_gain/mean_abs": gain,
     }
-    reason = monitor.rule.reason
-    if all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
-        final |= evaluation("test") | evaluation("validation")
-        reason = reason or _non_finite(final)
-    else:
-        reason = reason or "weights are not finite at the end"
-    stalled = stalled_reason(resolved.config.outcome, gain)
-    status = "diverged" if reason else "stalled" if stalled else "finished"
-    return replace(outcome, status=status, reason=reason or stalled, metrics=final)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
+        return replace(
+            outcome, status="diverged", reason=rule.reason or "weights are not finite at the end", metrics=final
+        )
+    scores = {split: trained(split) for split in ("test", "validation")}
+    for split, found in scores.items():
+        final |= {} if found is None else found.named(split) | averaged(split)
+    chance: Chance | None = against_chance(settings, scores.__getitem__)
+    broken = rule.reason or _non_finite(final)
+    status, reason = ("diverged", broken) if broken else verdict(rule, chance)
+    return replace(
+        outcome,
+        status=status,
+        reason=reason,
+        stalled=None if status == "diverged" else has_stalled(settings, gain),
+        chance=None if chance is None else chance.record(),
+        metrics=final,
+    )
 
 
 def _non_finite(final: dict[str, float | None]) -> str:

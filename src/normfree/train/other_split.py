@@ -24,8 +24,8 @@ def count_anew(checkpoint: dict[str, Any], accumulation: int) -> int:
 
 
 def own_part(parts: list[dict[str, Any]], number: int, size: int, before: int, accumulation: int) -> dict[str, Any]:
-    """What rank ``number`` of ``size`` goes on with: ``rng``, ``cuda_rng`` and the ``losses`` and ``correct`` of micro
-    batches since the last row.
+    """What rank ``number`` of ``size`` goes on with: ``rng``, ``cuda_rng`` and the share of ``correct`` images in the
+    micro batches since the last row.
 
     Args:
         parts: what each rank saved.
@@ -34,7 +34,7 @@ def own_part(parts: list[dict[str, Any]], number: int, size: int, before: int, a
     own = dict(parts[number]) if number < len(parts) else {"rng": None, "cuda_rng": []}
     if len(parts) == size and before == accumulation:
         return own
-    for name in ("losses", "correct"):
-        each = torch.tensor([part[name] for part in parts], dtype=torch.float64)
-        own[name] = each.view(len(parts), -1, before).mean((0, 2)).repeat_interleave(accumulation).tolist()
+    each = torch.tensor([part["correct"] for part in parts], dtype=torch.float64)
+    steps = each.shape[1] // before
+    own["correct"] = each.view(len(parts), steps, before).mean((0, 2)).repeat_interleave(accumulation).tolist()
     return own

@@ -1,92 +1,223 @@
-"""When a run has diverged or stalled: rules on numbers, fixed before the run. See docs/decisions/0004-outcomes.md."""
+"""What a run that has come to its end is called: rules on numbers, fixed before the run and the same for every network.
+
+See docs/decisions/0004-outcomes.md.
+"""
 
 import math
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
 
 from normfree.config.schema import OutcomeConfig
+from normfree.runs.chance import p_of_guessing, tells
+from normfree.runs.outcomes import guessed
+from normfree.train.evaluation import Scores
 
-SHORT_RUN_FACTOR = 2
+IN_A_ROW = 5
+"""Steps for which a loss must stay above the bound to have blown up; a spike is over sooner."""
+_FEWEST = 3
+"""Steps of the shortest window, where a run has so many: a median of three passes over one spike."""
 
 
 @dataclass
-class DivergenceRule:
-    """Fed the training loss of every step; ``reason`` says why the run counts as diverged, once it does.
+class LossRule:
+    """Fed the training loss of every step in order; says what the losses alone can tell of a run.
 
     Attributes:
-        warmup_steps: only steps after these are judged, unless their loss is not finite.
+        steps, warmup_steps: of the whole run.
+        guessing: loss in nats of a network that gives every class the same probability.
         initial: loss of the first step.
+        reason: why the run counts as diverged: a loss that is not finite, or what `FiniteGuard` found.
+        stopped: why it was ended before its last step, else nothing.
     """
 
     settings: OutcomeConfig
+    steps: int
     warmup_steps: float
+    guessing: float
     initial: float | None = None
     reason: str = ""
+    stopped: str = ""
     _recent: deque[float] = field(default_factory=deque)
+    _above: int = 0
+    _blew_up: tuple[int, float] | None = None
+    _looked: int = 0
+
+    @property
+    def window(self) -> int:
+        """Steps at the end of the run that are judged: ``outcome.window``, or a quarter of those after warm-up."""
+        after = max(0, self.steps - math.ceil(self.warmup_steps))
+        return max(1, min(self.settings.window, after, max(_FEWEST, after // 4)))
 
     def update(self, step: int, loss: float) -> None:
         """Take the loss of optimizer step ``step`` (from 1)."""
         if self.initial is None:
             self.initial = loss
+        self._recent.append(loss)
+        if len(self._recent) > max(self.window, self.settings.patience or 0):
+            self._recent.popleft()
         if not math.isfinite(loss):
             self.reason = self.reason or f"training loss {loss} at step {step}"
             return
-        if step <= self.warmup_steps:
-            return
-        self._recent.append(loss)
-        if len(self._recent) > self.settings.patience:
-            self._recent.popleft()
-        # Both, so that neither a peak long ago nor a short relapse ends a run that trains.
-        if len(self._recent) == self.settings.patience:
-            whole, last = self.average(self.settings.patience), self.average(self.settings.window)
-            if min(whole, last) >= self._bound:
-                self.reason = self.reason or self._no_progress(whole, self.settings.patience, f"to step {step}")
+        self._above = self._above + 1 if loss > self._bound else 0
+        if self._above >= IN_A_ROW and (self._blew_up is None or loss > self._blew_up[1]):
+            self._blew_up = step, loss
 
-    def conclude(self) -> None:
-        """Judge a run that has come to its end by its last steps; too short a one only by a loss that blew up."""
-        if self.initial is None or not self._recent or self.reason:
-            return
-        window = self.settings.window
-        last = self.average(window)
-        if len(self._recent) >= window and last >= self._bound:
-            self.reason = self._no_progress(last, window, "of training")
-        elif last > SHORT_RUN_FACTOR * self.initial:
-            self.reason = (
-                f"training loss {last:.4g} at the end, above {SHORT_RUN_FACTOR} times its initial {self.initial:.4g}"
-            )
+    def looks(self, step: int) -> bool:
+        """Whether progress is judged after this step: at steps of its own, whatever is logged when."""
+        patience = self.settings.patience
+        return patience is not None and step < self.steps and step % min(self.settings.window, patience) == 0
 
-    def average(self, steps: int) -> float:
-        """Mean loss of the last ``steps`` after warm-up, or of as many as there are; NaN before there are any."""
-        last = list(self._recent)[-steps:]
+    def stuck(self, step: int) -> bool:
+        """Whether the loss has stayed at that of guessing for ``outcome.patience`` steps since warm-up or the last
+        time that this was so.
+
+        The median of all of them and that of the last ``window`` must have, so that neither a peak long ago nor a short
+        relapse ends a run that trains.
+        """
+        patience = self.settings.patience
+        assert patience is not None
+        if step - max(self.warmup_steps, self._looked) < patience:
+            return False
+        bound = (1 - self.settings.tolerance) * self.guessing
+        if min(self._typical(patience), self._typical(self.window)) < bound:
+            return False
+        self._looked = step
+        return True
+
+    def stop(self, step: int) -> None:
+        """The run is ended after this step, as a look at its accuracy found nothing either."""
+        patience = self.settings.patience
+        assert patience is not None
+        self.stopped = (
+            f"stopped after step {step}: training loss {self._typical(patience):.4g}, the median of {patience} steps, "
+            f"is not below {self.guessing:.4g}, that of guessing, by {self.settings.tolerance:.1%}"
+        )
+
+    @property
+    def ended_high(self) -> str:
+        """Why the run counts as diverged by its last steps, else nothing."""
+        last = self._typical(self.window)
+        if not last > self._bound:
+            return ""
+        return f"training loss blew up: {last:.4g}, the median of the last {self.window} steps, {self._told_bound}"
+
+    @property
+    def blew_up(self) -> str:
+        """Why it counts as diverged if it never learned: its loss blew up on the way, however it ended."""
+        if self._blew_up is None:
+            return ""
+        step, loss = self._blew_up
+        return f"training loss blew up: {loss:.4g} at step {step}, {self._told_bound}"
+
+    @property
+    def fell(self) -> bool:
+        """Whether the loss at the end is below that of guessing."""
+        return self._typical(self.window) < (1 - self.settings.tolerance) * self.guessing
+
+    @property
+    def final(self) -> float:
+        """Mean loss of the last ``window`` steps that were taken; NaN before the first."""
+        last = self._last(self.window)
         return sum(last) / len(last) if last else math.nan
+
+    def _last(self, steps: int) -> list[float]:
+        return list(self._recent)[-steps:]
+
+    def _typical(self, steps: int) -> float:
+        last = self._last(steps)
+        return median(last) if last else math.nan
 
     @property
     def _bound(self) -> float:
         assert self.initial is not None
-        return (1 - self.settings.tolerance) * self.initial
+        return self.settings.blow_up * max(self.initial, self.guessing)
 
-    def _no_progress(self, average: float, steps: int, which: str) -> str:
-        return (
-            f"training loss {average:.4g} over the last {steps} steps {which}, "
-            f"not below its initial {self.initial:.4g} by {self.settings.tolerance:.1%}"
-        )
+    @property
+    def _told_bound(self) -> str:
+        assert self.initial is not None
+        what = "its first" if self.initial > self.guessing else "that of guessing"
+        return f"above {self.settings.blow_up:g} times {what}, {max(self.initial, self.guessing):.4g}"
 
-    def state(self) -> dict[str, object]:
-        return {"initial": self.initial, "recent": list(self._recent)}
+    def state(self) -> dict[str, Any]:
+        blew_up = None if self._blew_up is None else list(self._blew_up)
+        return {
+            "initial": self.initial,
+            "recent": list(self._recent),
+            "above": self._above,
+            "blew_up": blew_up,
+            "looked": self._looked,
+        }
 
-    def restore(self, state: dict[str, object]) -> None:
-        initial, recent = state["initial"], state["recent"]
-        assert initial is None or isinstance(initial, float)
-        assert isinstance(recent, list)
-        self.initial = initial
-        self._recent = deque(recent)
+    def restore(self, state: dict[str, Any]) -> None:
+        self.initial = state["initial"]
+        self._recent = deque(state["recent"])
+        self._above, self._looked = int(state["above"]), int(state["looked"])
+        self._blew_up = None if state["blew_up"] is None else (int(state["blew_up"][0]), float(state["blew_up"][1]))
 
 
-def stalled_reason(settings: OutcomeConfig, mean_abs_skip_gain: float | None) -> str:
-    """Why a finished run counts as stalled, or nothing: its skip gains, zero at the start, never opened."""
-    if mean_abs_skip_gain is None or mean_abs_skip_gain >= settings.stalled_skip_gain:
-        return ""
-    return (
-        f"mean |skip gain| {mean_abs_skip_gain:.2g} at the end, below {settings.stalled_skip_gain:g}: "
-        "the residual branches never opened"
-    )
+@dataclass(frozen=True)
+class Chance:
+    """Whether a network does better than guessing the largest class, by the images of one split.
+
+    Attributes:
+        share: of the largest class among them: the accuracy of guessing it.
+        p_value: of the one-sided exact binomial test.
+    """
+
+    split: str
+    images: int
+    correct: int
+    share: float
+    p_value: float
+    level: float
+
+    @property
+    def beaten(self) -> bool:
+        return self.p_value <= self.level
+
+    @property
+    def reason(self) -> str:
+        return guessed(self.split, self.correct / self.images, self.images, self.share, self.p_value)
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in result.json."""
+        return {name: getattr(self, name) for name in ("split", "images", "correct", "share", "p_value")}
+
+
+def against_chance(
+    settings: OutcomeConfig, scores: Callable[[str], Scores | None], splits: Sequence[str] = ("test", "validation")
+) -> Chance | None:
+    """The test on the first split that has images enough to tell anything; ``None`` where none has."""
+    for split in splits:
+        found = scores(split)
+        if found is not None and tells(found.images, found.largest_class, settings.level):
+            p = p_of_guessing(found.correct, found.images, found.largest_class)
+            return Chance(split, found.images, found.correct, found.largest_class, p, settings.level)
+    return None
+
+
+def has_learned(rule: LossRule, chance: Chance | None) -> bool:
+    """By the test; without images to test on, by a training loss below that of guessing."""
+    return rule.fell if chance is None else chance.beaten
+
+
+def verdict(rule: LossRule, chance: Chance | None) -> tuple[str, str]:
+    """Status and reason of a run at its end whose numbers are all finite."""
+    if reason := rule.ended_high:
+        return "diverged", reason
+    if has_learned(rule, chance):
+        return "finished", ""
+    reason = chance.reason if chance is not None else f"training loss {rule.final:.4g} at the end is that of guessing"
+    if rule.blew_up:
+        return "diverged", f"{rule.blew_up}; {reason}"
+    return "untrained", "; ".join(text for text in (rule.stopped, reason) if text)
+
+
+def has_stalled(settings: OutcomeConfig, mean_abs_skip_gain: float | None) -> bool | None:
+    """Whether the skip gains, zero at the start, never opened; ``None`` for a network that has none."""
+    if mean_abs_skip_gain is None or settings.stalled_skip_gain is None:
+        return None
+    return mean_abs_skip_gain < settings.stalled_skip_gain

@@ -124,8 +124,8 @@ def _trained(run: Resolved) -> dict[str, Any]:
     # A run of a few steps may be past its last one when it is asked to stop, and finish.
     if stop.signal is not None or result["status"] == "preempted":
         raise KeyboardInterrupt
-    # After a few steps a network may well have stalled: its skip gains have hardly opened.
-    if result["status"] not in ("finished", "stalled"):
+    # After a few steps a network may well be no better than guessing.
+    if result["status"] not in ("finished", "untrained"):
         trainer = run.config.trainer
         raise UserError(
             f"model={run.config.model.name}: {trainer.devices} x {trainer.micro_batch} images {result['status']} "

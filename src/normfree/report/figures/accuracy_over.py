@@ -21,7 +21,8 @@ from normfree.report.axes import (
     x_axis,
 )
 from normfree.report.figures import Context
-from normfree.report.style import Look
+from normfree.report.style import MARKS, SHAPES, Look
+from normfree.runs import TERMINAL
 from normfree.study import Cell, along
 
 OPTIONS = ("x", "x_label")
@@ -29,10 +30,10 @@ HEIGHT = 2.5
 CAPTION = (
     "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
     "bar its {level} Student t interval, cut at the ends of the axis; lines join neighbouring means. Where any seed "
-    "did not train there is no mean: diverged runs are ✕ at chance level whatever they scored, stalled runs are open "
-    "triangles at their own accuracy, and the strip beneath counts them (✕2△1/5: two diverged and one stalled of "
-    "five planned; ?: no outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; "
-    "the others are linear."
+    "did not train there is no mean: diverged runs are ✕ and untrained runs open triangles, at their own accuracy (at "
+    "chance where weights that are not finite have none), and the strip beneath counts them (✕2△1/5: two diverged and "
+    "one untrained of five planned; ?: no outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 "
+    "and 98 % apart; the others are linear."
 )
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
@@ -41,7 +42,7 @@ _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
     seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
-    failures = ["diverged"] * any(one.diverged for one in seen) + ["stalled"] * any(one.stalled for one in seen)
+    failures = [name for name in MARKS if any(getattr(one, name) for one in seen)]
     return ("seed", "mean", *failures, *(["chance"] if failures else []))
 
 
@@ -51,7 +52,7 @@ def draw(axes: Axes, context: Context) -> None:
     where = places(found.values())
     floor = 100 * (chance(context) or 0.0)
     every = [cell for cells in found.values() for cell in cells.values()]
-    scale = Scale(logit=any(cell.counts.diverged or cell.counts.stalled for cell in every))
+    scale = Scale(logit=any(cell.counts.diverged or cell.counts.untrained for cell in every))
     axes.set_yscale("function", functions=(scale.forward, scale.inverse))
     limits = _limits(every, floor, scale)
     shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
@@ -90,9 +91,10 @@ def _series(
     for value, cell in cells.items():
         x = where.position(value) + shift
         _dots(axes, x + aside * bool(cell.interval), cell.accuracies("finished"), ".", look, 3.2)
-        _dots(axes, x, cell.accuracies("stalled"), "^", look, 3.6)
-        if cell.counts.diverged:
-            axes.plot([x], [floor], "x", color=look.colour, ms=4.2, mew=1.1, zorder=5)
+        _dots(axes, x, cell.accuracies("untrained"), SHAPES["untrained"], look, 3.6)
+        diverged = cell.accuracies("diverged")
+        unmeasured = [floor / 100] * min(1, cell.counts.diverged - len(diverged))
+        _dots(axes, x, [*diverged, *unmeasured], SHAPES["diverged"], look, 4.2)
         if cell.interval is None or value is None:
             lines.append([])
         if cell.interval is None:
@@ -124,11 +126,11 @@ def _series(
 
 def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: Look, size: float) -> None:
     if accuracies:
-        filled = marker == "."
+        filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
         axes.plot(
             [x + offset for offset in spread(len(accuracies), 0.06)],
             [100 * value for value in accuracies], marker,
-            ms=size, mec=look.colour, mew=0 if filled else 0.8, mfc=look.colour if filled else "white",
+            ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
             alpha=0.7 if filled else 1.0, zorder=4,
         )  # fmt: skip
 
@@ -137,7 +139,7 @@ def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, f
     """What the y axis must show, in percent: every run. A linear one also shows intervals, as far as they leave the
     runs a third of its height; those of few seeds may be cut at its ends.
     """
-    seen = [100 * value for cell in cells for value in cell.accuracies("finished", "stalled")]
+    seen = [100 * value for cell in cells for value in cell.accuracies(*TERMINAL)]
     if not seen:
         return 0.0, 100.0
     if scale.logit:

@@ -7,39 +7,39 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from normfree.report.axes import places, plain, spread, x_axis
 from normfree.report.figures import Context
-from normfree.study import along
+from normfree.report.style import SHAPES
+from normfree.study import Cell, along
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
 CAPTION = (
-    "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts "
-    "at 0. "
-    "Filled marks trained, open triangles stalled; diverged runs are left out."
+    "Each mark is one run: the mean of |skip gain| over its residual blocks after the last step; it starts at 0. Open "
+    "marks are stalled runs, whose gains hardly opened; triangles were untrained. A run can have stalled and be "
+    "trained all the same, through its shortcuts. Diverged runs are left out."
 )
 _COLUMN = "skip_gain/mean_abs"
 
 
-def marks(_: Context) -> tuple[str, ...]:
-    """What the legend must explain beside the series."""
-    return ("seed", "stalled")
+def marks(context: Context) -> tuple[str, ...]:
+    """What the legend must explain beside the series: stalled and untrained runs where there are any."""
+    seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
+    return ("seed", *(name for name in ("untrained", "stalled") if any(getattr(one, name) for one in seen)))
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one mark a run."""
-    found = {
-        one.name: along(context.collection.table, context.panel, one, context.required("x")) for one in context.series
-    }
+    found = _found(context)
     where = places(found.values())
     for index, (name, cells) in enumerate(found.items()):
         look = context.looks[name]
         for value, cell in cells.items():
-            runs = cell.runs[cell.runs["status"].isin(("finished", "stalled")) & (cell.runs[_COLUMN] > 0)]
+            runs = cell.runs[cell.runs["status"].isin(("finished", "untrained")) & (cell.runs[_COLUMN] > 0)]
             centre = where.position(value) + where.dodge(index, len(found))
             for offset, (_, run) in zip(spread(len(runs), 0.1), runs.iterrows(), strict=True):
-                stalled = run["status"] == "stalled"
+                untrained, stalled = run["status"] == "untrained", run["stalled"] is True
                 axes.plot(
-                    [centre + offset], [run[_COLUMN]], "^" if stalled else look.marker,
-                    ms=3.6 if stalled else look.size(3.6), mew=0.8 if stalled else 0,
+                    [centre + offset], [run[_COLUMN]], SHAPES["untrained"] if untrained else look.marker,
+                    ms=look.size(3.6), mew=0.8 if stalled else 0,
                     mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
                 )  # fmt: skip
     axes.set_yscale("log")
@@ -47,3 +47,8 @@ def draw(axes: Axes, context: Context) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axes.set_ylabel("mean |skip gain|")
     x_axis(axes, where, context)
+
+
+def _found(context: Context) -> dict[str, dict[float | None, Cell]]:
+    table, x = context.collection.table, context.required("x")
+    return {one.name: along(table, context.panel, one, x) for one in context.series}

@@ -17,7 +17,7 @@ HEIGHT = 2.2
 CAPTION = (
     "Runs that trained, of those planned; the darker, the more. Beneath the count, what became of the "
     "others: ✕ diverged, "
-    "△ stalled, ? no outcome yet."
+    "△ untrained, ? no outcome yet."
 )
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)
 

@@ -86,7 +86,7 @@ def number(claim: Claim, key: str, default: float | None) -> float:
 
 def told_counts(counts: Counts) -> str:
     """`4/6 (2 diverged)`."""
-    failures = [f"{n} {name}" for name, n in (("diverged", counts.diverged), ("stalled", counts.stalled)) if n]
+    failures = [f"{n} {name}" for name, n in (("diverged", counts.diverged), ("untrained", counts.untrained)) if n]
     return f"{counts.trained}/{counts.planned}" + (f" ({', '.join(failures)})" if failures else "")
 
 

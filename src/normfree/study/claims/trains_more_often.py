@@ -16,7 +16,7 @@ OPTIONS = ("minimum_difference", "minimum_runs")
 
 
 def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence:
-    """Evidence from how many runs trained; diverged and stalled runs both count as not trained."""
+    """Evidence from how many runs trained: finished ones did, untrained and diverged ones did not."""
     margin = number(claim, "minimum_difference", 0.0)
     fewest = int(number(claim, "minimum_runs", experiment.minimum_seeds))
     rule = (

@@ -1,9 +1,9 @@
-"""What a run writes down while it trains, and the stop when it has diverged."""
+"""What a run writes down while it trains, and its stop when it has diverged or makes no progress."""
 
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -15,9 +15,10 @@ from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
 from normfree.train.other_split import count_anew, own_part
-from normfree.train.outcome import DivergenceRule
+from normfree.train.outcome import LossRule
 from normfree.train.world import ALONE, World
 
+T = TypeVar("T")
 Progress = Callable[[dict[str, float]], None]
 Evaluation = Callable[[], dict[str, float]]
 
@@ -28,7 +29,8 @@ _APART = 0x9E3779B97F4A7C15
 class Monitor(pl.Callback):
     """Writes a row of metrics every ``trainer.log_every`` steps and watches the loss of every step.
 
-    Losses stay on the device between rows, so that watching them costs no synchronisation.
+    Losses stay on the device between rows, so that watching them costs no synchronisation. What is judged of them, and
+    when, does not depend on the rows.
 
     Args:
         clipping: the callback whose statistics are recorded; it must come before this one.
@@ -37,6 +39,7 @@ class Monitor(pl.Callback):
         waited: seconds that training has waited for data so far.
         world: rows have the means over its ranks.
         keep_best: called on all ranks when an evaluation is better than those before it.
+        has_learned: asked on all ranks when the loss makes no progress: whether the network beats chance all the same.
 
     Attributes:
         train_seconds, steps_timed: time between the start and the last row without evaluations, and its steps.
@@ -55,6 +58,7 @@ class Monitor(pl.Callback):
         waited: Callable[[], float] = lambda: 0.0,
         world: World = ALONE,
         keep_best: Callable[[pl.Trainer], None] = lambda trainer: None,
+        has_learned: Callable[[], bool] = lambda: False,
     ) -> None:
         self._resolved = resolved
         self._clipping = clipping
@@ -63,37 +67,42 @@ class Monitor(pl.Callback):
         self._evaluation = evaluation
         self._waited = waited
         self._world = world
-        self.rule = DivergenceRule(resolved.config.outcome, resolved.warmup_steps)
+        guessing = math.log(resolved.config.data.classes)
+        self.rule = LossRule(resolved.config.outcome, resolved.steps, resolved.warmup_steps, guessing)
         self.train_seconds = 0.0
         self.steps_timed = 0
         self.wait_seconds = 0.0
-        self.last_loss: float | None = None
         self.best: tuple[int, float] | None = None
         self._keep_best = keep_best
-        self._losses: list[Tensor] = []
-        self._correct: list[Tensor] = []
+        self._has_learned = has_learned
+        self._unread: list[tuple[Tensor, Tensor]] = []
+        self._steps_read = 0
+        self._row_losses: list[float] = []
+        self._row_correct: list[float] = []
         self._last_row = False
         self._lr = 0.0
         self._rng: Tensor | None = None
         self._accumulation = (1, 1)
+        self._now = 1
         self._cuda_rng: list[Tensor] = []
         self._clock = 0.0
 
     def state_dict(self) -> dict[str, Any]:
+        self._read()
         own = {
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "losses": [float(loss) for loss in self._losses],
-            "correct": [float(correct) for correct in self._correct],
+            "correct": self._row_correct,
         }
-        state: dict[str, Any] = {"rule": self.rule.state(), "last_loss": self.last_loss}
+        state = {"rule": self.rule.state(), "steps_read": self._steps_read, "row_losses": self._row_losses}
         if self.best is not None:
             state["best"] = list(self.best)
         return state | (own if self._world.size == 1 else {"ranks": self._world.gather(own)})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rule.restore(state_dict["rule"])
-        self.last_loss = state_dict["last_loss"]
+        self._steps_read = int(state_dict["steps_read"])
+        self._row_losses = list(state_dict["row_losses"])
         if "best" in state_dict:
             step, accuracy = state_dict["best"]
             self.best = int(step), float(accuracy)
@@ -101,8 +110,7 @@ class Monitor(pl.Callback):
         own = own_part(parts, self._world.number, self._world.size, *self._accumulation)
         self._rng = own["rng"]
         self._cuda_rng = own["cuda_rng"]
-        self._losses = [torch.tensor(loss, dtype=torch.float64) for loss in own["losses"]]
-        self._correct = [torch.tensor(correct) for correct in own["correct"]]
+        self._row_correct = list(own["correct"])
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -118,6 +126,7 @@ class Monitor(pl.Callback):
         elif self._world.number > 0:
             # Rank 0 draws what one process would; the others' dropout and stochastic depth are streams of their own.
             torch.manual_seed((self._resolved.config.seed + self._world.number * _APART) % 2**63)
+        self._now = trainer.accumulate_grad_batches
         self._clock = time.perf_counter()
 
     def on_before_optimizer_step(
@@ -132,10 +141,29 @@ class Monitor(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
-        self._losses.append(pl_module.last_loss)
-        self._correct.append(pl_module.last_correct)
-        if len(self._losses) % trainer.accumulate_grad_batches == 0 and self._row_due(trainer.global_step):
+        self._unread.append((pl_module.last_loss, pl_module.last_correct))
+        if len(self._unread) % trainer.accumulate_grad_batches:
+            return
+        step = trainer.global_step
+        self._look(trainer, step)
+        if self._row_due(step):
             self._write_row(trainer, pl_module)
+
+    def _look(self, trainer: pl.Trainer, step: int) -> None:
+        """Stop after a step that showed a loss at that of guessing for long, where the accuracy is no better."""
+        if not self.rule.looks(step) or self._last_row:
+            return
+        self._read()
+        if self.rule.stuck(step) and not self._without_clock(self._has_learned):
+            self.rule.stop(step)
+            self._last_row = True
+
+    def _without_clock(self, call: Callable[[], T]) -> T:
+        """What is not training does not count as its time."""
+        began = time.perf_counter()
+        answer = call()
+        self._clock += time.perf_counter() - began
+        return answer
 
     def _row_due(self, step: int) -> bool:
         trainer = self._resolved.config.trainer
@@ -144,27 +172,21 @@ class Monitor(pl.Callback):
         return due or self._last_row
 
     def _write_row(self, trainer: pl.Trainer, module: Classifier) -> None:
-        accumulation = trainer.accumulate_grad_batches
-        device = module.device
-        micro_losses = torch.stack([loss.to(device, torch.float64) for loss in self._losses])
-        losses = self._world.mean(micro_losses.view(-1, accumulation).mean(1).tolist())
-        (accuracy,) = self._world.mean([float(torch.stack([x.to(device) for x in self._correct]).mean())])
-        self._losses.clear()
-        self._correct.clear()
+        self._read()
+        losses, correct = self._row_losses, self._row_correct
+        self._row_losses, self._row_correct = [], []
+        (accuracy,) = self._world.mean([sum(correct) / len(correct)])
         step = trainer.global_step
-        for number, loss in enumerate(losses, step - len(losses) + 1):
-            self.rule.update(number, loss)
         seconds = time.perf_counter() - self._clock
         self.train_seconds += seconds
         self.wait_seconds = self._waited()
         self.steps_timed += len(losses)
-        self.last_loss = sum(losses) / len(losses)
         batch = self._resolved.config.batch
         row = {
             "step": step,
             "epoch": step / self._resolved.steps_per_epoch,
             "lr": self._lr,
-            "train/loss": self.last_loss,
+            "train/loss": sum(losses) / len(losses),
             "train/accuracy": accuracy,
             "images_per_second": batch * len(losses) / max(seconds, 1e-9),
             **self._gradient_columns(),
@@ -177,9 +199,23 @@ class Monitor(pl.Callback):
             self.evaluated(trainer, scores)
         self._metrics.write(row)
         self._progress({key: value for key, value in row.items() if value is not None})
-        if self.rule.reason:
+        if self.rule.reason or self.rule.stopped:
             trainer.should_stop = True
         self._clock = time.perf_counter()
+
+    def _read(self) -> None:
+        """Take the losses of the steps since the last time from the device, and show them to the rule."""
+        if not self._unread:
+            return
+        unread, self._unread = self._unread, []
+        micro_losses = torch.stack([loss for loss, _ in unread]).double().tolist()
+        self._row_correct += torch.stack([correct for _, correct in unread]).double().tolist()
+        groups = range(0, len(unread), self._now)
+        losses = self._world.mean([sum(micro_losses[i : i + self._now]) / self._now for i in groups])
+        for loss in losses:
+            self._steps_read += 1
+            self.rule.update(self._steps_read, loss)
+        self._row_losses += losses
 
     def evaluated(self, trainer: pl.Trainer, scores: Mapping[str, float | None]) -> None:
         """Keep the weights as they are now if these are the best scores so far."""

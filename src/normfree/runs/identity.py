@@ -8,6 +8,7 @@ from typing import Any
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.effect import acting
 from normfree.config.sources import named
+from normfree.config.schema import OutcomeConfig
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 
@@ -21,6 +22,7 @@ _DATA_IRRELEVANT = (
 _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
+_LATER_OUTCOME_OPTIONS = "blow_up", "level"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 _LONGEST = 120
@@ -46,6 +48,9 @@ def science(resolved: Resolved) -> dict[str, Any]:
         for key in keys:
             if not content[group][key]:
                 del content[group][key]
+    for key in _LATER_OUTCOME_OPTIONS:
+        if content["outcome"][key] == getattr(OutcomeConfig, key):
+            del content["outcome"][key]
     # Samples drawn by another loader, or without the unreadable ones, are others.
     for key, usual in (("loader", "auto"), ("on_error", "raise")):
         if content["data"][key] == usual:

@@ -45,8 +45,11 @@ def today(result: dict[str, Any]) -> dict[str, Any]:
     images, classes = _number(result, "data", "test"), _number(result, "data", "classes")
     if None in (accuracy, images, classes):
         return result if status == "finished" else result | {"status": "finished", "reason": "", "stalled": stalled}
-    reason = _at_chance(accuracy or 0.0, images or 0.0, classes or 0.0)
-    return result | {"status": "untrained" if reason else "finished", "reason": reason, "stalled": stalled}
+    guessing = _at_chance(accuracy or 0.0, images or 0.0, classes or 0.0)
+    done = result.get("steps_done")
+    stopped = f"stopped after step {done}" if done is not None and done != result.get("steps") else ""
+    reason = "; ".join(text for text in (stopped, guessing) if text)
+    return result | {"status": "untrained" if guessing else "finished", "reason": reason, "stalled": stalled}
 
 
 def _at_chance(accuracy: float, images: float, classes: float) -> str:

@@ -25,7 +25,8 @@ _TABLES = (
 )
 _TEXTS = (
     "run_id", "arm_id", "experiment", "status", "reason", "precision", "traceback",
-    "model.name", "model.normalizer", "clip.name", "clip.label", "data.name", "data.label", "data.loader", "chance.split",
+    "model.name", "model.normalizer", "clip.name", "clip.label", "data.name", "data.label", "data.loader",
+    "chance.split",
     *(f"provenance.{name}" for name in ("commit", "normfree", "torch", "lightning", "python", "platform", "device")),
 )  # fmt: skip
 _LONG, _LONGEST = ("reason", "traceback"), 1000

@@ -7,8 +7,8 @@ from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.effect import acting
-from normfree.config.sources import named
 from normfree.config.schema import OutcomeConfig
+from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 

@@ -9,8 +9,9 @@ import yaml
 from normfree.config.yaml_file import parse_yaml
 from normfree.runs.checksums import write_verified
 from normfree.runs.directory import RunDirectory
+from normfree.runs.outcomes import TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged, read_text
-from normfree.runs.recorded import TERMINAL, OtherVersion
+from normfree.runs.recorded import OtherVersion
 from normfree.runs.tables import check_clip_record, check_metrics
 
 

@@ -119,7 +119,8 @@ def test_a_run_goes_on_with_its_batch_cut_otherwise(tiny: Callable[..., Resolved
     stopped = run_one(tiny(*common, "trainer.micro_batch=24"), [], stop=StopAfter(3))
     on_two = ("trainer=ddp_cpu", "trainer.micro_batch=8")
     run = tiny(*common, *on_two)
-    resumed = run_one(run, [])
+    with pytest.warns(UserWarning, match=r"resumed under other ranks \(1, then 2\)"):
+        resumed = run_one(run, [])
     assert (stopped["run_id"], stopped["steps_done"]) == (resumed["run_id"], 3)
     assert (resumed["attempts"], resumed["batch"]["accumulation"]) == (2, 3)
     assert furthest(weights(run), weights(whole)) < 1e-10

@@ -108,3 +108,11 @@ def test_json_that_no_run_writes(tmp_path: Path, text: str, reason: str) -> None
         read_json(path)
     assert str(path) in str(told.value)
     assert len(str(told.value)) < 500 + len(str(path))
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_start(run: RunDirectory) -> None:
+    (run.path / ".result.json.4711").write_text("{", encoding="utf-8")
+    (run.path / ".notes").write_text("mine", encoding="utf-8")
+    with run.locked():
+        left = {path.name for path in run.path.iterdir() if path.name.startswith(".")}
+    assert left == {".notes", ".reserve"}

@@ -10,7 +10,10 @@ from normfree.config.errors import UserError
 from normfree.report.layout import draw_all
 from normfree.report.page import pages
 from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
+from normfree.runs.files import remove_unfinished
 from normfree.study import Collection, Experiment, Verdict
+
+_LEFT_SECONDS = 3600
 
 
 def render(experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
@@ -32,6 +35,8 @@ def render(experiment: Experiment, collection: Collection, verdicts: Sequence[Ve
 def write(files: Mapping[str, bytes], directory: Path) -> None:
     """Write every file beside its target and rename it over it, so that a reader never sees half of one.
 
+    What a writer that was killed an hour ago has left is removed.
+
     Raises:
         UserError: where the directory cannot be written.
     """
@@ -51,6 +56,8 @@ def write(files: Mapping[str, bytes], directory: Path) -> None:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+    for folder in {(directory / name).parent for name in files}:
+        remove_unfinished(folder, _LEFT_SECONDS)
 
 
 def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:

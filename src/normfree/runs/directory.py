@@ -13,7 +13,7 @@ import yaml
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import digest_of, write_verified
-from normfree.runs.files import finite, json_text
+from normfree.runs.files import finite, json_text, remove_unfinished
 from normfree.runs.identity import run_id
 from normfree.runs.outcomes import TERMINAL, today
 from normfree.runs.reading import Damaged, read_json, shortened
@@ -95,6 +95,7 @@ class RunDirectory:
                 file.write(str(os.getpid()))
                 file.flush()
                 self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
+                remove_unfinished(self.path)
             yield file.fileno()
 
     def _acquire(self, file: TextIO) -> None:

@@ -3,8 +3,13 @@
 import json
 import math
 import os
+import re
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_UNFINISHED = re.compile(r"\..+\.\d+")
 
 
 def write_text_atomic(path: Path, text: str, durable: bool = True) -> None:
@@ -19,6 +24,19 @@ def write_text_atomic(path: Path, text: str, durable: bool = True) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what writers that were killed have left; for the only process that writes into the folder now.
+
+    Args:
+        seconds: how old it must be, where others may write.
+    """
+    before = time.time() - seconds
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            if _UNFINISHED.fullmatch(path.name) and path.stat().st_mtime <= before:
+                path.unlink()
 
 
 def flush(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 
 from normfree.config import SCHEMA_VERSION
 from normfree.config.names import fault_of
-from normfree.runs.files import write_json_atomic
+from normfree.runs.files import remove_unfinished, write_json_atomic
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import check_version
 
@@ -129,6 +129,7 @@ def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        remove_unfinished(folder)
         yield
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from normfree.config import UserError
-from normfree.runs import TERMINAL, RunDirectory
+from normfree.runs import TERMINAL, Busy, Damaged, RunDirectory
 from normfree.slurm.queue import job_state
 
 END_SECONDS = 120
@@ -47,7 +47,7 @@ def run_cell(file: str, max_requeues: int) -> None:
             result = run_one(resolved, overrides, RunLine(resolved.steps, sys.stdout).show, stop)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
-            if leader:
+            if leader and not isinstance(error, Busy | Damaged):
                 RunDirectory.of(resolved).record_failure(resolved, str(error))
             sys.exit(1)
         print(result["status"], result["reason"], flush=True)

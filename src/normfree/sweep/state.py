@@ -1,7 +1,9 @@
 """Where every planned run is: from the run directories, their locks and SLURM's queue."""
 
+import re
 from collections import Counter
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from normfree.config.yaml_file import parse_yaml
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
 from normfree.runs.damage import damage_of
 from normfree.runs.plan import Plan, read_plan
-from normfree.runs.reading import read_text
+from normfree.runs.reading import read_text, shortened
 from normfree.runs.tables import last_step
 from normfree.slurm.queue import Job, fate, live_jobs
 from normfree.slurm.submission import Submission, latest, read_cell
@@ -139,13 +141,21 @@ def _ended(submission: Submission, run: str) -> str:
     return f"job {job} ended" + (f" as {state}" if state else "")
 
 
+_ERROR = re.compile(r"(error: |([\w.]+\.)?\w*(Error|Exception|Interrupt)\b)")
+_OF_SLURM = ("submitit", "srun:", "slurmstepd:")
+
+
 def _last_words(submission: Submission, run: str) -> str:
+    """What a job said of an error before it ended, or else the last that it said; SLURM's own words are the last."""
+    said = []
     for log in submission.logs(run):
-        if log.suffix == ".err" and (lines := log.read_text("utf-8", errors="replace").split("\n")):
-            said = [line.strip() for line in lines if line.strip() and not line.startswith("submitit")]
-            if said:
-                return f": {said[-1]}"
-    return ""
+        if log.suffix == ".err":
+            with suppress(OSError):
+                lines = log.read_text("utf-8", errors="replace").split("\n")
+                said += [line.strip() for line in lines if line.strip() and not line.startswith("submitit")]
+    own = [line for line in said if not line.startswith(_OF_SLURM)]
+    chosen = [line for line in own if _ERROR.match(line)] or own or said
+    return f": {shortened(chosen[-1], 300)}" if chosen else ""
 
 
 def logged_share(directory: RunDirectory, submission: Submission | None = None) -> float | None:

@@ -202,16 +202,24 @@ def connected(rank: Rank, resolved: Resolved, device: torch.device) -> Iterator[
     """Meet the other ranks and make sure that all of them have the same configuration.
 
     Raises:
-        UserError: ranks that have another one, by number and first key.
+        UserError: the port where they meet is taken, or ranks have another configuration, by number and first key.
     """
-    store = TCPStore(
-        rank.address,
-        rank.port,
-        rank.world_size if rank.slurm else None,
-        is_master=rank.slurm and rank.number == 0,
-        timeout=timedelta(seconds=MEETING_SECONDS),
-        wait_for_workers=False,
-    )
+    try:
+        store = TCPStore(
+            rank.address,
+            rank.port,
+            rank.world_size if rank.slurm else None,
+            is_master=rank.slurm and rank.number == 0,
+            timeout=timedelta(seconds=MEETING_SECONDS),
+            wait_for_workers=False,
+        )
+    except RuntimeError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        raise UserError(
+            f"MASTER_PORT={rank.port}: another program on {rank.address} has this port, where the ranks would "
+            "meet; start the run again, or set MASTER_PORT to a free one"
+        ) from error
     if device.type == "cuda":
         torch.cuda.set_device(device)
     world = Ranks(rank, device, store)

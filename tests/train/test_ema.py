@@ -17,7 +17,7 @@ from normfree.nets.convert import main
 from normfree.nets.weights import read_weights
 from normfree.optim import ema_decay
 from normfree.runs import RunDirectory
-from normfree.train.fit import evaluate
+from normfree.train.evaluation import evaluate
 from normfree.train.metrics import COLUMNS, MetricsFile
 from normfree.train.module import Classifier
 from normfree.train.network import build_network

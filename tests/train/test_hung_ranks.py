@@ -1,5 +1,6 @@
 """A rank that hangs ends the run in the time that is stated, and the result says which and where it stood."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import psutil
 import pytest
 from tests.conftest import ROOT, TINY
 from tests.train.killed import until
-from tests.train.test_ranks import RANKS, ranks
+from tests.train.test_ranks import RANKS, free_port, ranks, slurm_task
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
@@ -97,6 +98,33 @@ def test_nothing_is_left_of_a_run_with_a_stopped_rank(tmp_path: Path, how: str) 
         assert time.monotonic() - began < 10
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
+
+
+@pytest.mark.parametrize("how", ["deadlock", "stopped"])
+def test_a_hung_task_of_slurm_ends_the_run(tmp_path: Path, how: str) -> None:
+    """It has no parent that looks after it: the first of the tasks does, by signs in the store."""
+    clip = ("clip=custom", "clip._target_=tests.train.own_clipping.hangs_on", "clip.arguments={rank:1,where:clipping}")
+    port, hangs = free_port(), (*HANGS, f"runs_dir={tmp_path}", *(clip if how == "deadlock" else ()))
+    tasks = [slurm_task(number, port, *hangs) for number in range(2)]
+    try:
+        if how == "stopped":
+            until(lambda: any(path.read_text("utf-8").count("\n") > 1 for path in tmp_path.rglob("metrics.csv")))
+            psutil.Process(tasks[1].pid).suspend()
+        _, told = tasks[0].communicate(timeout=60)
+        assert tasks[0].returncode == 1, told
+        if how == "deadlock":
+            tasks[1].communicate(timeout=30)
+            assert tasks[1].returncode == 1
+    finally:
+        for task in tasks:
+            task.kill()
+            task.communicate()
+    (path,) = tmp_path.rglob("result.json")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result["status"] == "failed"
+    where = "rank 1 is at own_clipping.py:" if how == "deadlock" else "rank 1 gives no sign: it is stopped, or cut off"
+    assert f" s: {where}" in result["reason"]
+    assert "rank 0" not in result["reason"]
 
 
 def test_long_work_with_signs_of_progress_is_no_hang(tiny: Callable[..., Resolved]) -> None:

@@ -20,11 +20,8 @@ from normfree.runs import RunDirectory, result_of
 from normfree.runs.heartbeat import Heartbeats
 from normfree.train.rank_process import END_SECONDS, RankProcess
 from normfree.train.stopping import StopRequest
-from normfree.train.watch import Silence, culprits, standing
+from normfree.train.watch import START_SECONDS, Silence, culprits, standing
 from normfree.train.world import lost_contact
-
-START_SECONDS = 300.0
-"""What ``trainer.hang_minutes`` is at least until each rank has trained on a micro batch, for what starts slowly."""
 
 LEAVE_SECONDS = 30.0
 """How long ranks may go on after one has ended as it should, and without a sign of progress after a request to stop."""

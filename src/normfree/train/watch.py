@@ -14,9 +14,12 @@ from normfree.runs.heartbeat import Heartbeats
 STACK_SIGNAL = signal.SIGQUIT
 """A rank that gets it writes down where each of its threads is."""
 
+START_SECONDS = 300.0
+"""What ``trainer.hang_minutes`` is at least until each rank has trained on a micro batch, for what starts slowly."""
+
 _LONGEST_LOOK = 1.0
 _STACK_SECONDS = 2.0
-_COLLECTIVES = "distributed_c10d.py"
+COLLECTIVES = "distributed_c10d.py"
 """Who is in there waits for the other ranks."""
 
 _STOPPED = {"T": "stopped (SIGSTOP)", "t": "stopped by a debugger", "D": "waiting for a disk or a network file system"}
@@ -102,7 +105,7 @@ def culprits(found: Sequence[Standing], counts: Sequence[tuple[int, int]]) -> li
         return stopped
     least = min(counts[one.number][1] for one in found)
     last = [one for one in found if counts[one.number][1] == least]
-    return [one for one in last if _COLLECTIVES not in one.place] or last
+    return [one for one in last if COLLECTIVES not in one.place] or last
 
 
 def _state(process: int) -> str:

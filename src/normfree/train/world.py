@@ -18,6 +18,7 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 from normfree.config import Resolved, UserError
 from normfree.data import Share
 from normfree.train.ranks import Rank
+from normfree.train.signs import Signs
 
 MEETING_SECONDS = 300
 """How long ranks wait for each other at the start; nodes of a cluster do not come up at once."""
@@ -82,6 +83,8 @@ class World:
     def watched(self, record: Callable[[str, str], None]) -> Iterator[None]:
         """While rank 0 trains: if another breaks and rank 0 hangs, because of it, ``record`` and end the process.
 
+        So too if no rank gets on for ``trainer.hang_minutes``.
+
         Only where SLURM started the ranks; our own process tree sees to it itself.
         """
         yield
@@ -90,8 +93,9 @@ class World:
 class Ranks(World):
     """A world of several ranks, met through ``store``; numbers travel through gloo, on a GPU beside NCCL."""
 
-    def __init__(self, rank: Rank, device: torch.device, store: Store) -> None:
+    def __init__(self, rank: Rank, device: torch.device, store: Store, hang_seconds: float) -> None:
         self.number, self.size = rank.number, rank.world_size
+        self._signs = Signs(store, rank.number, rank.world_size, hang_seconds) if rank.slurm else None
         self._store = store
         self._slurm = rank.slurm
         cuda = device.type == "cuda"
@@ -146,6 +150,12 @@ class Ranks(World):
         except dist.DistError:
             return  # The rank that keeps the store has gone, and with it who would read.
 
+    def end(self) -> None:
+        """Part with the other ranks."""
+        if self._signs is not None:
+            self._signs.end()
+        dist.destroy_process_group()
+
     def recorded(self) -> None:
         self._store.set(_RECORDED, "yes")
 
@@ -176,6 +186,8 @@ class Ranks(World):
                 except dist.DistError:
                     return
                 # Most collectives raise by themselves when a rank has gone; NCCL's wait.
+                if told is None and self._signs is not None and (hang := self._signs.hang()) is not None:
+                    told = hang, hang
                 if told is not None and not ended.wait(_CAUSE_SECONDS):
                     record(*told)
                     self.recorded()
@@ -222,12 +234,12 @@ def connected(rank: Rank, resolved: Resolved, device: torch.device) -> Iterator[
         ) from error
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    world = Ranks(rank, device, store)
+    world = Ranks(rank, device, store, resolved.config.trainer.hang_minutes * 60)
     try:
         compare_configurations(world, resolved)
         yield world
     finally:
-        dist.destroy_process_group()
+        world.end()
 
 
 def compare_configurations(world: World, resolved: Resolved) -> None:

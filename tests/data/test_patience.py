@@ -169,7 +169,8 @@ def test_errors_of_threads_are_raised_here() -> None:
 
     with pytest.raises(ArithmeticError, match="three"):
         list(in_threads(2, [range(2), range(2, 4)], fails, str))
-    assert [*in_threads(2, [range(2), range(2, 9)], lambda n: None, str)]
+    parts = [range(first, first + 3) for first in range(0, 60, 3)]
+    assert [*in_threads(2, parts, lambda n: n * n, str)] == [[n * n for n in part] for part in parts]
     with pytest.raises(ArithmeticError, match="three"):
         Reader().read(lambda: fails(3), "it")
     assert Reader().read(lambda: 7, "it") == 7

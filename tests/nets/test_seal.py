@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from normfree.nets import create_model, load_weights
+from normfree.nets import create_model, load_weights, save_weights
+from normfree.nets.weights import read_weights
 from normfree.nets.weights.seal import check_seal, write_sealed
 
 FLIPS = 300
@@ -107,3 +108,24 @@ def test_weights_of_a_damaged_file_are_not_loaded(tmp_path: Path, sealed_too: bo
     path.write_bytes(whole)
     load_weights(network, path)
     assert all(torch.equal(value, before[name] + 1) for name, value in network.state_dict().items())
+
+
+def test_a_flipped_bit_of_a_converted_file_is_found_or_without_effect(tmp_path: Path) -> None:
+    network, path = create_model("nfnet_nano", 10, width=[16, 16, 16], group_size=8), tmp_path / "weights.safetensors"
+    save_weights(network, path, architecture="nfnet_nano", provenance={"file": "final.ckpt"})
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    _, about = read_weights(path)
+    chosen, found = random.Random(2), 0
+    header = 8 * int.from_bytes(path.read_bytes()[:8], "little")
+    for bit in [chosen.randrange(8 * path.stat().st_size) for _ in range(60)] + [
+        chosen.randrange(64, header) for _ in range(60)
+    ]:
+        flip(path, bit)
+        try:
+            state, now = read_weights(path)
+            assert now == about
+            assert all(torch.equal(value, before[name]) for name, value in state.items())
+        except ValueError:
+            found += 1
+        flip(path, bit)
+    assert found > 100

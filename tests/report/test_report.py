@@ -253,3 +253,12 @@ def test_an_arm_of_different_images_is_a_threat(experiment: Experiment, collecti
     table.loc[table.index[table["arm_id"] == arm][0], "data.digest"] = "bb"
     found = limits(experiment, replace(collection, table=table))
     assert f"The runs of arm {arm} read different images (digests aa, bb)." in found
+
+
+def test_rows_that_are_lost_are_a_threat(experiment: Experiment, collection: Collection) -> None:
+    table = collection.table.copy()
+    table["lost_rows"] = ""
+    assert not any("has a gap" in line for line in limits(experiment, replace(collection, table=table)))
+    table.loc[table.index[3], "lost_rows"] = "metrics.csv: rows up to step 60 are lost"
+    found = limits(experiment, replace(collection, table=table))
+    assert f"The record of {table['run_id'][3]} has a gap: metrics.csv: rows up to step 60 are lost." in found

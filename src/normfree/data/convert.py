@@ -9,9 +9,7 @@ import io
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from normfree.config.sources.beton_file import JPEG, RAW, read_beton
 from normfree.data.beton_writer import Encoded, writing
 from normfree.data.decode import is_upright, open_image, unreadable
 from normfree.data.ffcv_source import import_ffcv
+from normfree.data.patience import in_threads
 from normfree.data.readers import arrays_of, encoded_images, parts_of
 from normfree.data.samples import Samples
 from normfree.data.split import shuffled_order
@@ -209,8 +208,8 @@ def _write(path: Path, samples: Samples, classes: Sequence[str], options: Option
     """The samples that were written, in order."""
     count, kept = len(samples.labels), []
     progress = _Progress(path.name, count)
-    with writing(path, count, classes) as writer, ThreadPoolExecutor(options.workers) as pool:
-        for index, encoded in enumerate(_encoded(samples, options, pool)):
+    with writing(path, count, classes) as writer:
+        for index, encoded in enumerate(_encoded(samples, options)):
             try:
                 if isinstance(encoded, ValueError):
                     raise encoded
@@ -219,7 +218,6 @@ def _write(path: Path, samples: Samples, classes: Sequence[str], options: Option
             except ValueError as error:
                 if options.on_error == "raise":
                     progress.end()
-                    pool.shutdown(wait=False, cancel_futures=True)
                     raise unreadable(samples.where(index), error) from error
             progress.show(index + 1)
         progress.end()
@@ -228,25 +226,19 @@ def _write(path: Path, samples: Samples, classes: Sequence[str], options: Option
     return kept
 
 
-def _encoded(samples: Samples, options: Options, pool: ThreadPoolExecutor) -> Iterator[Encoded | ValueError]:
+def _encoded(samples: Samples, options: Options) -> Iterator[Encoded | ValueError]:
     """All samples in order, a few chunks ahead."""
 
-    def work(start: int) -> list[Encoded | ValueError]:
-        done: list[Encoded | ValueError] = []
-        for index in range(start, min(start + _CHUNK, len(samples.labels))):
-            try:
-                done.append(encode(samples.read(index), options))
-            except ValueError as error:
-                done.append(error)
-        return done
+    def work(index: int) -> Encoded | ValueError:
+        try:
+            return encode(samples.read(index), options)
+        except ValueError as error:
+            return error
 
-    ahead: deque[Future[list[Encoded | ValueError]]] = deque()
-    for start in range(0, len(samples.labels), _CHUNK):
-        ahead.append(pool.submit(work, start))
-        if len(ahead) > 2 * options.workers:
-            yield from ahead.popleft().result()
-    while ahead:
-        yield from ahead.popleft().result()
+    count = len(samples.labels)
+    parts = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+    for done in in_threads(options.workers, parts, work, samples.where):
+        yield from done
 
 
 def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Options) -> None:

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 from normfree.runs.waiting import LOOK_SECONDS, Waiting
 
 _T = TypeVar("_T")
+_AHEAD = 3
+"""Parts that each thread may be ahead of who takes them."""
+
 _Answer = tuple[Any, BaseException | None]
 
 
@@ -62,9 +65,9 @@ def _answer(asked: "queue.SimpleQueue[Callable[[], Any] | None]", answers: "queu
 
 
 def in_threads(
-    count: int, parts: Sequence[range], work: Callable[[int], object], tells: Callable[[int], str]
-) -> Iterator[range]:
-    """Do ``work`` for every number of every part, in ``count`` threads; gives each part when it is done.
+    count: int, parts: Sequence[range], work: Callable[[int], _T], tells: Callable[[int], str]
+) -> Iterator[list[_T]]:
+    """What ``work`` gives for every number of every part, in order and a few parts ahead, in ``count`` threads.
 
     Args:
         tells: how the work for a number is called.
@@ -72,41 +75,49 @@ def in_threads(
     Raises:
         UserError, Stopped: see :class:`normfree.runs.waiting.Waiting`; and the first error of the work.
     """
-    left: queue.SimpleQueue[range] = queue.SimpleQueue()
-    for part in parts:
-        left.put(part)
-    done: queue.SimpleQueue[range | BaseException] = queue.SimpleQueue()
+    left: queue.SimpleQueue[tuple[int, range]] = queue.SimpleQueue()
+    for place, part in enumerate(parts):
+        left.put((place, part))
+    done: queue.SimpleQueue[tuple[int, list[_T]] | BaseException] = queue.SimpleQueue()
     at: dict[int, int] = {}
-    ended = threading.Event()
+    ended, room = threading.Event(), threading.Semaphore(_AHEAD * count)
 
     def take() -> None:
         me = threading.get_ident()
         try:
-            while not ended.is_set():
-                part = left.get_nowait()
+            while room.acquire() and not ended.is_set():
+                place, part = left.get_nowait()
+                found = []
                 for number in part:
                     if ended.is_set():
                         return
                     at[me] = number
-                    work(number)
+                    found.append(work(number))
                 at.pop(me, None)
-                done.put(part)
+                done.put((place, found))
         except queue.Empty:
             pass
         except BaseException as error:
             done.put(error)
 
     for _ in range(min(count, len(parts))):
-        threading.Thread(target=take, daemon=True, name="decoder").start()
-    waiting = Waiting(tells)
+        threading.Thread(target=take, daemon=True, name="reader").start()
+    waiting, ready = Waiting(tells), dict[int, list[_T]]()
     try:
-        for _ in parts:
-            yield _next(done, at, waiting)
+        for place in range(len(parts)):
+            while place not in ready:
+                other, found = _next(done, at, waiting)
+                ready[other] = found
+            room.release()
+            yield ready.pop(place)
     finally:
         ended.set()
+        room.release(count)
 
 
-def _next(done: "queue.SimpleQueue[range | BaseException]", at: Mapping[int, int], waiting: Waiting) -> range:
+def _next(
+    done: "queue.SimpleQueue[tuple[int, list[_T]] | BaseException]", at: Mapping[int, int], waiting: Waiting
+) -> tuple[int, list[_T]]:
     while True:
         try:
             part = done.get(timeout=LOOK_SECONDS)

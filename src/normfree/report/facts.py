@@ -167,6 +167,9 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
         found += [f"{row['run_id']} was {row['resumed']}." for _, row in resumed.head(_MOST_NAMED).iterrows()]
         if (more := len(resumed) - _MOST_NAMED) > 0:
             found.append(f"{more} more runs were resumed under other code, versions, threads or device.")
+    if "lost_rows" in table:
+        lost = table[table["lost_rows"].fillna("").astype(str) != ""]
+        found += [f"The record of {row['run_id']} has a gap: {row['lost_rows']}." for _, row in lost.iterrows()]
     if table["provenance.dirty"].isin([True]).any():
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 FORMAT = "normfree"
+_SUM = "sha256"
 
 
 def save_weights(
@@ -41,6 +44,7 @@ def save_weights(
         "provenance": json.dumps(dict(provenance or {}), sort_keys=True),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    metadata[_SUM] = _digest(state, metadata)
     target = Path(path)
     fresh = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -56,12 +60,23 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """State dict and metadata.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged; of files of this package, any byte of names, values and metadata counts.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            state, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path}: a damaged safetensors file: {error}") from None
+    if (told := metadata.pop(_SUM, None)) is not None and told != _digest(state, metadata):
+        raise ValueError(f"{path}: a damaged safetensors file: it is not what its checksum says")
+    return state, metadata
+
+
+def _digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    found = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, value in sorted(state.items()):
+        found.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()

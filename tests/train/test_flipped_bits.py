@@ -125,7 +125,7 @@ def outcome(folder: Path, expected: dict[str, Any]) -> str:
             found = seen(folder)
         except (UserError, ValueError, OSError):
             return "noticed"
-    if told or found["damage"]:
+    if told or found["damage"] or any("damaged" in attempt for attempt in found["attempts"]):
         return "noticed"
     return "harmless" if found == expected else "silent"
 

@@ -33,7 +33,7 @@ def record_attempt(
 
 
 def attempts_of(run: Path) -> list[dict[str, Any]]:
-    """The environments of a run's attempts, the first one first; of one that cannot be read, its number alone."""
+    """The environments of a run's attempts, the first one first; of one that cannot be read, why, as ``damaged``."""
     folders = sorted(
         (path for path in (run / FOLDER).glob("*") if path.name.isdigit()), key=lambda path: int(path.name)
     )
@@ -43,9 +43,9 @@ def attempts_of(run: Path) -> list[dict[str, Any]]:
 def _environment(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(read_text_verified(folder / "environment.json"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError) as error:
+        return {"damaged": str(error)}
+    return content if isinstance(content, dict) else {"damaged": "environment.json: no names and values"}
 
 
 def resumed_under_other(attempts: Sequence[Mapping[str, Any]]) -> str:

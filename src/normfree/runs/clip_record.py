@@ -86,7 +86,18 @@ class ClipRecord:
 
 
 def read_clip_record(path: Path) -> ClipRecord | None:
-    """The record, or None where there is none."""
+    """The record, or None where there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return _read(path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: no record of clipping ({error})") from error
+
+
+def _read(path: Path) -> ClipRecord | None:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]

@@ -58,6 +58,14 @@ def test_the_mean_of_the_runs_that_agree(studied: tuple[Experiment, Collection])
     assert np.asarray(mesh.get_array()).reshape(3, 2).tolist() == [[0.5, 0.5], [0.0, 0.25], [0.5, 0.5]]
 
 
+def test_a_run_that_ended_early_counts_up_to_its_end(studied: tuple[Experiment, Collection]) -> None:
+    """Left out, the mean would be that of the runs that survived."""
+    (early,) = studied[1].directory.glob("nf_resnet20-agc01-b64-lr3.2-s1/clip.csv")
+    early.write_text(clip_csv({10: (0, 0, 10)}), encoding="utf-8")
+    (mesh,) = drawn(studied)
+    assert np.asarray(mesh.get_array()).reshape(3, 2).tolist() == [[0.5, 0.5], [0.0, 0.5], [0.5, 0.0]]
+
+
 def test_it_is_a_figure_of_the_report(studied: tuple[Experiment, Collection]) -> None:
     drawing = next(one for one in draw_all(*studied) if one.name == "clipped")
     assert drawing.files["png"].startswith(b"\x89PNG")

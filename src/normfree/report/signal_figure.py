@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from normfree.report.log_axis import log_axis
 from normfree.report.style import (
     GREY,
     INK,
@@ -104,8 +105,8 @@ def _scale(axes: Axes, values: pd.Series[float], blocks: int) -> None:
     """A logarithm where values lie far apart; the same depth axis in every panel."""
     real = values[values > ROUNDING]
     if len(real) and real.max() > 30 * real.min():
-        axes.set_yscale("log")
         axes.set_ylim(0.6 * float(real.min()), 1.8 * float(real.max()))
+        log_axis(axes)
     elif len(values):
         axes.set_ylim(0, 1.06 * float(values.max()))
     axes.set_xlim(-0.04 * blocks, 1.03 * blocks)

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from normfree.report.log_axis import power
 from normfree.report.style import GREY, INK, MARKERS, PALE, PALETTE, TWO_COLUMNS, Look, encode, new_figure, paper_style
 
 MEASURE = "update_difference"
@@ -67,9 +68,7 @@ def draw_split(table: pd.DataFrame) -> dict[str, bytes]:
         axes.set_xlabel(f"devices {TIMES} images at a time {TIMES} accumulated, compared with {_of_the_whole(table)}")
         axes.set_ylabel("distance from the whole batch's\nweights (share of the way trained)")
         end = len(cuts) - 0.47
-        axes.text(
-            end, BOUND, "$10^{-10}$, the bound\nof the test", fontsize=6.5, va="center", color=INK, parse_math=True
-        )
+        axes.text(end, BOUND, f"{power(-10)}, the bound\nof the test", fontsize=6.5, va="center", color=INK)
         axes.text(end, ROUNDING, "rounding of float64", fontsize=6.5, va="center", color=GREY)
         figure.legend(loc="outside upper center", ncols=min(len(cases), 3), handletextpad=0.3, columnspacing=1.6)
         return encode(figure)
@@ -96,7 +95,7 @@ def _grounds(axes: Axes, micro_batches: list[int]) -> None:
 def _scale(axes: Axes, zero: bool) -> None:
     axes.set_yscale("log")
     powers = range(round(math.log10(LOWEST)) + 1, 1, 4)
-    ticks = {10.0**power: f"$10^{{{power}}}$" if power else "1" for power in powers}
+    ticks = {10.0**exponent: power(exponent) for exponent in powers}
     if zero:
         ticks = {_ZERO: "0 (equal)"} | ticks
         axes.axhline(LOWEST, color=GREY, linewidth=0.5, zorder=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.markers import CARETDOWN, CARETUP
 from matplotlib.ticker import FuncFormatter
 
 from normfree.report.axes import (
@@ -29,11 +30,11 @@ OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
 CAPTION = (
     "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
-    "bar its {level} Student t interval, cut at the ends of the axis; lines join neighbouring means. Where any seed "
-    "did not train there is no mean: diverged runs are ✕ and untrained runs open triangles, at their own accuracy (at "
-    "chance where weights that are not finite have none), and the strip beneath counts them (✕2△1/5: two diverged and "
-    "one untrained of five planned; ?: no outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 "
-    "and 98 % apart; the others are linear."
+    "bar its {level} Student t interval, with an arrow where the axis cuts it; lines join neighbouring means. Where "
+    "any seed did not train there is no mean: diverged runs are ✕ and untrained runs open triangles, at their own "
+    "accuracy (at chance where weights that are not finite have none), and the strip beneath counts them (✕2△1/5: two "
+    "diverged and one untrained of five planned; ?: no outcome yet). Panels with failures have a logit axis, which "
+    "keeps 10, 50, 97 and 98 % apart; the others are linear."
 )
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
@@ -61,7 +62,7 @@ def draw(axes: Axes, context: Context) -> None:
         aside = 0.055 if shared and len(found) > 2 else 0.1
         _series(axes, cells, context.looks[name], where, shift, floor, aside, limits)
     x_axis(axes, where, context)
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel("test accuracy (%), logit scale" if scale.logit else "test accuracy (%)")
     failure_strip(axes, found, where, context, scale, limits)
     if scale.logit:
         ticks = _TICKS if limits[1] > 80 else (*_TICKS, *_MIDDLE)
@@ -105,6 +106,9 @@ def _series(
             axes.plot([x, x], [low, high], color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
             ends = [end for end, whole in ((low, mean - half), (high, mean + half)) if end == whole]
             axes.plot([x] * len(ends), ends, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
+            for end, whole, cut in ((low, mean - half, CARETDOWN), (high, mean + half, CARETUP)):
+                if end != whole:
+                    axes.plot([x], [end], marker=cut, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
         axes.plot(
             [x],
             [mean],

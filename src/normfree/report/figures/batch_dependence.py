@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from normfree.report.axes import floor_line, spread
 from normfree.report.figures import Context
+from normfree.report.log_axis import power
 from normfree.report.style import PALE
 from normfree.study import select
 
@@ -79,5 +80,4 @@ def draw(axes: Axes, context: Context) -> None:
 def _tick(value: float, _: object) -> str:
     if value == _ZERO:
         return "0"
-    exponent = round(math.log10(value))
-    return "1" if exponent == 0 else f"$10^{{{exponent}}}$"
+    return power(round(math.log10(value)))

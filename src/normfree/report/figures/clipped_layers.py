@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from normfree.report.figures import Context
 from normfree.report.style import GREY
@@ -14,7 +15,8 @@ OPTIONS = ()
 HEIGHT = 2.9
 CAPTION = (
     "Share of units clipped (colour, 0 to 1) by depth and step, the mean over the panel's runs; scalars such as the "
-    "skip gains are below the layers. Runs of another network or another number of steps than the first are left out."
+    "skip gains are below the layers. A run that ended early counts up to its end. Runs of another network or other "
+    "recorded steps than the first, or without a record, are left out, and the panel says how many are not."
 )
 
 
@@ -25,29 +27,47 @@ def marks(_: Context) -> tuple[str, ...]:
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with the mean of the panel's runs; say so where none recorded its clipping."""
-    records = _records(context)
+    records, asked = _records(context)
     if not records:
         axes.text(0.5, 0.5, "no clip.csv in these runs", color=GREY, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    lines = np.stack([record.map()[0] for record in records])
+    longest = max(records, key=lambda record: len(record.steps))
+    lines = np.stack([_padded(record, len(longest.steps)) for record in records])
     seen = np.isfinite(lines).sum(0)
     mean = np.where(seen > 0, np.nansum(lines, axis=0) / np.maximum(seen, 1), np.nan)
-    image = draw_heat_map(axes, records[0].steps, mean, records[0].map()[1])
+    if len(records) < asked:
+        axes.annotate(
+            f"{len(records)} of {asked} runs", (1, 1), xycoords="axes fraction", xytext=(0, 2),
+            textcoords="offset points", ha="right", va="bottom", fontsize=6, color=GREY,
+        )  # fmt: skip
+    image = draw_heat_map(axes, longest.steps, mean, longest.map()[1])
     axes.figure.colorbar(image, ax=axes, pad=0.02, fraction=0.06)
 
 
-def _records(context: Context) -> list[ClipRecord]:
-    """Of the runs that match the panel and one of its series, those like the first."""
+def _padded(record: ClipRecord, steps: int) -> NDArray[np.float64]:
+    """Its lines, `[L, S]`, NaN after its end."""
+    lines, _ = record.map()
+    return np.pad(lines, ((0, 0), (0, steps - lines.shape[1])), constant_values=np.nan)
+
+
+def _agree(one: ClipRecord, other: ClipRecord) -> bool:
+    """Whether they are of the same layers, and of the same steps until one ends."""
+    shared = min(len(one.steps), len(other.steps))
+    return one.layers == other.layers and np.array_equal(one.steps[:shared], other.steps[:shared])
+
+
+def _records(context: Context) -> tuple[list[ClipRecord], int]:
+    """Of the runs that match the panel and one of its series, those that agree with the first, and how many match."""
     panel, collection = context.panel, context.collection
     table = select(collection.table, panel.where, f"experiment.panels.{panel.name}.where")
     found: list[ClipRecord] = []
+    asked = 0
     for one in context.series:
         runs = select(table, one.where, f"experiment.series.{one.name}.where")
+        asked += len(runs)
         for run_id in sorted(runs.loc[runs["status"] != "damaged", "run_id"].astype(str)):
             record = read_clip_record(collection.directory / run_id / "clip.csv")
-            if record is None:
-                continue
-            if not found or (record.layers == found[0].layers and np.array_equal(record.steps, found[0].steps)):
+            if record is not None and all(_agree(record, other) for other in found):
                 found.append(record)
-    return found
+    return found, asked

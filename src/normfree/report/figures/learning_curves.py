@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from normfree.report.figures import Context
+from normfree.report.log_axis import log_axis
 from normfree.study import select
 
 OPTIONS = ("y", "y_label", "y_scale")
@@ -45,7 +46,8 @@ def draw(axes: Axes, context: Context) -> None:
             axes.plot(points[:, 0], points[:, 1], color=look.colour, linewidth=0.8, alpha=0.8)
             if status == "diverged":
                 axes.plot(*points[-1:].T, "x", color=look.colour, ms=4.2, mew=1.1, clip_on=False, zorder=5)
-    axes.set_yscale("log" if context.option("y_scale") == "log" else "linear")
+    if context.option("y_scale") == "log":
+        log_axis(axes)
     axes.set_xlabel("step")
     axes.set_ylabel(str(context.option("y_label", _LABELS.get(y, y))))
     axes.margins(x=0.02)

@@ -12,12 +12,16 @@ class WandbServer:
     Attributes:
         history: rows that runs have logged, by step.
         runs: variables of each time a run was created or updated.
+        summary: what was last sent of it.
+        exit_code: with which the run ended; ``None`` before it has.
         silent: when set, requests are taken and never answered.
     """
 
     def __init__(self, silent: bool = False) -> None:
         self.history: dict[int, dict[str, Any]] = {}
         self.runs: list[dict[str, Any]] = []
+        self.summary: dict[str, Any] = {}
+        self.exit_code: int | None = None
         self.silent = threading.Event()
         self.streamed = threading.Event()
         self._closing = threading.Event()
@@ -87,4 +91,8 @@ class WandbServer:
         for line in stream.get("files", {}).get("wandb-history.jsonl", {}).get("content", []):
             row = json.loads(line)
             self.history.setdefault(int(row["_step"]), {}).update(row)
+        for line in stream.get("files", {}).get("wandb-summary.json", {}).get("content", []):
+            self.summary = json.loads(line)
+        if stream.get("complete"):
+            self.exit_code = stream["exitcode"]
         self.streamed.set()

@@ -14,6 +14,7 @@ from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
 from normfree.runs.earlier import already_there
+from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.train.ranks import check_cores, check_ranks, rank_of
@@ -58,6 +59,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     if _speaks():
         print(summary(result))
         print(f"results: {directory.path}")
+        if resolved.config.logger.name == "wandb" and (command := how_to_sync(directory.path)):
+            print(f"W&B, offline: {command}")
     if result["status"] == "failed":
         if _speaks():
             print(result["traceback"], file=sys.stderr)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from normfree.config.errors import UserError
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
-from normfree.config.schema import PRECISIONS, ClipConfig, TrainConfig
+from normfree.config.schema import PRECISIONS, ClipConfig, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
 Check = tuple[str, Callable[[float], bool], str]
@@ -91,6 +91,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+_NOT_IN_A_PROJECT = "/\\#?%:"
 WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
 CLIP_KEYS = {
     "none": (),
@@ -131,7 +132,20 @@ def validate(config: TrainConfig) -> None:
     _check_relations(config)
 
 
+def _check_wandb(logger: LoggerConfig) -> None:
+    if logger.name != "wandb":
+        return
+    if not 1 <= len(logger.project) <= 128 or set(logger.project) & set(_NOT_IN_A_PROJECT):
+        raise UserError(
+            f"logger.project={logger.project}: W&B takes 1 to 128 characters without {' '.join(_NOT_IN_A_PROJECT)}; "
+            "give the project another name"
+        )
+    if not all(tag.strip() for tag in logger.tags):
+        raise UserError(f"logger.tags={logger.tags}: W&B takes no empty tags; leave them out")
+
+
 def _check_relations(config: TrainConfig) -> None:
+    _check_wandb(config.logger)
     if config.steps is not None and config.epochs is not None:
         raise UserError(f"steps={config.steps} and epochs={config.epochs:g}: give one of them; the other follows")
     if config.steps is None and config.epochs is None:

@@ -14,6 +14,7 @@ from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
+from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedCell, add_to_plan
 from normfree.slurm.settings import SlurmSettings
@@ -98,6 +99,8 @@ def run_sweep(
     print("\n".join(lines), flush=True)
     folder = cells[0].directory.path.parent
     print(f"runs: {folder}")
+    if command := how_to_sync_all(folder):
+        print(f"W&B, offline: {command}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

@@ -178,6 +178,7 @@ def fit(
         if world.leader:
             warn_of_waiting(monitor.wait_seconds, monitor.train_seconds, config.data)
         if trainer.global_step < resolved.steps and not (monitor.rule.reason or monitor.rule.stopped):
+            tracker.finish(vars(outcome.stopped_by(stop)))
             return outcome
         outcome = _concluded(outcome, resolved, module, monitor, trained, averaged)
         monitor.evaluated(trainer, outcome.metrics)
@@ -193,7 +194,7 @@ def fit(
         outcome = replace(outcome, skipped_images=_skipped(source, config.data, world))
         if telemetry is not None:
             telemetry.finish()
-        tracker.finish({key: value for key, value in outcome.metrics.items() if value is not None})
+        tracker.finish(vars(outcome))
         checkpoint.keep(trainer, "final.ckpt")
         return replace(outcome, records={file.path.name: file.sha256 for file in records if not file.empty})
 

@@ -7,14 +7,24 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.checksums import read_text_verified, write_verified
+from normfree.runs.offline import offline_folder
 from normfree.train.metrics import Row
+from normfree.train.tracked import (
+    LONGEST_NAME,
+    cut,
+    description,
+    exit_code,
+    rows_before_the_last,
+    summary,
+    tags,
+    tell_cuts,
+)
 
 _START_SHARE = 0.7
 """Of the seconds that a server may cost; what is left is for the end."""
@@ -30,8 +40,8 @@ class Tracker:
     def image(self, key: str, path: Path) -> None:
         """Record a figure."""
 
-    def finish(self, summary: dict[str, Any]) -> None:
-        """Record the final numbers."""
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Record how the run ended: ``status``, ``reason``, ``metrics`` and what else result.json has."""
 
     def close(self) -> None:
         """End the record, finished or not."""
@@ -45,9 +55,14 @@ class WandbTracker(Tracker):
 
     def __init__(self, resolved: Resolved, directory: RunDirectory) -> None:
         self._run: Any = None
+        self._logger = resolved.config.logger
+        self._metrics = directory.metrics
+        self._status = "failed"  # unless it is said to have ended otherwise
+        self._behind = False
         self._left = resolved.config.logger.timeout - _LEAVE_SECONDS
         began = time.monotonic()
         try:
+            self._behind = offline_folder(directory.path) is not None
             self._run = _start(resolved, directory)
         except Exception as error:
             self._give_up(error)
@@ -56,12 +71,21 @@ class WandbTracker(Tracker):
     def write(self, row: Row) -> None:
         if self._run is not None:
             try:
-                self._run.log(
-                    {key: value for key, value in row.items() if value is not None},
-                    step=int(row["step"] or 0),
-                )
+                if self._behind:
+                    self._catch_up()
+                self._log(row)
             except Exception as error:
                 self._give_up(error)
+
+    def _log(self, row: Row) -> None:
+        self._run.log({key: value for key, value in row.items() if value is not None}, step=int(row["step"] or 0))
+
+    def _catch_up(self) -> None:
+        """What earlier starts of an offline run logged lies in their folders; the newest holds all of it."""
+        self._behind = False
+        if self._logger.mode == "offline":
+            for row in rows_before_the_last(self._metrics):
+                self._log(row)
 
     def image(self, key: str, path: Path) -> None:
         if self._run is not None:
@@ -72,17 +96,22 @@ class WandbTracker(Tracker):
             except Exception as error:
                 self._give_up(error)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, facts: dict[str, Any]) -> None:
+        self._status = facts["status"]
         if self._run is not None:
             try:
-                self._run.summary.update(summary)
+                self._run.summary.update(summary(facts))
+                self._run.tags = tags(self._logger.tags, self._status)
+                if self._status == "preempted":
+                    self._run.mark_preempting()
             except Exception as error:
                 self._give_up(error)
 
     def close(self) -> None:
         if self._run is not None:
+            run, code = self._run, exit_code(self._status)
             try:
-                _within(max(self._left, 1.0), self._run.finish)
+                _within(max(self._left, 1.0), lambda: run.finish(exit_code=code))
             except Exception as error:
                 self._give_up(error)
 
@@ -140,14 +169,15 @@ def _start(resolved: Resolved, directory: RunDirectory) -> Any:
         raise RuntimeError("no API key")
     return wandb.init(
         project=config.logger.project,
+        job_type="train",
         dir=str(directory.path),
         id=identifier,
         resume="allow" if config.logger.mode == "online" else None,
         mode="offline" if config.logger.mode == "offline" else "online",
-        name=run_id(resolved),
-        group=config.experiment.name,
-        tags=list(config.logger.tags) or None,
-        config=asdict(config),
+        name=cut(run_id(resolved), LONGEST_NAME),
+        group=cut(config.experiment.name, LONGEST_NAME),
+        tags=tags(config.logger.tags) or None,
+        config=description(resolved),
         settings=wandb.Settings(init_timeout=_START_SHARE * config.logger.timeout, silent=True, console="off"),
     )
 
@@ -165,8 +195,12 @@ def open_tracker(resolved: Resolved, directory: RunDirectory) -> Iterator[Tracke
             import wandb  # noqa: F401
         except ModuleNotFoundError as error:
             raise UserError("logger=wandb: the package wandb is not installed; install normfree[wandb]") from error
+        tell_cuts(resolved)
         tracker = WandbTracker(resolved, directory)
     try:
         yield tracker
+    except BaseException as error:
+        tracker.finish({"status": "failed", "reason": f"{type(error).__name__}: {error}".splitlines()[0]})
+        raise
     finally:
         tracker.close()

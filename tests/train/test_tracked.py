@@ -9,7 +9,7 @@ from tests.conftest import resolved
 from normfree.config import UserError
 from normfree.runs import arm_id
 from normfree.runs.offline import how_to_sync, how_to_sync_all
-from normfree.train.tracked import LONGEST_TAG, cut, description, exit_code, rows_before_the_last, summary, tags
+from normfree.train.tracked import LONGEST_TAG, cut, description, exit_code, rows_before, summary, tags
 
 
 def test_what_was_left_open_is_told_as_what_it_comes_to() -> None:
@@ -64,10 +64,22 @@ def test_names_that_wandb_refuses_are_refused_at_once(override: str, says: str) 
         resolved("logger=wandb", override)
 
 
-def test_rows_but_the_last_are_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    path.write_text("step,train/loss,test/loss\n2,0.5,\n4,,0.25\n6,1,\n", encoding="utf-8")
-    assert list(rows_before_the_last(path)) == [{"step": 2, "train/loss": 0.5}, {"step": 4, "test/loss": 0.25}]
+def test_rows_before_a_step_have_what_was_clipped_there(tmp_path: Path) -> None:
+    metrics, clip = tmp_path / "metrics.csv", tmp_path / "clip.csv"
+    metrics.write_text("step,train/loss,test/loss\n2,0.5,\n4,,0.25\n6,1,\n6,,2\n8,1,\n", encoding="utf-8")
+    assert [row["step"] for row in rows_before(8, metrics, clip)] == [2, 4, 6, 6]
+    clip.write_text(
+        "step,depth,stage,layer,units,clipped,ratio_q05,ratio_q25,ratio_q50,ratio_q75,ratio_q95\n"
+        "4,-1,,all,8,3,0.1,0.2,0.3,0.4,0.5\n4,0,stem,a,2,1,,,,,\n4,1,1,b,4,2,,,,,\n4,2,1,c,2,0,,,,,\n",
+        encoding="utf-8",
+    )
+    first, second = rows_before(6, metrics, clip)
+    assert first == {"step": 2, "train/loss": 0.5}
+    assert second == {
+        "step": 4, "test/loss": 0.25, "clip/clipped_share_stem": 0.5, "clip/clipped_share_stage1": 2 / 6,
+        "clip/ratio_q05": 0.1, "clip/ratio_q25": 0.2, "clip/ratio_q50": 0.3, "clip/ratio_q75": 0.4,
+        "clip/ratio_q95": 0.5,
+    }  # fmt: skip
 
 
 def test_the_command_names_the_newest_folder(tmp_path: Path) -> None:

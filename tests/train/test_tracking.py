@@ -135,6 +135,8 @@ def test_a_resumed_offline_run_is_whole_in_its_newest_folder(tmp_path: Path) -> 
     with metrics.open(newline="", encoding="utf-8") as file:
         steps = {int(row["step"]) for row in csv.DictReader(file)}
     assert set(server.history) == steps == set(range(2, 41, 2))
+    names = [{key for key in server.history[step] if not key.startswith("_")} for step in (2, 38)]
+    assert names[0] == names[1] >= {"train/loss", "clip/clipped_share_stem", "clip/ratio_q50"}
     assert server.summary["status"] == json.loads((run / "result.json").read_text(encoding="utf-8"))["status"]
 
 

@@ -22,6 +22,11 @@ ALL = "all"
 _Floats = NDArray[np.float64]
 
 
+def stage_word(stage: str) -> str:
+    """How a stage is called in the names of numbers: ``stage2``, ``stem`` or, where there are none, ``network``."""
+    return f"stage{stage}" if stage.isdigit() else stage or "network"
+
+
 @dataclass(frozen=True)
 class ClipRecord:
     """What ``clip.csv`` holds.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from normfree.clip import UnitStatistics, parts_of
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, truncate_metrics
-from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record
+from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record, stage_word
 from normfree.runs.rows import RowFile
 from normfree.train.tracking import Tracker
 
@@ -92,7 +92,9 @@ class ClipTelemetry:
         self.rows.append(header + "".join(row + "\n" for row in rows))
         if self._also is not None:
             stages = np.array([layers.stages[index] for index in layer])
-            shares = {f"clip/clipped_share_{_word(one)}": float(clipped[stages == one].mean()) for one in set(stages)}
+            shares = {
+                f"clip/clipped_share_{stage_word(one)}": float(clipped[stages == one].mean()) for one in set(stages)
+            }
             finite = ratio[np.isfinite(ratio)]
             ratios = {f"clip/ratio_q{share:02d}": float(np.quantile(finite, share / 100)) for share in QUANTILES}
             self._also({"step": step, **shares, **(ratios if finite.size else {})})
@@ -154,10 +156,6 @@ def layers_of(network: nn.Module) -> Layers:
             stages.append(parts.get(name, ""))
         of_parameter[id(parameter)] = names[layer]
     return Layers(list(names), stages, of_parameter)
-
-
-def _word(stage: str) -> str:
-    return f"stage{stage}" if stage.isdigit() else stage or "network"
 
 
 def _row(step: int, depth: int, stage: str, name: str, clipped: NDArray[np.bool_], ratio: NDArray[np.float64]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from normfree.config import Resolved
 from normfree.runs import arm_id, clip_label, run_id
+from normfree.runs.clip_record import ALL, QUANTILES, stage_word
 from normfree.runs.provenance import commit
 
 LONGEST_TAG, LONGEST_NAME = 64, 128
@@ -79,11 +80,34 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 12]}...{text[-9:]}"
 
 
-def rows_before_the_last(metrics: Path) -> Iterator[dict[str, float]]:
-    """Numbers of every row of metrics.csv but the one just written."""
+def rows_before(step: float, metrics: Path, clip: Path) -> Iterator[dict[str, float]]:
+    """Numbers of every row of metrics.csv before a step, with what clip.csv has of it.
+
+    As a run in progress logs them, but for the ratios' quantiles, of which clip.csv keeps four digits.
+    """
+    clipped = _clipped(clip) if clip.exists() else {}
     with metrics.open(newline="", encoding="utf-8") as file:
-        held: dict[str, str] | None = None
         for row in csv.DictReader(file):
-            if held is not None:
-                yield {key: float(value) for key, value in held.items() if value}
-            held = row
+            numbers = {key: float(value) for key, value in row.items() if value}
+            if numbers["step"] >= step:
+                return
+            yield numbers | clipped.pop(numbers["step"], {})
+
+
+def _clipped(clip: Path) -> dict[float, dict[str, float]]:
+    counts: dict[float, dict[str, list[int]]] = {}
+    told: dict[float, dict[str, float]] = {}
+    with clip.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = float(row["step"])
+            if row["layer"] == ALL:
+                quantiles = {f"ratio_q{share:02d}" for share in QUANTILES}
+                told[step] = {f"clip/{key}": float(row[key]) for key in sorted(quantiles) if row[key]}
+                continue
+            count = counts.setdefault(step, {}).setdefault(stage_word(row["stage"]), [0, 0])
+            count[0] += int(row["clipped"])
+            count[1] += int(row["units"])
+    for step, stages in counts.items():
+        shares = {f"clip/clipped_share_{stage}": clipped / units for stage, (clipped, units) in stages.items()}
+        told[step] = told.get(step, {}) | shares
+    return told

@@ -20,7 +20,7 @@ from normfree.train.tracked import (
     cut,
     description,
     exit_code,
-    rows_before_the_last,
+    rows_before,
     summary,
     tags,
     tell_cuts,
@@ -56,7 +56,7 @@ class WandbTracker(Tracker):
     def __init__(self, resolved: Resolved, directory: RunDirectory) -> None:
         self._run: Any = None
         self._logger = resolved.config.logger
-        self._metrics = directory.metrics
+        self._metrics, self._clip = directory.metrics, directory.path / "clip.csv"
         self._status = "failed"  # unless it is said to have ended otherwise
         self._behind = False
         self._left = resolved.config.logger.timeout - _LEAVE_SECONDS
@@ -72,7 +72,7 @@ class WandbTracker(Tracker):
         if self._run is not None:
             try:
                 if self._behind:
-                    self._catch_up()
+                    self._catch_up(row["step"] or 0)
                 self._log(row)
             except Exception as error:
                 self._give_up(error)
@@ -80,11 +80,11 @@ class WandbTracker(Tracker):
     def _log(self, row: Row) -> None:
         self._run.log({key: value for key, value in row.items() if value is not None}, step=int(row["step"] or 0))
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, step: float) -> None:
         """What earlier starts of an offline run logged lies in their folders; the newest holds all of it."""
         self._behind = False
         if self._logger.mode == "offline":
-            for row in rows_before_the_last(self._metrics):
+            for row in rows_before(step, self._metrics, self._clip):
                 self._log(row)
 
     def image(self, key: str, path: Path) -> None:

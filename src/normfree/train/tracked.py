@@ -14,7 +14,7 @@ from normfree.runs.clip_record import ALL, QUANTILES, stage_word
 from normfree.runs.provenance import commit
 
 LONGEST_TAG, LONGEST_NAME = 64, 128
-_GOOD = ("finished", "untrained", "stalled")
+_GOOD = ("finished", "untrained")
 """All steps done with finite numbers: the process that trained it ended well."""
 
 

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,15 @@ _UNFINISHED = re.compile(r"\..+\.\d+")
 
 def write_text_atomic(path: Path, text: str, durable: bool = True) -> None:
     """Write beside the target, flush to disk if it is to be ``durable``, then rename over it."""
+    write_lines_atomic(path, [text], durable)
+
+
+def write_lines_atomic(path: Path, lines: Iterable[str], durable: bool = True) -> None:
+    """The same, piece by piece; they may come from the file that is replaced."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(lines)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

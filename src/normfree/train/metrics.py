@@ -5,9 +5,10 @@ Scores are of the weights as trained; ``ema_`` are those of their moving average
 
 import csv
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 
-from normfree.runs.files import write_text_atomic
+from normfree.runs.files import write_lines_atomic
 from normfree.runs.rows import RowFile
 
 COLUMNS = (
@@ -83,5 +84,5 @@ def _with_all_columns(path: Path) -> None:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) == COLUMNS:
             return
-        rows = [",".join(row.get(column) or "" for column in COLUMNS) + "\n" for row in reader]
-    write_text_atomic(path, _HEADER + "".join(rows))
+        rows = (",".join(row.get(column) or "" for column in COLUMNS) + "\n" for row in reader)
+        write_lines_atomic(path, chain([_HEADER], rows))

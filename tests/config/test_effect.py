@@ -25,7 +25,7 @@ ALWAYS = {
     "optimizer.final_lr", "optimizer.label_smoothing", "optimizer.name", "optimizer.sam_rho", "optimizer.warmup_epochs",
     "optimizer.warmup_share", "optimizer.warmup_steps", "optimizer.weight_decay", "outcome.", "plan", "precision",
     "runs_dir", "seed", "steps", "sweep.detach", "trainer.accelerator", "trainer.channels_last",
-    "trainer.checkpoint_minutes", "trainer.devices", "trainer.log_every", "trainer.micro_batch", "trainer.nodes",
+    "trainer.checkpoint_minutes", "trainer.devices", "trainer.hang_minutes", "trainer.log_every", "trainer.micro_batch", "trainer.nodes",
     "trainer.threads", "experiment.",
 }  # fmt: skip
 """Act, or are refused, in every configuration that has them."""
@@ -79,7 +79,7 @@ IDLE = [
     ("optimizer.beta2=0.5", (), "with optimizer=sgd"),
     ("optimizer.eps=0.5", (), "with optimizer=sgd"),
     ("optimizer.sam_share=0.5", (), "without optimizer.sam_rho"),
-    ("trainer.evaluate_every=3", ("data.validation_samples=0",), "with data.validation_samples=0"),
+    ("trainer.evaluate_every=3", ("data=synthetic", "model=nfnet_nano"), "with data.validation_samples=0"),
 ]
 
 

@@ -79,7 +79,7 @@ IDLE = [
     ("optimizer.beta2=0.5", (), "with optimizer=sgd"),
     ("optimizer.eps=0.5", (), "with optimizer=sgd"),
     ("optimizer.sam_share=0.5", (), "without optimizer.sam_rho"),
-    ("trainer.evaluate_every=3", ("data=synthetic", "model=nfnet_nano"), "with data.validation_samples=0"),
+    ("trainer.evaluate_every=3", ("data=synthetic", "model=resnet50", "clip=none"), "with data.validation_samples=0"),
 ]
 
 

@@ -109,7 +109,10 @@ def test_a_hung_task_of_slurm_ends_the_run(tmp_path: Path, how: str) -> None:
     try:
         if how == "stopped":
             # Long enough for each to have told that it trains.
-            until(lambda: any(path.read_text("utf-8").count("\n") > 150 for path in tmp_path.rglob("metrics.csv")))
+            rows = 60
+            until(
+                lambda: any(path.read_text("utf-8").count("\n") > rows for path in tmp_path.rglob("metrics.csv")), 120
+            )
             psutil.Process(tasks[1].pid).suspend()
         _, told = tasks[0].communicate(timeout=60)
         assert tasks[0].returncode == 1, told

@@ -302,5 +302,6 @@ def _non_finite(final: dict[str, float | None]) -> str:
 
 
 def _probe(module: Classifier, source: Source) -> dict[str, float]:
-    batch = next(iter(source.evaluation_batches("test", PROBE_IMAGES)))
+    split = "test" if source.size("test") else "validation"
+    batch = next(iter(source.evaluation_batches(split, PROBE_IMAGES)))
     return batch_dependence(module.network, batch.images, batch.labels)

@@ -35,7 +35,8 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
             missing = missing or f"no run of {label} has the measurement"
             continue
         worst.append((float(values.min()), float(values.max())))
-        told.append(f"{label} {values.min():.0e} to {values.max():.0e} in {len(values)} runs")
+        measured = f"{len(values)} of {len(runs)}" if len(values) < len(runs) else str(len(values))
+        told.append(f"{label} {values.min():.0e} to {values.max():.0e} in {measured} runs")
     numbers = f"largest relative difference: {'; '.join(told)}" if told else ""
     if missing:
         return Evidence(rule, numbers, missing, n)

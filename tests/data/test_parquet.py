@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.conftest import resolved
 from tests.data.images import NAMES, config, digits_as_parquet, encoded, parquet_arrays, write_parquet
 from torchvision.io import ImageReadMode, decode_image
 
+from normfree.config import UserError
 from normfree.config.sources.parquet_schema import class_names, open_parquet
 from normfree.config.sources.shards import find_parquet
 from normfree.data import build_source, torchvision_cifar
@@ -86,6 +88,29 @@ def test_class_names_of_both_kinds_of_metadata(root: Path, tmp_path: Path) -> No
     table = pq.read_table(root / "test-00000-of-00001.parquet").replace_schema_metadata({"class_names": "a b|c"})
     pq.write_table(table, tmp_path / "joined.parquet")
     assert class_names(open_parquet(tmp_path / "joined.parquet")) == ["a b", "c"]
+
+
+def test_names_are_those_of_the_column_that_is_read(root: Path, tmp_path: Path) -> None:
+    table = pq.read_table(root / "test-00000-of-00001.parquet")
+    features = {"fine_label": {"names": ["ship", "cat"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    both = table.append_column("fine_label", table["label"]).replace_schema_metadata(metadata)
+    pq.write_table(both, tmp_path / "both.parquet")
+    assert class_names(open_parquet(tmp_path / "both.parquet")) == []
+    pq.write_table(both.drop_columns(["label"]), tmp_path / "fine.parquet")
+    assert class_names(open_parquet(tmp_path / "fine.parquet")) == ["ship", "cat"]
+
+
+@pytest.mark.parametrize("names", [["zero"], ["one", "zero"]])
+def test_a_label_that_has_a_name_in_another_file_alone_is_refused(tmp_path: Path, names: list[str]) -> None:
+    contents, labels = encoded(count=20)
+    write_parquet(tmp_path / "train-0.parquet", contents, labels)
+    for wrong in (-1, len(names)):
+        write_parquet(tmp_path / "test-0.parquet", contents, [0] * 19 + [wrong], names=names)
+        with pytest.raises(
+            UserError, match=rf"test-0\.parquet: label {wrong} has no name among its {len(names)} class"
+        ):
+            resolved("data=parquet", f"data.root={tmp_path}", "data.train_size=28", "batch=10")
 
 
 def test_files_of_the_right_size_and_split_are_taken(tmp_path: Path) -> None:

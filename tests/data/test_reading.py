@@ -195,6 +195,22 @@ def test_layouts_that_could_mean_anything_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "inside", r"cat: a class folder that holds test/, train/; splits go above classes")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("train2017", "val2017"), ("seg_train", "seg_test"), ("1_train", "2_test"), ("Images Train", "Images Valid")],
+)
+def test_folders_called_nearly_as_splits_are_no_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        classes(tmp_path / name, 4)
+    with pytest.raises(UserError, match=rf"{names[0]}/.* called nearly as splits; rename them to train/ and test/"):
+        of(tmp_path)
+
+
+def test_classes_with_images_of_their_own_may_have_split_words_in_their_names(tmp_path: Path) -> None:
+    classes(tmp_path, 8, **{"steam train": RED, "test_tube": BLUE})
+    assert read_of(of(tmp_path)).classes == ["steam train", "test_tube"]
+
+
 def test_test_images_without_classes_are_left_out(tmp_path: Path) -> None:
     root = tmp_path / "given"
     classes(root / "train", 8)

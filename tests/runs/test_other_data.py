@@ -8,6 +8,7 @@ from tests.conftest import command_line, composed, resolved
 from tests.data.images import digits_as_parquet, encoded, write_parquet
 
 from normfree.config import UserError
+from normfree.config.sources import read_of
 from normfree.runs import RunDirectory, result_of, run_id
 from normfree.runs.other_data import refuse_other_data
 from normfree.sweep.sweep import plan_cells
@@ -35,6 +36,7 @@ def test_a_result_says_what_it_was_made_with_and_is_not_given_for_other_images(t
     again = command_line("train.py", *options(moved, tmp_path / "runs"))
     assert again.returncode == 0
     assert f"result of data.root={root}; data.root={moved} holds the same images" in again.stderr
+    assert "not applied" not in again.stderr
     contents, labels = encoded("validation", 6)
     write_parquet(moved / "test-00000-of-00001.parquet", contents, labels)
     other = command_line("train.py", *options(moved, tmp_path / "runs"))
@@ -51,6 +53,18 @@ def test_results_that_do_not_say_it_are_left_alone(tmp_path: Path) -> None:
     assert refuse_other_data(result_of(run, "finished"), run) == ""
     with pytest.raises(UserError, match="has a result of other images"):
         refuse_other_data(result_of(run, "finished", data={"digest": "0" * 16}), run)
+
+
+def test_a_place_spelled_in_another_way_is_the_same_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = digits_as_parquet(tmp_path / "digits")
+    other = digits_as_parquet(tmp_path / "copy" / "digits")
+    run = resolved(*options(root, tmp_path / "runs"))
+    digest = read_of(run.config.data).digest
+    monkeypatch.chdir(tmp_path)
+    for spelled, said in ((f"{root}/", ""), ("digits", ""), (str(other), f"result of data.root={other}; ")):
+        result = result_of(run, "finished", data={"digest": digest, "root": spelled})
+        told = refuse_other_data(result, run)
+        assert told == (said and f"{said}data.root={root} holds the same images")
 
 
 def test_cells_that_come_to_one_run_are_told_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ from normfree.config.validate import lookup
 from normfree.runs.checksums import read_text_verified
 from normfree.runs.directory import RunDirectory
 
+# That images lie elsewhere now is told by `other_data`, and changes nothing where they are the same.
+_TOLD_ELSEWHERE = ("data.root",)
 _GROUPS = ("trainer", "logger", "data", "model", "augment", "optimizer", "clip", "outcome")
 
 
@@ -37,7 +39,7 @@ def _late(directory: RunDirectory, resolved: Resolved, given: Sequence[str]) -> 
     for override in given:
         key, equals, _ = override.lstrip("+").partition("=")
         group, _, name = key.partition(".")
-        if not equals or group not in _GROUPS:
+        if not equals or group not in _GROUPS or key in _TOLD_ELSEWHERE:
             continue
         before = stored.get(group) if isinstance(stored, dict) else None
         inner = name or "name"

@@ -1,6 +1,7 @@
 """A result is of the images that it was made with: one that is found beside others is not handed out for theirs."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from normfree.config import Resolved, UserError
@@ -21,7 +22,7 @@ def refuse_other_data(result: Mapping[str, Any], resolved: Resolved) -> str:
     was, data = result["data"], resolved.config.data
     if not was.get("digest"):
         return ""
-    moved = f"result of data.root={was.get('root')}" if was.get("root") != data.root else ""
+    moved = "" if _same_place(was.get("root"), data.root) else f"result of data.root={was.get('root')}"
     try:
         found = read_of(data)
     except UserError:
@@ -36,4 +37,11 @@ def refuse_other_data(result: Mapping[str, Any], resolved: Resolved) -> str:
     raise UserError(
         f"data.root={data.root}: run {result['run_id']} has a result of other images: digest {was['digest']} "
         f"({before}), now {found.digest} ({now}); give {name}another experiment.name=..., or move the run away"
+    )
+
+
+def _same_place(one: str | None, other: str | None) -> bool:
+    """Whether two spellings mean one folder: with a slash at the end, relative, or through a link."""
+    return one == other or (
+        None not in (one, other) and Path(str(one)).expanduser().resolve() == Path(str(other)).expanduser().resolve()
     )

@@ -1,5 +1,6 @@
 """data=folder and data=imagenet: image files in class folders."""
 
+import os
 from pathlib import Path
 
 from normfree.config.errors import WORKS, UserError
@@ -7,7 +8,7 @@ from normfree.config.schema import DataConfig
 from normfree.config.sources.folder_listing import Listing, list_folders, subfolders
 from normfree.config.sources.reading import Reading, listed, remembered
 from normfree.config.sources.source import DataSource
-from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of
+from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of, splits_within
 
 
 class FolderSource(DataSource):
@@ -61,7 +62,9 @@ class FolderSource(DataSource):
                 raise UserError(
                     f"data.root={data.root}: the splits lie one folder below; give data.root={root / others[0]}"
                 )
-            return list_folders({TRAIN: root}, root, [])
+            listing = list_folders({TRAIN: root}, root, [])
+            _refuse_nearly_splits(data, listing)
+            return listing
         folders = {TRAIN: splits.get(TRAIN, root / "train")}
         folders |= {split: splits[split] for split in (VALIDATION, TEST) if split in splits}
         if VALIDATION in folders and TEST in folders:
@@ -92,6 +95,18 @@ class ImageNetSource(FolderSource):
     names = ("imagenet",)
     any_set = False
     flat = False
+
+
+def _refuse_nearly_splits(data: DataConfig, listing: Listing) -> None:
+    """``seg_train/`` and ``val2017/`` with class folders in them are no classes; a class has images of its own."""
+    with_images = {os.path.basename(os.path.dirname(path)) for path in listing.parts[TRAIN].paths}
+    said = {name: splits_within(name) for name in listing.classes if name not in with_images}
+    if any(TRAIN in splits for splits in said.values()) and any(splits - {TRAIN} for splits in said.values()):
+        first = next(name for name, splits in said.items() if TRAIN in splits)
+        raise UserError(
+            f"data.root={data.root}: {listed(f'{name}/' for name, splits in said.items() if splits)} hold class "
+            f"folders and are called nearly as splits; rename them to train/ and test/ ({first}/ to train/)"
+        )
 
 
 def _splits(data: DataConfig, root: Path, names: list[str]) -> dict[str, Path]:

@@ -60,7 +60,7 @@ def labels_of(path: Path | Remote, names: Sequence[str]) -> "np.ndarray[Any, Any
         raise UserError(f"{path}: {column.null_count} of {len(column)} labels are missing; remove those rows")
     labels: np.ndarray[Any, Any] = column.to_numpy().astype(np.int64)
     own = class_names(file)
-    if not own or list(own) == list(names)[: len(own)]:
+    if not own or list(own) == list(names):
         return labels
     if len(labels) and not (labels.min() >= 0 and labels.max() < len(own)):
         wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())

@@ -86,11 +86,12 @@ def class_names(file: "pq.ParquetFile") -> list[str]:
             features: Any = json.loads(metadata[b"huggingface"])["info"]["features"]
         except (ValueError, KeyError, TypeError):
             features = {}
-        for name in LABEL_COLUMNS:
-            feature = features.get(name) if isinstance(features, dict) else None
-            names = feature.get("names") if isinstance(feature, dict) else None
-            if isinstance(names, list) and names:
-                return [str(each) for each in names]
+        # Of the column that is read: another one's names would be those of other numbers.
+        read = next((name for name in LABEL_COLUMNS if name in file.schema_arrow.names), None)
+        feature = features.get(read) if isinstance(features, dict) else None
+        names = feature.get("names") if isinstance(feature, dict) else None
+        if isinstance(names, list) and names:
+            return [str(each) for each in names]
     joined = metadata.get(b"class_names", b"").decode(errors="replace")
     return joined.split("|") if joined else []
 

@@ -26,6 +26,11 @@ def split_of(name: str) -> str | None:
     return _WORDS.get(found["word"]) if found else None
 
 
+def splits_within(name: str) -> set[str]:
+    """Splits that a folder's name has among other words: ``seg_train``, ``val2017``, but also ``steam train``."""
+    return {_WORDS[word] for word in re.findall("[a-z]+", name.lower()) if word in _WORDS}
+
+
 def split_word(word: str) -> str | None:
     """The same of one word of a file's name."""
     return _WORDS.get(word.lower())

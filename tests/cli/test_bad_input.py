@@ -30,7 +30,6 @@ CASES = [
     ("optimizer.warmup_steps=600", "optimizer.warmup_steps=600: 600 steps of warm-up are not shorter than"),
     ("optimizer.ema_decay=1", "optimizer.ema_decay=1.0: must be at least 0 and below 1"),
     ("optimizer=lion", "clip=agc: beside optimizer=lion, which steps by the sign"),
-    ("optimizer.sam_rho=0.05 trainer.micro_batch=16", "optimizer.sam_rho=0.05: not with gradients accumulated over 4"),
     ("optimizer.warmup_steps=6 optimizer.warmup_epochs=1", "keep one of them"),
     ("augment.magnitude=100", "augment.magnitude=100: the scale is 0 to 10, and up to 30 at most"),
     ("data.loader=workers", "data.loader=workers: mnist5k is held in memory; leave it out"),

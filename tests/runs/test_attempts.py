@@ -55,5 +55,6 @@ def test_an_attempt_that_cannot_be_read_is_another(tmp_path: Path) -> None:
     start(directory, 1)
     start(directory, 2)
     (directory.path / "attempts/1/environment.json").write_text(json.dumps(HERE), encoding="utf-8")
-    assert attempts_of(directory.path)[0] == {"attempt": 1}
+    changed = "environment.json: other bytes than were written, by checksums.sha256"
+    assert attempts_of(directory.path)[0] == {"attempt": 1, "damaged": changed}
     assert "commit (unknown, then aaaaaaaaaaaa)" in resumed_under_other(attempts_of(directory.path))

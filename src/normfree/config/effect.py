@@ -142,6 +142,12 @@ def references(content: Any) -> set[str]:
     return {key for each in inner for key in references(each)}
 
 
+def acts(config: TrainConfig, key: str) -> bool:
+    """Whether a key changes anything in this configuration."""
+    rule = EFFECT.get(key)
+    return key not in THROUGH and (rule is None or rule.acts(config))
+
+
 def acting(config: TrainConfig) -> dict[str, Any]:
     """The configuration as a table in which what does not act, or says the usual in other words, is as if not given."""
     content = asdict(config)

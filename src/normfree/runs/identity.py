@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
-from normfree.config.effect import acting
-from normfree.config.schema import OutcomeConfig
+from normfree.config.effect import acting, acts
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
@@ -18,11 +17,10 @@ _DATA_IRRELEVANT = (
     "root", "train_file", "test_file", "workers", "label", "cache", "download",
     "crop_padding", "resized_crop", "mirror",
 )  # fmt: skip
-# Options that came later; left out where they are not given, so that earlier runs keep their names.
+# Options that came later; left out where they are not given or do nothing, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization",)
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
-_LATER_OUTCOME_OPTIONS = "blow_up", "level"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
 
 _LONGEST = 120
@@ -46,11 +44,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
     later = {"model": _LATER_MODEL_OPTIONS, "data": _LATER_DATA_OPTIONS, "augment": _LATER_AUGMENT_OPTIONS}
     for group, keys in later.items():
         for key in keys:
-            if not content[group][key]:
+            if not content[group][key] or not acts(resolved.config, f"{group}.{key}"):
                 del content[group][key]
-    for key in _LATER_OUTCOME_OPTIONS:
-        if content["outcome"][key] == getattr(OutcomeConfig, key):
-            del content["outcome"][key]
     # Samples drawn by another loader, or without the unreadable ones, are others.
     for key, usual in (("loader", "auto"), ("on_error", "raise")):
         if content["data"][key] == usual:

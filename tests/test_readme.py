@@ -150,7 +150,7 @@ CHECKS: dict[str, Check] = {
     "python train.py logger=wandb logger.mode=offline": train(*TINY, says="test accuracy"),
     "python train.py data=imagenet data.root=PATH data.classes=2 data.train_samples=40 data.test_samples=10 "
     "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine": folders,
-    "python train.py -m experiment=quickstart": train("plan=true", "seed=0", "lr=0.4", says="steps in all"),
+    "python train.py -m experiment=quickstart": train("plan=true", "seed=0", says="steps in all"),
     "python report.py experiment=quickstart": report,
     "python report.py probe=signal model=resnet50,nf_resnet50": signal,
     "python bench.py nets": bench,

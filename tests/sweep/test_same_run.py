@@ -13,16 +13,23 @@ def test_which_key_made_no_difference_and_why(capsys: pytest.CaptureFixture[str]
     planned = [(["batch=32", f"augment.magnitude={value}"], list[str]()) for value in (0, 5, 10)]
     (cell,) = plan_cells(planned, lambda overrides: composed(*overrides))
     assert capsys.readouterr().err == (
-        "3 cells come to 1 run: augment.magnitude=0,5,10 makes no difference, which has no effect without "
+        "3 cells come to 1 run: augment.magnitude=0,5,10 makes no difference, as it has no effect without "
         f"augment.randaugment_layers ({cell.run_id})\n"
     )
 
 
 def test_two_ways_to_say_it(capsys: pytest.CaptureFixture[str]) -> None:
-    cells = [(words, resolved(*words)) for words in (["lr=1"], ["lr=1.0"], ["clip.stages=null", "lr=1"])]
+    cells = [(words, resolved(*words), ("lengths",)) for words in (["lr=1"], ["lr=1.0"], ["clip.stages=null", "lr=1"])]
     tell_same_runs({"a-run": cells})
     told = "3 cells come to 1 run: lr=1,1.0 clip.stages=(none),null makes no difference (a-run)\n"
     assert capsys.readouterr().err == told
+
+
+def test_grids_that_share_a_run_are_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = [(["lr=1.6"], ["stability"]), (["optimizer.base_lr=6.4"], ["linear_rule"])]
+    (cell,) = plan_cells(planned, lambda overrides: composed(*overrides))
+    assert cell.grids == ["stability", "linear_rule"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_key_that_all_cells_have_in_vain(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,24 +9,28 @@ from normfree.config.sources import named, read_of
 
 _NAMED = 3
 
+Planned = tuple[list[str], Resolved, tuple[str, ...]]
+"""Overrides, what they come to, and the grids that ask for it."""
 
-def tell_same_runs(cells: Mapping[str, Sequence[tuple[list[str], Resolved]]]) -> None:
+
+def tell_same_runs(cells: Mapping[str, Sequence[Planned]]) -> None:
     """Name the cells of which several are one run.
 
     Args:
-        cells: run id -> overrides and configurations of the cells that come to it; several with the same overrides
-            stand in several grids and are meant.
+        cells: run id -> the cells that come to it. Those of several grids are meant: an experiment's panels share
+            runs. Those of one grid are told.
 
     Raises:
         UserError: they read from places that do not hold the same images.
     """
     lines = []
     for run, each in cells.items():
-        words = list(dict.fromkeys(" ".join(sorted(overrides)) for overrides, _ in each))
-        for _, other in each[1:]:
+        for _, other, _ in each[1:]:
             _refuse_other_images(each[0][1].config.data, other.config.data)
-        if len(words) > 1:
-            lines.append(f"{len(words)} cells come to 1 run: {_without_difference(each)} ({run})")
+        for grids in dict.fromkeys(cell[2] for cell in each):
+            beside = [cell for cell in each if cell[2] == grids]
+            if (count := len({" ".join(sorted(overrides)) for overrides, _, _ in beside})) > 1:
+                lines.append(f"{count} cells come to 1 run: {_without_difference(beside)} ({run})")
     for line in lines[:_NAMED]:
         print(line, file=sys.stderr, flush=True)
     if len(lines) > _NAMED:
@@ -37,16 +41,16 @@ def tell_same_runs(cells: Mapping[str, Sequence[tuple[list[str], Resolved]]]) ->
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
-def _without_difference(cells: Sequence[tuple[list[str], Resolved]]) -> str:
+def _without_difference(cells: Sequence[Planned]) -> str:
     """The overrides in which cells of one run differ, and why that is nothing."""
-    tables = [dict(text.lstrip("+").partition("=")[::2] for text in overrides) for overrides, _ in cells]
+    tables = [dict(text.lstrip("+").partition("=")[::2] for text in overrides) for overrides, _, _ in cells]
     keys = [key for key in dict.fromkeys(key for table in tables for key in table) if _differs(key, tables)]
     parts = [f"{key}={','.join(dict.fromkeys(table.get(key, '(none)') for table in tables))}" for key in keys]
     why = [
         found[1] for key in keys for text in cells[-1][1].without_effect
         if (found := text.split(" has no effect ", 1))[0].startswith(f"{key}=")
     ]  # fmt: skip
-    reasons = f", which has no effect {' and '.join(dict.fromkeys(why))}" if why else ""
+    reasons = f", as it has no effect {' and '.join(dict.fromkeys(why))}" if why else ""
     return f"{' '.join(parts)} makes no difference{reasons}"
 
 

@@ -23,7 +23,7 @@ from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
-from normfree.sweep.same_run import tell_same_runs
+from normfree.sweep.same_run import Planned, tell_same_runs
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
 from normfree.train.ranks import check_cores, refuse_more
@@ -118,7 +118,7 @@ def plan_cells(
         prepare: let workers get ready on other cores as soon as there is a cell to run.
     """
     cells: dict[str, Cell] = {}
-    same: dict[str, list[tuple[list[str], Resolved]]] = {}
+    same: dict[str, list[Planned]] = {}
     for each, grids in planned:
         try:
             resolved = resolve(compose(each), each)
@@ -126,7 +126,7 @@ def plan_cells(
             raise UserError(f"{error} (in the cell {' '.join(each)})") from error
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
         cell = cells.setdefault(run_id(resolved), Cell(overrides, resolved, run_id(resolved), []))
-        same.setdefault(cell.run_id, []).append((overrides, resolved))
+        same.setdefault(cell.run_id, []).append((overrides, resolved, tuple(grids)))
         cell.grids.extend(name for name in grids if name not in cell.grids)
         if prepare and _needs_processors(cell):
             warm_up()

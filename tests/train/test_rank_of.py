@@ -117,9 +117,12 @@ def test_synchronised_batchnorm_sees_all_ranks_and_is_refused_on_processors(tiny
             choose_device(together)
 
 
-def test_sharpness_aware_steps_are_for_one_device() -> None:
-    with pytest.raises(UserError, match=r"optimizer.sam_rho=0.05: not on 2 devices"):
-        resolved("optimizer.sam_rho=0.05", "trainer.devices=2")
+def test_sharpness_aware_steps_on_several_devices_are_not_for_synchronised_batchnorm() -> None:
+    several = ("model=resnet20", "clip=none", "optimizer.sam_rho=0.05", "trainer.devices=2")
+    assert run_id(resolved("optimizer.sam_rho=0.05", "trainer.devices=2")) == run_id(resolved("optimizer.sam_rho=0.05"))
+    assert resolved(*several).config.optimizer.sam_rho == 0.05
+    with pytest.raises(UserError, match=r"optimizer.sam_rho=0.05: not with model.sync_norm=true on 2 devices"):
+        resolved(*several, "model.sync_norm=true")
 
 
 def test_synchronising_changes_no_weight_and_can_be_undone() -> None:

@@ -7,8 +7,11 @@ import pytest
 from tests.runs.test_directory import recorded
 
 from normfree.runs import Damaged, RunDirectory
+from normfree.runs.attempts import attempts_of
+from normfree.runs.checksums import damaged as damaged_files
 from normfree.runs.damage import damage_of, repair, standing
 from normfree.runs.reading import read_json
+from normfree.sweep.state import held
 
 METRICS = "step,train/loss,test/accuracy\n1,2.5,\n2,2.25,\n2,,0.5\n"
 
@@ -79,12 +82,6 @@ def test_what_a_power_cut_leaves_at_the_end_is_no_damage(run: RunDirectory, tail
     assert damage.path == run.metrics
 
 
-def test_a_pipe_in_place_of_a_file_is_not_waited_for(run: RunDirectory) -> None:
-    os.mkfifo(run.result)
-    with pytest.raises(Damaged, match="no regular file"):
-        run.read_result()
-
-
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -116,3 +113,20 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_start(run: RunDirector
     with run.locked():
         left = {path.name for path in run.path.iterdir() if path.name.startswith(".")}
     assert left == {".notes", ".reserve"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["checksums.sha256", "config.yaml", "environment.json", "lock", "overrides.yaml", "metrics.csv", "result.json"],
+)
+def test_no_reader_waits_for_a_pipe(run: RunDirectory, name: str) -> None:
+    run.write_result(recorded(run))
+    (run.path / name).unlink(missing_ok=True)
+    os.mkfifo(run.path / name)
+    damage_of(run)
+    held(run)
+    attempts_of(run.path)
+    assert damaged_files(run.path) is not None
+    if name == "result.json":
+        with pytest.raises(Damaged, match="no regular file"):
+            run.read_result()

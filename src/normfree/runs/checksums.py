@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from normfree.runs.files import write_text_atomic
+from normfree.runs.files import open_regular, read_bytes, write_text_atomic
 
 CHECKSUMS = "checksums.sha256"
 
@@ -28,7 +28,7 @@ class Damaged(ValueError):
     """A file holds other bytes than were written."""
 
 
-def read_verified(path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> bytes:
+def read_verified(path: Path, read: Callable[[Path], bytes] = read_bytes) -> bytes:
     """The content of a file, which must be what was written.
 
     Args:
@@ -92,7 +92,7 @@ def write_verified(folder: Path, texts: Mapping[str, str], sums: Mapping[str, st
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file of any size."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -114,7 +114,7 @@ def _verified(path: Path, read: Callable[[Path], _T], digest: Callable[[_T], str
 
 def _present(path: Path, known: Sums) -> tuple[str, ...]:
     try:
-        digest = _digest(path.read_bytes())
+        digest = _digest(read_bytes(path))
     except OSError:
         return ()
     return (digest,) if digest in known.get(path.name, (digest,)) else ()
@@ -126,7 +126,7 @@ def _digest(content: bytes) -> str:
 
 def _read(folder: Path) -> Sums:
     try:
-        text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(folder / CHECKSUMS).decode("utf-8", errors="replace")
     except OSError:
         return {}
     sums: Sums = {}

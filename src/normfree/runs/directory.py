@@ -94,6 +94,7 @@ class RunDirectory:
                 file.truncate()
                 file.write(str(os.getpid()))
                 file.flush()
+                self._reserve.unlink(missing_ok=True)
                 self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
                 remove_unfinished(self.path)
             yield file.fileno()

@@ -1,14 +1,16 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import json
 import math
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _UNFINISHED = re.compile(r"\..+\.\d+")
 
@@ -30,6 +32,29 @@ def write_lines_atomic(path: Path, lines: Iterable[str], durable: bool = True) -
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read. Opening a pipe in its place would wait for a writer, for ever if need be.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a regular file.
+
+    Raises:
+        OSError: as :func:`open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read()
 
 
 def remove_unfinished(folder: Path, seconds: float = 0.0) -> None:

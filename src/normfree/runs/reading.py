@@ -1,8 +1,6 @@
 """Reading what runs and sweeps have written: bounded, checked, and told in one line where it cannot be used."""
 
 import json
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, BinaryIO
 from normfree.config import UserError
 from normfree.runs import checksums
 from normfree.runs.checksums import read_verified, verify
+from normfree.runs.files import open_regular
 
 DAMAGED = "damaged"
 """What a reader calls a run one of whose files cannot be read; no run calls itself so."""
@@ -58,10 +57,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         Damaged: it cannot be opened, or reading it fails.
     """
     try:
-        # Opening a pipe would wait for its writer.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Damaged(path, "is no regular file")
+        with open_regular(path) as file:
             yield file
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None

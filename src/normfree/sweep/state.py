@@ -14,6 +14,7 @@ from normfree.config import UserError, resolve_stored
 from normfree.config.yaml_file import parse_yaml
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
 from normfree.runs.damage import damage_of
+from normfree.runs.files import read_bytes
 from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
 from normfree.runs.tables import last_step
@@ -175,7 +176,7 @@ def held(directory: RunDirectory) -> bool:
     """Whether a process of this machine holds the run's lock; looking does not touch the lock."""
     lock = directory.path / "lock"
     try:
-        owner, inode = lock.read_text(encoding="utf-8", errors="replace").strip(), str(lock.stat().st_ino)
+        owner, inode = read_bytes(lock).decode("utf-8", "replace").strip(), str(lock.stat().st_ino)
         held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     except OSError:
         return False

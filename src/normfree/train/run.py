@@ -171,7 +171,7 @@ def _train(
         world.tell_failure(reason, text)
         outcome = _broken(error, directory, *world.cause(reason, text))
     outcome = outcome.stopped_by(stop)
-    dirty = any(each.get("dirty") for each in record["history"])
+    dirty = any(each.get("dirty") for each in record.get("history", ()))
     measured = vars(outcome) | record | {"provenance": origin | {"dirty": dirty}}
     measured["time"] = {**outcome.time, "seconds": time.perf_counter() - started}
     records = measured.pop("records")

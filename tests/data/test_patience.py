@@ -27,7 +27,7 @@ from normfree.runs.waiting import Stopped, Waiting, bounded
 from normfree.train.run import run_one
 
 LIMIT = 1.5
-SOON = 8.0
+SOON = 30.0
 """A look, the end of the workers, and how busy the machine may be."""
 
 LOADERS = {

@@ -160,6 +160,11 @@ def test_more_pixels_than_the_limit_are_refused_before_they_are_decoded(monkeypa
         open_image(encode(Image.fromarray(RAMP)))
 
 
+def test_bytes_of_no_format_are_told_alike_each_time() -> None:
+    with pytest.raises(ValueError, match=r"^of no image format that is known$"):
+        open_image(b"no image at all")
+
+
 def test_a_program_is_no_image() -> None:
     with pytest.raises(ValueError, match="EPS is no image but a program"):
         open_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n")

@@ -16,7 +16,7 @@ import warnings
 
 import numpy as np
 import PIL
-from PIL import Image, TiffTags, features
+from PIL import Image, TiffTags, UnidentifiedImageError, features
 
 from normfree.config import UserError
 
@@ -57,6 +57,8 @@ def open_image(content: bytes, channels: int = 3) -> Image.Image:
             image = _eight_bits(_upright(opened))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"more than {MOST_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:  # its own words hold an address of memory
+        raise ValueError("of no image format that is known") from error
     except Exception as error:  # damaged bytes raise nearly anything
         raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
     mode = "RGB" if channels == 3 else "L"

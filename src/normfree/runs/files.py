@@ -9,8 +9,9 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _UNFINISHED = re.compile(r"\..+\.\d+")
 
@@ -34,7 +35,7 @@ def write_lines_atomic(path: Path, lines: Iterable[str], durable: bool = True) -
         temporary.unlink(missing_ok=True)
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A file to read. Opening a pipe in its place would wait for a writer, for ever if need be.
 
     Raises:

@@ -48,7 +48,9 @@ def describe_plan(resolved: Resolved) -> str:
     macs = " and ".join(f"{count / 1e9:.4g} G at {side} px" for side, count in sorted(sizes.items()))
     rows = {
         "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
-        "data": f"{config.data.label}, {config.data.train_samples:,} training images, {size}; images {images}",
+        "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
+        f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
+        f"images {images}",
         **_read(found),
         "augment": config.augment.name,
         "clip": clip_label(resolved),

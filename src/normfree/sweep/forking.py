@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -18,6 +19,7 @@ from normfree.config import UserError
 from normfree.sweep.prepared import SWEEP
 
 _ATTEMPTS = 3
+_GONE_SECONDS = 0.5
 _IMPORTED = ["__main__", "normfree.sweep.prepared"]
 
 
@@ -42,6 +44,8 @@ def started(gpus: list[str], name: str, target: Callable[..., None], *arguments:
             return process
         except (EOFError, ConnectionError, BrokenPipeError) as error:
             last = error
+            # One that is being killed is taken for running until it has gone.
+            time.sleep(_GONE_SECONDS)
     raise UserError(
         f"hydra.launcher=pool: the process that workers are forked from was killed {_ATTEMPTS} times as it started "
         "(is the memory full?); start the sweep again with fewer hydra.launcher.workers"

@@ -73,14 +73,14 @@ def dead_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_file_that_does_not_come_is_one_line(
     tiny: Callable[..., Resolved], folder: Path, dead_file: str, loader: str
 ) -> None:
-    began = time.monotonic()
+    before, began = set(psutil.Process().children()), time.monotonic()
     with pytest.raises(UserError) as told:
         run_one(tiny(*options(folder, loader)), [])
     assert LIMIT < time.monotonic() - began < LIMIT + SOON
     assert str(told.value).startswith(f"{dead_file}: not read in ")
     assert "run the same command again (trainer.hang_minutes says how long" in str(told.value)
     assert "\n" not in str(told.value)
-    _, alive = psutil.wait_procs(psutil.Process().children(), timeout=5)
+    _, alive = psutil.wait_procs(set(psutil.Process().children()) - before, timeout=5)
     assert not alive
 
 

@@ -8,20 +8,21 @@ from tests.conftest import resolved
 
 from normfree.config import UserError
 from normfree.runs import arm_id, run_id
-from normfree.runs.own_code import copy_files, is_installed, own_files, source_digest
+from normfree.runs.identity import with_own_code
+from normfree.runs.own_code import _own_files, copy_files, is_installed, own_files, source_digest
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
-    own_files.cache_clear()
+    _own_files.cache_clear()
     return tmp_path
 
 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    own_files.cache_clear()
+    _own_files.cache_clear()
 
 
 def named(target: str, *words: str) -> str:
@@ -73,3 +74,25 @@ def test_a_module_that_is_not_here_is_one_line(place: Path) -> None:
         UserError, match=r"clip\._target_=nowhere_at_all.f: no module named nowhere_at_all; start where it can"
     ):
         named("nowhere_at_all.f")
+
+
+def test_it_is_looked_for_where_an_import_would_look_now(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a process that had once stood elsewhere called a run by another name than its ranks."""
+    write(place / "ownclip.py", "import ownhelper\n\ndef f(parameters): pass\n")
+    alone = named("ownclip.f")
+    helpers = place / "helpers"
+    write(helpers / "ownhelper.py", "")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.syspath_prepend(str(helpers))
+        assert named("ownclip.f") != alone
+    assert named("ownclip.f") == alone
+
+
+def test_another_process_calls_the_run_as_the_one_that_asked_for_it(place: Path) -> None:
+    write(place / "ownclip.py", "def f(parameters): pass\n")
+    run = resolved("clip=custom", "clip._target_=ownclip.f")
+    told, name = with_own_code(run), run_id(run)
+    (place / "ownclip.py").unlink()
+    _own_files.cache_clear()
+    assert run_id(told) == name
+    assert with_own_code(resolved("clip=agc")) == resolved("clip=agc")

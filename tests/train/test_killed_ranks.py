@@ -67,6 +67,7 @@ def test_a_rank_that_dies_when_the_result_is_written_does_not_replace_it(tiny: C
     target = "clip._target_=tests.train.own_clipping.dies_at_the_end"
     run = tiny("trainer=ddp_cpu", "batch=48", "clip=custom", target, "clip.arguments={rank:1}")
     result = run_one(run, [])
-    assert (result["status"], result["reason"]) == ("finished", "")
+    assert result["status"] in ("finished", "untrained"), result["reason"]
+    assert (result["steps_done"], result["traceback"]) == (8, None)
     assert RunDirectory.of(run).finished_result() == result
     assert run_one(run, [])["attempts"] == 1

@@ -32,6 +32,8 @@ class Resolved:
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
         without_effect: a line for every typed key that changes nothing.
+        own_code: the digest of the user's own code that it names, by the process that asked for the run; ``None``
+            where this is that process.
     """
 
     config: TrainConfig
@@ -42,6 +44,7 @@ class Resolved:
     norm_batch: int | None
     micro_batch: int | None
     without_effect: tuple[str, ...] = ()
+    own_code: str | None = None
 
     @property
     def epochs(self) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
@@ -66,7 +67,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     if clip.name == "custom":
         if arguments:
             content["clip"]["arguments"] = arguments
-        content["clip"]["source"] = source_digest(str(clip._target_))
+        content["clip"]["source"] = resolved.own_code or source_digest(str(clip._target_))
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,
@@ -75,6 +76,14 @@ def science(resolved: Resolved) -> dict[str, Any]:
         "norm_batch": resolved.norm_batch,
         "channels_last": resolved.config.trainer.channels_last,
     }
+
+
+def with_own_code(resolved: Resolved) -> Resolved:
+    """The same run for another process, whatever that finds where it looks for the user's own code."""
+    clip = resolved.config.clip
+    if clip.name != "custom":
+        return resolved
+    return replace(resolved, own_code=resolved.own_code or source_digest(str(clip._target_)))
 
 
 def _used_by_the_optimizer(settings: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from normfree.config import UserError
 _NOT_SOURCE = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 
 
-@cache
 def own_files(target: str) -> dict[str, Path]:
     """Name below a folder that Python imports from -> file, of the code behind ``module.name`` outside this package.
 
@@ -31,6 +30,12 @@ def own_files(target: str) -> dict[str, Path]:
     Raises:
         UserError: there is no such module here.
     """
+    return dict(_own_files(target, (os.getcwd(), *sys.path)))
+
+
+@cache
+def _own_files(target: str, searched: tuple[str, ...]) -> dict[str, Path]:
+    """``searched`` is where Python looks for modules now: what an import finds is another thing from another folder."""
     importlib.invalidate_caches()
     top = target.partition(".")[0]
     if top in ("normfree", ""):

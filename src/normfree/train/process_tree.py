@@ -18,6 +18,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, result_of
 from normfree.runs.heartbeat import Heartbeats
+from normfree.runs.identity import with_own_code
 from normfree.train.rank_process import END_SECONDS, RankProcess
 from normfree.train.stopping import StopRequest
 from normfree.train.watch import START_SECONDS, Silence, culprits, standing
@@ -44,7 +45,7 @@ class _Tree:
         ]
         self._seconds = trainer.hang_minutes * 60
         self._step = 0
-        task = pickle.dumps((resolved, overrides))
+        task = pickle.dumps((with_own_code(resolved), overrides))
         for rank in self.ranks:
             rank.connection.send_bytes(task)
         self.result: dict[str, Any] | None = None

@@ -79,7 +79,7 @@ def test_without_ffcv_its_rows_are_left_out_with_a_line(
     ("arguments", "words"),
     [
         ([], "photographs=null cifar10=null: give at least one of them"),
-        (["photographs=nowhere"], "data.root=nowhere: no train-*.parquet"),
+        (["photographs=nowhere"], "data.root=nowhere: there is no file or folder "),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

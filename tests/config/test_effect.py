@@ -16,7 +16,7 @@ from normfree.runs import run_id
 
 ALWAYS = {
     "augment.cutmix", "augment.erasing", "augment.flip", "augment.mixup", "augment.name",
-    "augment.random_resized_crop", "augment.randaugment_layers", "augment.shift", "batch", "clip._target_", "clip.name",
+    "augment.random_resized_crop", "augment.shift", "batch", "clip._target_", "clip.name",
     "clip.stages", "data.channels", "data.classes", "data.label", "data.loader", "data.mean", "data.name", "data.std",
     "data.test_samples", "data.test_size", "data.train_samples", "data.train_size", "data.validation_samples", "epochs",
     "logger.name", "lr", "model.activation", "model.alpha", "model.depth", "model.drop_rate", "model.family",
@@ -43,6 +43,11 @@ def test_every_key_of_the_schema_is_known_to_act_or_not() -> None:
 
 IDLE = [
     ("augment.increasing=false", (), "augment.increasing=false has no effect without augment.randaugment_layers"),
+    (
+        "augment.randaugment_layers=4",
+        ("augment=randaugment", "augment.magnitude=0"),
+        "has no effect with augment.magnitude=0, which changes nothing",
+    ),
     ("augment.magnitude=5", (), "augment.magnitude=5 has no effect without augment.randaugment_layers"),
     ("augment.mix_first=true", (), "without augment.randaugment_layers and augment.mixup or augment.cutmix"),
     ("augment.mix_first=true", ("augment.mixup=0.2",), "without augment.randaugment_layers and"),
@@ -133,6 +138,9 @@ SAME = [
     (("augment=none", "augment.shift=1"), ("augment=shift",)),
     (("augment=shift", "augment.shift=0"), ("augment=none",)),
     (("augment=mixup", "augment.mixup=0"), ("augment=crop_flip",)),
+    (("augment=randaugment", "augment.magnitude=0"), ("augment=crop_flip",)),
+    (("augment=strong", "augment.magnitude=0", "augment.randaugment_layers=4"),
+     ("augment=strong", "augment.magnitude=0", "augment.randaugment_layers=0")),
     (("augment=paper_f1",), ("augment=paper_f2",)),
     (("augment=paper_f0", "augment.magnitude=15"), ("augment=paper_f3",)),
     (("data.loader=resident",), ()),
@@ -156,6 +164,7 @@ def test_one_run_has_one_name(one: tuple[str, ...], other: tuple[str, ...]) -> N
         (("model.activation=silu",), ()),
         (("clip.stages=[stem]",), ("clip.stages=[head]",)),
         (("augment.shift=2",), ()),
+        (("augment=paper_f0", "augment.magnitude=0"), ("augment=paper_f0", "augment.randaugment_layers=0")),
         (("data.mean=[0.1]", "data.std=[0.2]"), ("data.mean=[0.1]", "data.std=[0.3]")),
     ],
 )

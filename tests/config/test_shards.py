@@ -129,3 +129,22 @@ def test_labels_that_are_no_class_numbers_are_one_line(tmp_path: Path) -> None:
     refused(file, rf"label {2**40} is no class number")
     write_parquet(tmp_path / "all.parquet", [], [], names=None)
     refused(file, r"0 images leave none for training")
+
+
+def test_a_number_that_is_missing_in_a_row_is_told(tmp_path: Path) -> None:
+    for number in (0, 2, 3):
+        written(tmp_path, f"train_{number}.parquet")
+    written(tmp_path, "test_0.parquet")
+    (left_out,) = read_of(of(tmp_path)).left_out
+    assert str(left_out) == "number 1 (not there, between train_0.parquet and train_3.parquet)"
+    written(tmp_path, "train_1.parquet")
+    written(tmp_path / "years", "train-2018.parquet")
+    written(tmp_path / "years", "train-2021.parquet")
+    assert read_of(of(tmp_path / "years")).left_out == ()
+
+
+def test_a_single_file_that_is_called_as_a_test_is_not_trained_on(tmp_path: Path) -> None:
+    refused(written(tmp_path, "test-00000-of-00001.parquet"), "called as the test split, and would be trained on")
+    refused(written(tmp_path, "x_64_val.parquet"), "called as the validation split, and would be trained on")
+    for name in ("all.parquet", "train-0.parquet", "contest.parquet"):
+        of(written(tmp_path, name))

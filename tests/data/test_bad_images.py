@@ -73,14 +73,17 @@ def test_a_parquet_without_the_columns_is_one_line(tmp_path: Path) -> None:
 def test_wrong_labels_are_one_line(tmp_path: Path) -> None:
     contents, _ = encoded(count=6)
     for labels, line in (
-        ([0, 1, 2, 0, 1, 2], r"data\.classes=2: parquet has a training image of class 2; set data\.classes=3"),
-        ([0, 1, -1, 0, 1, 0], r"a training image of class -1; labels count from 0"),
+        ([0, 1, 2, 0, 1, 2], r"all\.parquet: label 2 has no name among its 2 classes"),
+        ([0, 1, -1, 0, 1, 0], r"all\.parquet: label -1 has no name among its 2 classes"),
         ([0, 1, None, 0, 1, 0], r"1 of 6 labels are missing"),
     ):
         file = write_parquet(tmp_path / "all.parquet", contents, labels)
         with pytest.raises(UserError, match=line):
             parquet_arrays(config(file, validation_samples=0, test_samples=0))
-    file = write_parquet(tmp_path / "all.parquet", contents, [0, 2, 0, 2, 0, 2])
+    file = write_parquet(tmp_path / "all.parquet", contents, [0, 1, 2, 0, 1, 2], names=None)
+    with pytest.raises(UserError, match=r"has a training image of class 2; set data\.classes=3 or"):
+        parquet_arrays(config(file, validation_samples=0, test_samples=0))
+    file = write_parquet(tmp_path / "all.parquet", contents, [0, 2, 0, 2, 0, 2], names=None)
     with pytest.warns(UserWarning, match=r"data\.classes=4: parquet has no training image of 2 of them \(1, 3\)"):
         parquet_arrays(config(file, validation_samples=0, test_samples=0, classes=4))
 

@@ -92,6 +92,8 @@ def test_a_missing_root_says_where_it_looked_and_what_works(tmp_path: Path) -> N
         require_images(config(None))
     with pytest.raises(UserError, match=rf"no class folders in {tmp_path / 'train'}.*data\.root=PATH"):
         require_images(config(tmp_path))
+    with pytest.raises(UserError, match=rf"there is no file or folder {tmp_path / 'nowhere'}; give .*data\.root=PATH"):
+        require_images(config(tmp_path / "nowhere"))
 
 
 def test_another_number_of_classes_is_one_line(root: Path) -> None:

@@ -149,3 +149,15 @@ def test_metrics_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:
     path.write_text("step,train/loss\n10,1.5\n20,1.25\n30,1.0\n40", encoding="utf-8")
     truncate_metrics(path, 20)
     assert path.read_text(encoding="utf-8") == "step,train/loss\n10,1.5\n20,1.25\n"
+
+
+def test_folders_in_the_places_of_files_are_set_aside(tiny: Callable[..., Resolved]) -> None:
+    directory = RunDirectory.of(tiny())
+    directory.create()
+    names = ("metrics.csv", "clip.csv", "checksums.sha256", "config.yaml", "checkpoints/last.ckpt")
+    for name in names:
+        (directory.path / name / "inner").mkdir(parents=True)
+    told = pytest.warns(UserWarning, match=r"a folder in the place of a file, set aside as \w+\.\w+\.folder")
+    with told, directory.locked():
+        assert not any((directory.path / name).exists() for name in names)
+    assert all((directory.path / f"{name}.folder/inner").is_dir() for name in names)

@@ -42,6 +42,11 @@ def _from_files(config: TrainConfig) -> bool:
     return named(config.data.name).from_files
 
 
+def randaugments(augment: AugmentConfig) -> bool:
+    """Whether RandAugment changes anything: not at the 0 of the scale that begins there."""
+    return augment.randaugment_layers > 0 and not (augment.increasing and augment.magnitude == 0)
+
+
 def _mixes(augment: AugmentConfig) -> bool:
     return augment.mixup > 0 or augment.cutmix > 0
 
@@ -53,11 +58,15 @@ EFFECT: Mapping[str, Rule] = {
     "augment.magnitude": Rule(
         lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
     ),
+    "augment.randaugment_layers": Rule(
+        lambda config: config.augment.randaugment_layers == 0 or randaugments(config.augment),
+        "with augment.magnitude={augment.magnitude}, which changes nothing",
+    ),
     "augment.increasing": Rule(
         lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
     ),
     "augment.mix_first": Rule(
-        lambda config: config.augment.randaugment_layers > 0 and _mixes(config.augment),
+        lambda config: randaugments(config.augment) and _mixes(config.augment),
         "without augment.randaugment_layers and augment.mixup or augment.cutmix",
     ),
     "clip.clip_factor": _clipped_by("clip_factor"),
@@ -145,11 +154,12 @@ def references(content: Any) -> set[str]:
 def acts(config: TrainConfig, key: str) -> bool:
     """Whether a key changes anything in this configuration."""
     rule = EFFECT.get(key)
-    return key not in THROUGH and (rule is None or rule.acts(config))
+    return key not in THROUGH and (rule is None or rule.acts(_without_idle_layers(config)))
 
 
 def acting(config: TrainConfig) -> dict[str, Any]:
     """The configuration as a table in which what does not act, or says the usual in other words, is as if not given."""
+    config = _without_idle_layers(config)
     content = asdict(config)
     for key, rule in EFFECT.items():
         group, _, name = key.partition(".")
@@ -172,6 +182,12 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     return content
 
 
+def _without_idle_layers(config: TrainConfig) -> TrainConfig:
+    if randaugments(config.augment):
+        return config
+    return replace(config, augment=replace(config.augment, randaugment_layers=0))
+
+
 def _augmentation(augment: AugmentConfig) -> str:
     """A name by what acts, so that two ways to the same values are one run; the names are those of ``conf/augment``."""
     parts = {
@@ -180,8 +196,8 @@ def _augmentation(augment: AugmentConfig) -> str:
         "erasing": augment.erasing > 0,
         "mixup": augment.mixup > 0,
         "cutmix": augment.cutmix > 0,
-        "randaugment": augment.randaugment_layers > 0,
-        "mix_first": augment.mix_first and augment.randaugment_layers > 0 and _mixes(augment),
+        "randaugment": randaugments(augment),
+        "mix_first": augment.mix_first and randaugments(augment) and _mixes(augment),
     }
     on = {name for name, acts in parts.items() if acts}
     if on <= {"shift"}:

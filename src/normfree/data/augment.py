@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from normfree.config.effect import randaugments
 from normfree.config.schema import AugmentConfig
 from normfree.data.crops import CROP_DRAWS, ERASE_DRAWS, erase, resized_crop, shift_and_flip
 from normfree.data.mixing import Mixing, mix
@@ -27,8 +28,8 @@ def extra_draws(augment: AugmentConfig) -> dict[str, tuple[int, int]]:
     """Parts that are on, beside shift and flip: their random stream and how many numbers an image needs."""
     parts = {
         "crop": (CROP, CROP_DRAWS if augment.random_resized_crop else 0),
-        "randaugment": (RANDAUGMENT, DRAWS * augment.randaugment_layers),
         "erasing": (ERASING, ERASE_DRAWS if augment.erasing else 0),
+        "randaugment": (RANDAUGMENT, DRAWS * augment.randaugment_layers if randaugments(augment) else 0),
     }
     return {name: part for name, part in parts.items() if part[1]}
 
@@ -73,12 +74,12 @@ def finish(
     """
 
     def randaugmented(pixels: Tensor) -> Tensor:
-        if not augment.randaugment_layers:
+        if not randaugments(augment):
             return pixels
         numbers = draws["randaugment"][: len(pixels)]
         return randaugment(pixels, augment.randaugment_layers, augment.magnitude, numbers, augment.increasing)
 
-    if augment.mix_first and augment.randaugment_layers:
+    if augment.mix_first and randaugments(augment):
         mixed = mix(images.float(), labels, classes, mixing, members, own)
         batch = Batch(normalise(randaugmented(mixed.images.round().clamp(0, 255).to(torch.uint8))), mixed.labels)
     else:

@@ -1,20 +1,20 @@
 """A run is its directory: its files, its lock and its status."""
 
-import fcntl
 import os
-import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.attempts import record_attempt
-from normfree.runs.checksums import digest_of, write_verified
-from normfree.runs.files import finite, json_text, remove_unfinished
+from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
+from normfree.runs.files import finite, json_text, remove_unfinished, set_aside_folders
 from normfree.runs.identity import run_id
+from normfree.runs.lock import acquire
 from normfree.runs.outcomes import TERMINAL, today
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import OtherVersion, check_result, check_version
@@ -25,16 +25,7 @@ RECORDS = ("metrics.csv", "clip.csv")
 
 _RESERVE_BYTES = 65_536
 _RESUMABLE = ("last.ckpt", "previous.ckpt")
-_ORPHAN_SECONDS = 6.0
-"""How long what a killed process has started (ranks, data workers) may hold the lock that it inherited."""
-
-
-BUSY = "busy"
-"""What a sweep's worker says instead of a status of a run that another process trains."""
-
-
-class Busy(UserError):
-    """Another process trains the run."""
+_CHECKPOINTS = (*_RESUMABLE, "new.ckpt", "best.ckpt", "final.ckpt")
 
 
 class RunDirectory:
@@ -88,7 +79,7 @@ class RunDirectory:
         with self.writing():
             file = (self.path / "lock").open("a+", encoding="utf-8", errors="replace")
         with file:
-            self._acquire(file)
+            acquire(file, self.path.name)
             with self.writing():
                 file.seek(0)
                 file.truncate()
@@ -97,23 +88,15 @@ class RunDirectory:
                 self._reserve.unlink(missing_ok=True)
                 self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
                 remove_unfinished(self.path)
+                self._set_folders_aside()
             yield file.fileno()
 
-    def _acquire(self, file: TextIO) -> None:
-        deadline = time.monotonic() + _ORPHAN_SECONDS
-        while True:
-            try:
-                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                owner = file.read().strip()
-                if time.monotonic() < deadline and not _is_running(owner):
-                    time.sleep(0.05)
-                    continue
-                raise Busy(
-                    f"run {self.path.name}: process {owner or 'unknown'} is training it now; wait for it to end, "
-                    "or change something such as seed=1"
-                ) from error
+    def _set_folders_aside(self) -> None:
+        files = (self.config, self.overrides, self.difference, self.wandb_id)
+        names = (*(file.name for file in files), *RECORDS, CHECKSUMS)
+        found = set_aside_folders(self.path, names) + set_aside_folders(self.checkpoints, _CHECKPOINTS)
+        for path in found:
+            warnings.warn(f"{path}: a folder in the place of a file, set aside as {path.name}.folder", stacklevel=4)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -271,48 +254,3 @@ class RunDirectory:
     def checkpoint_candidates(self) -> list[Path]:
         """Checkpoints that a resumed run may start from, newest first."""
         return [path for name in _RESUMABLE if (path := self.checkpoints / name).exists()]
-
-
-def _is_running(process: str) -> bool:
-    """False too for the owner of a lock that has not written its id yet."""
-    if not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def truncate_metrics(path: Path, step: int) -> None:
-    """Drop what a run that goes on after ``step`` writes again: the rows after it, and the tests at the end.
-
-    Rows that are not whole go too: a process that was killed may have left half of one. The file is left alone where
-    nothing is to be dropped.
-    """
-    if not path.exists():
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file, temporary.open("w", encoding="utf-8") as kept:
-            header = file.readline()
-            columns = header.rstrip("\n").split(",")
-            kept.write(header)
-            for line in file:
-                row = dict(zip(columns, cells := line.rstrip("\n").split(","), strict=False))
-                whole = line.endswith("\n") and len(cells) == len(columns) and "\ufffd" not in line
-                if (
-                    whole
-                    and row.get("step", "").isdigit()
-                    and int(row["step"]) <= step
-                    and not row.get("test/accuracy")
-                ):
-                    kept.write(line)
-            kept.flush()
-            os.fsync(kept.fileno())
-        if temporary.stat().st_size != path.stat().st_size:
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -74,3 +74,35 @@ def cut_to(path: Path, mark: Mark) -> None:
     """Drop what was written after the mark."""
     with suppress(FileNotFoundError):
         os.truncate(path, int(mark["bytes"]))
+
+
+def truncate_metrics(path: Path, step: int) -> None:
+    """Drop what a run that goes on after ``step`` writes again: the rows after it, and the tests at the end.
+
+    Rows that are not whole go too: a process that was killed may have left half of one. The file is left alone where
+    nothing is to be dropped.
+    """
+    if not path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file, temporary.open("w", encoding="utf-8") as kept:
+            header = file.readline()
+            columns = header.rstrip("\n").split(",")
+            kept.write(header)
+            for line in file:
+                row = dict(zip(columns, cells := line.rstrip("\n").split(","), strict=False))
+                whole = line.endswith("\n") and len(cells) == len(columns) and "\ufffd" not in line
+                if (
+                    whole
+                    and row.get("step", "").isdigit()
+                    and int(row["step"]) <= step
+                    and not row.get("test/accuracy")
+                ):
+                    kept.write(line)
+            kept.flush()
+            os.fsync(kept.fileno())
+        if temporary.stat().st_size != path.stat().st_size:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

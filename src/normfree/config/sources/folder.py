@@ -7,7 +7,7 @@ from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.folder_listing import Listing, list_folders, subfolders
 from normfree.config.sources.reading import Reading, listed, remembered
-from normfree.config.sources.source import DataSource
+from normfree.config.sources.source import DataSource, given_root
 from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of, splits_within
 
 
@@ -43,9 +43,7 @@ class FolderSource(DataSource):
             UserError: as :meth:`requires`.
         """
         give = "give the folder that holds train/ and val/ with data.root=PATH"
-        if data.root is None:
-            raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
-        root = Path(data.root).expanduser()
+        root = given_root(data, give)
         return remembered(("folder", self.flat, str(root)), lambda: self._list(data, root, give))
 
     def _list(self, data: DataConfig, root: Path, give: str) -> Listing:

@@ -60,11 +60,13 @@ def labels_of(path: Path | Remote, names: Sequence[str]) -> "np.ndarray[Any, Any
         raise UserError(f"{path}: {column.null_count} of {len(column)} labels are missing; remove those rows")
     labels: np.ndarray[Any, Any] = column.to_numpy().astype(np.int64)
     own = class_names(file)
-    if not own or list(own) == list(names):
+    if not own:
         return labels
     if len(labels) and not (labels.min() >= 0 and labels.max() < len(own)):
         wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
         raise UserError(f"{path}: label {wrong} has no name among its {len(own)} classes; write the file anew")
+    if not names or list(own) == list(names):
+        return labels
     places = {name: place for place, name in enumerate(names)}
     translated: np.ndarray[Any, Any] = np.array([places[name] for name in own], np.int64)[labels]
     return translated

@@ -13,7 +13,7 @@ from normfree.config.sources.labels import labels_of, names_of, number_of_classe
 from normfree.config.sources.parquet_schema import Remote, count_rows, open_parquet, side_of
 from normfree.config.sources.reading import Digest, Reading, listed, remembered
 from normfree.config.sources.shards import Shards, shards_in
-from normfree.config.sources.source import DataSource
+from normfree.config.sources.source import DataSource, given_root
 from normfree.config.sources.words import TEST, TRAIN
 
 
@@ -123,9 +123,7 @@ class ParquetSource(DataSource):
         known = f" ({self.known_as.format(name=data.name, size=data.train_size)})" if self.known_as else ""
         give = f"give a parquet file or the folder of train-*.parquet and test-*.parquet{known} with data.root=PATH"
         give += self.also
-        if data.root is None:
-            raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
-        root = Path(data.root).expanduser()
+        root = given_root(data, give)
         found = shards_in(root, self._size(data), self._sides())
         if not found.splits[TRAIN]:
             raise UserError(

@@ -63,6 +63,7 @@ def shards_in(root: Path, size: int | None, side: Callable[[Path], int] | None =
         UserError: two sets lie side by side, a set is incomplete, or a name cannot be understood.
     """
     if root.is_file():
+        _refuse_test(root)
         return Shards({TRAIN: [root], TEST: []}, _siblings(root))
     found = {path.relative_to(root): path for path in _files(root)}
     sides = None if side is None else lambda name: side(found[name])
@@ -138,6 +139,7 @@ def _one_set(
                 f"({listed(shard.file.as_posix() for shard in of_split)}); give a folder that holds one set"
             )
         splits[split] = own or of_split
+        left_out += _gap(splits[split])
         left_out += [LeftOut(s.file.as_posix(), "of another set") for s in of_split if own and s not in own]
         _complete(splits[split], error)
     _refuse_folds(splits, error)
@@ -196,6 +198,19 @@ def _complete(shards: list[_Shard[PurePath]], error: Error) -> None:
             )
 
 
+def _gap(shards: list[_Shard[PurePath]]) -> list[LeftOut]:
+    """Numbers that are missing in a row from 0 or 1 on; without a total it is not known whether files are."""
+    last = {shard.file.name: re.findall(r"\d+", shard.file.stem)[-1:] for shard in shards}
+    numbers = {int(found[0]): name for name, found in last.items() if found}
+    if len(shards) < 2 or len(numbers) < len(shards) or min(numbers) > 1 or any(shard.total for shard in shards):
+        return []
+    missing = [number for number in range(min(numbers), max(numbers)) if number not in numbers]
+    if not missing or len(missing) > len(numbers):
+        return []
+    between = f"not there, between {numbers[min(numbers)]} and {numbers[max(numbers)]}"
+    return [LeftOut(f"number {listed(map(str, missing))}", between, len(missing))]
+
+
 def _refuse_folds(splits: dict[str, list[_Shard[PurePath]]], error: Error) -> None:
     """The folds of a cross-validation test on one another's training images."""
     for split in (TRAIN, VALIDATION, TEST):
@@ -250,6 +265,15 @@ def _files(root: Path) -> Iterable[Path]:
         for name in sorted(files):
             if name.lower().endswith(".parquet") and not is_system(name):
                 yield Path(folder, name)
+
+
+def _refuse_test(file: Path) -> None:
+    """A single file is trained on, and what it is called as must not say otherwise."""
+    said = {split for part in re.split(r"[-_ .]+", file.stem) if (split := split_word(part))}
+    if said and TRAIN not in said:
+        raise refusal(file)(
+            f"called as the {said.pop()} split, and would be trained on; give its folder, or a file of another name"
+        )
 
 
 def _siblings(file: Path) -> list[LeftOut]:

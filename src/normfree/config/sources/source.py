@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.reading import Reading
 
@@ -78,3 +79,22 @@ class DataSource:
     def whole(self, data: DataConfig) -> DataConfig:
         """For a conversion: the size in which it is kept, nothing held out."""
         return data
+
+
+def given_root(data: DataConfig, give: str) -> Path:
+    """The place that ``data.root`` names.
+
+    Args:
+        give: how to give it, for the error.
+
+    Raises:
+        UserError: it is not set, or there is nothing.
+    """
+    if data.root is None:
+        raise UserError(f"data={data.name}: no images, data.root is not set; {give}, or note that {WORKS}")
+    root = Path(data.root).expanduser()
+    if not root.exists():
+        raise UserError(
+            f"data.root={data.root}: there is no file or folder {root.absolute()}; {give}, or note that {WORKS}"
+        )
+    return root

@@ -70,3 +70,10 @@ def test_an_optimizers_own_values_win_over_the_recipes_and_the_recipes_over_sgds
     assert resolved("optimizer=adamw", "optimizer.weight_decay=0.1").config.optimizer.weight_decay == 0.1
     assert resolved("model=nf_regnet_b2").config.optimizer.final_lr == 0.001
     assert resolved("model=nf_regnet_b2").config.optimizer.weight_decay == 7e-5
+
+
+def test_low_strengths_of_the_papers_scale_are_warned_of() -> None:
+    (line,) = optimizer_warnings(resolved("augment=paper_f0", "augment.magnitude=2.5").config)
+    assert line.startswith("augment.magnitude=2.5: on the paper's scale images are the darker and coarser the lower")
+    for words in (("augment.magnitude=3",), ("augment.magnitude=0", "augment.increasing=true")):
+        assert not optimizer_warnings(resolved("augment=paper_f0", *words).config)

@@ -56,7 +56,7 @@ def test_an_augmentation_in_words() -> None:
 
 def test_keys_are_read() -> None:
     keys = check_arguments(["probe=augment", "augment=mixup,strong", "data=cifar10", "root=x", "magnitude=7"])
-    assert keys == AugmentKeys(augment=("mixup", "strong"), data="cifar10", root="x", magnitude=7.0)
+    assert keys == AugmentKeys(augment=("mixup", "strong"), data="cifar10", root="x", magnitude=(7.0,))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,8 @@ def test_keys_are_read() -> None:
         (["probe=augment", "augment=mixup,mixup"], "give each option once"),
         (["probe=augment", "augment=mixup", "data=../x"], "data=../x: give the name of an option"),
         (["probe=augment", "augment=mixup", "images=1"], "images=1: give a whole number from 2 to 16"),
+        (["probe=augment", "augment=mixup", "magnitude=1,x"], "magnitude=1,x: give a number"),
+        (["probe=augment", "augment=mixup", "magnitude=1,1"], "magnitude=1,1: give each number once"),
         (["augment=mixup"], "augment=mixup: is a key of a probe; add probe=augment"),
     ],
 )
@@ -77,11 +79,13 @@ def test_mistakes_name_key_value_and_remedy(arguments: list[str], message: str) 
 
 @pytest.mark.cli
 def test_the_command_draws_and_writes(tmp_path: Path) -> None:
-    keys = ("probe=augment", "augment=crop_flip,strong", "images=4", "magnitude=7", f"reports_dir={tmp_path}")
+    keys = ("probe=augment", "augment=crop_flip,strong", "images=4", "magnitude=0,7", f"reports_dir={tmp_path}")
     done = command_line("report.py", *keys, PYTHONWARNINGS="error")
     assert done.returncode == 0, done.stderr
-    page = tmp_path / "probes" / "augment" / "crop_flip-strong-magnitude7-images4.md"
-    assert "RandAugment, 2 layers of magnitude 7" in page.read_text(encoding="utf-8")
+    page = tmp_path / "probes" / "augment" / "crop_flip-strong-magnitude0_7-images4.md"
+    text = page.read_text(encoding="utf-8")
+    assert "| strong 0 | " in text
+    assert "RandAugment, 2 layers of magnitude 7" in text
     picture = np.asarray(Image.open(page.with_suffix(".png")).convert("L"))
     assert picture.shape[1] > 1000
     assert picture.min() < 30

@@ -98,12 +98,15 @@ def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str
     options = [f"data={keys.data}", f"batch={keys.images}", "steps=1000", f"seed={keys.seed}", "data.workers=0"]
     options += [f"data.train_size={size}", f"data.test_size={size}"] if size is not None else []
     options += [f"data.root={keys.root}"] if keys.root is not None else []
-    names = ("none", *(name for name in keys.augment if name != "none"))
-    runs = {name: compose_run([*options, f"augment={name}"]) for name in names}
-    if keys.magnitude is not None:
-        for name, run in runs.items():
-            if run.config.augment.randaugment_layers:
-                runs[name] = compose_run([*options, f"augment={name}", f"augment.magnitude={keys.magnitude}"])
+    runs = {}
+    for name in ("none", *(name for name in keys.augment if name != "none")):
+        run = compose_run([*options, f"augment={name}"])
+        if not keys.magnitude or not run.config.augment.randaugment_layers:
+            runs[name] = run
+            continue
+        for magnitude in keys.magnitude:
+            row = name if len(keys.magnitude) == 1 else f"{name} {magnitude:g}"
+            runs[row] = compose_run([*options, f"augment={name}", f"augment.magnitude={magnitude}"])
     with console.status("reading images"):
         from normfree.data import contact_sheet
 

@@ -65,6 +65,14 @@ def finite_number(text: str) -> float:
     return value
 
 
+def finite_numbers(text: str) -> tuple[float, ...]:
+    """Reads numbers with commas between them."""
+    values = tuple(map(finite_number, text.split(",")))
+    if len(set(values)) < len(values) or len(values) > MOST_NUMBERS:
+        raise ValueError(f"give each number once, and up to {MOST_NUMBERS}")
+    return values
+
+
 def networks(text: str) -> tuple[str, ...]:
     """Reads names with commas between them."""
     names = tuple(text.split(","))
@@ -139,7 +147,9 @@ class AugmentKeys(ProbeKeys):
     data: str = key("mnist5k", "option of the group", option)
     root: str | None = key(None, "data.root: where its files are", directory)
     image_size: int | None = key(None, "side in pixels; default: the data set's, or 128", whole_number(7, 512))
-    magnitude: float | None = key(None, "augment.magnitude; default: each option's", finite_number)
+    magnitude: tuple[float, ...] = key(
+        (), "augment.magnitude, or several with commas between them; default: each option's", finite_numbers
+    )
     images: int = key(10, "columns of the sheet", whole_number(2, 16))
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.train.wandb_server import WandbServer
 
+from normfree.runs.offline import how_to_sync_all
+
 pytest.importorskip("wandb")
 
 TIMEOUT = 4.0
@@ -121,23 +123,26 @@ def test_a_resumed_offline_run_is_whole_in_its_newest_folder(tmp_path: Path) -> 
     run = metrics.parent
     assert len(list((run / "wandb").glob("offline-run-*"))) == 2
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("W&B, offline: ")]
-    command = shlex.split(line.removeprefix("W&B, offline: "))
-    with WandbServer() as server:
-        environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "a" * 40, "HOME": str(tmp_path)}
-        subprocess.run(
-            [sys.executable, "-m", *command],
-            env=environment,
-            cwd=tmp_path,
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+    of_a_sweep = how_to_sync_all(run.parent)
+    with WandbServer() as server, WandbServer() as another:
+        sync(line.removeprefix("W&B, offline: "), server, tmp_path)
+        for sent in (run / "wandb").glob("*/*.wandb.sync*"):
+            sent.unlink()
+        sync(of_a_sweep, another, tmp_path)
+    assert another.history.keys() == server.history.keys()
     with metrics.open(newline="", encoding="utf-8") as file:
         steps = {int(row["step"]) for row in csv.DictReader(file)}
     assert set(server.history) == steps == set(range(2, 41, 2))
     names = [{key for key in server.history[step] if not key.startswith("_")} for step in (2, 38)]
     assert names[0] == names[1] >= {"train/loss", "clip/clipped_share_stem", "clip/ratio_q50"}
     assert server.summary["status"] == json.loads((run / "result.json").read_text(encoding="utf-8"))["status"]
+
+
+def sync(command: str, server: WandbServer, home: Path) -> None:
+    """As typed into a shell, with this environment's W&B."""
+    environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "a" * 40, "HOME": str(home)}
+    typed = f"{shlex.quote(sys.executable)} -m {command}"
+    subprocess.run(typed, shell=True, env=environment, cwd=home, check=True, capture_output=True, timeout=120)
 
 
 def wait_for_rows(folder: Path, count: int) -> Path:

@@ -212,6 +212,15 @@ def test_a_broken_file_is_one_line(tmp_path: Path, content, words: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_more_pixels_than_the_limit_are_refused(tmp_path: Path) -> None:
+    from normfree.data.beton_writer import Encoded, writing
+
+    with writing(tmp_path / "train.beton", 1) as writer:
+        writer.add(Encoded(0, 10_000, 10_000, b"said to be a JPEG"), 0)
+    with pytest.raises(UserError, match=r"train\.beton: image 0 has more than 67,108,864 pixels"):
+        read_beton(tmp_path / "train.beton")
+
+
 def test_random_damage_of_the_front_never_passes_as_an_address_outside(tmp_path: Path) -> None:
     path = write_small(tmp_path / "train.beton")
     good, random = path.read_bytes(), np.random.default_rng(0)

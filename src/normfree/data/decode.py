@@ -19,12 +19,10 @@ import PIL
 from PIL import Image, TiffTags, UnidentifiedImageError, features
 
 from normfree.config import UserError
+from normfree.config.sources.reading import MOST_PIXELS
 
 DECODER = f"rules 2, pillow {PIL.__version__}, libjpeg {features.version('jpg')}"
 """Part of what names a cached decoding: other rules and versions may give other pixels."""
-
-MOST_PIXELS = 2**26
-"""Of one image, 67 million. Decoding so many takes up to a gigabyte."""
 
 # `_check` has a word of its own for what pillow warns of.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

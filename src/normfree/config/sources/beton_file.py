@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from normfree.config.errors import UserError
+from normfree.config.sources.reading import MOST_PIXELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +91,8 @@ def read_beton(path: Path) -> Beton:
     if not whole or not np.where(images["mode"] == RAW, sizes == pixels, images["mode"] == JPEG).all():
         raise UserError(f"{path}: damaged or not written to the end; convert again")
     assert sizes is not None
+    if (pixels > 3 * MOST_PIXELS).any():
+        raise UserError(f"{path}: image {int(pixels.argmax())} has more than {MOST_PIXELS:,} pixels; convert again")
     classes = _unpacked(bytes(fields["arguments"][kinds.index(INT)]))
     return Beton(path, names[kinds.index(RGB_IMAGE)], names[kinds.index(INT)], images, labels, sizes, classes)
 

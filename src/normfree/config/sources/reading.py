@@ -13,6 +13,9 @@ from normfree.config.errors import UserError
 SMALL = 64 * 2**20
 """Files of so many bytes together enter a digest by their contents too; larger sets by names, sizes and labels."""
 
+MOST_PIXELS = 2**26
+"""Of one image, 67 million. Decoding so many takes up to a gigabyte."""
+
 _NAMED = 4
 _Made = TypeVar("_Made")
 

@@ -100,6 +100,9 @@ EFFECT: Mapping[str, Rule] = {
     "optimizer.beta2": _optimized_by("beta2"),
     "optimizer.eps": _optimized_by("eps"),
     "optimizer.sam_share": Rule(lambda config: config.optimizer.sam_rho is not None, "without optimizer.sam_rho"),
+    "outcome.stalled_skip_gain": Rule(
+        lambda config: config.model.normalizer != "batchnorm", "with model={model.name}, which has no skip gains"
+    ),
     "trainer.evaluate_every": Rule(
         lambda config: config.data.validation_samples > 0, "with data.validation_samples={data.validation_samples}"
     ),

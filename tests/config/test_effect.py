@@ -48,7 +48,7 @@ IDLE = [
         ("augment=randaugment", "augment.magnitude=0"),
         "has no effect with augment.magnitude=0, which changes nothing",
     ),
-    ("outcome.stalled_skip_gain=0.1", ("model=resnet20",), "has no effect with model=resnet20, which has no skip gains"),
+    ("outcome.stalled_skip_gain=0.1", ("model=resnet20",), "with model=resnet20, which has no skip gains"),
     ("augment.magnitude=5", (), "augment.magnitude=5 has no effect without augment.randaugment_layers"),
     ("augment.mix_first=true", (), "without augment.randaugment_layers and augment.mixup or augment.cutmix"),
     ("augment.mix_first=true", ("augment.mixup=0.2",), "without augment.randaugment_layers and"),

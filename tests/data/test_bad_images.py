@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import resolved
 from tests.data.images import config, encoded, parquet_arrays, write_parquet
 
+from normfree.cli.train import summary
 from normfree.config import Resolved, UserError, require_images
 from normfree.data import build_source
 from normfree.data.decode import open_image
@@ -139,3 +140,33 @@ def test_what_was_left_out_is_counted_in_the_result(damaged: Path, tiny: Callabl
     lines = [str(each.message) for each in told]
     assert any("train-0.parquet, row 20, " in line and "row 3, " in line for line in lines)
     assert "data.on_error=skip: parquet is without 4 unreadable images" in lines
+
+
+NOT_READ = "ignore:data.on_error=skip. (unreadable and left out|parquet is without)"
+
+
+@pytest.mark.filterwarnings(NOT_READ, "ignore:.*unreadable image left out")
+@pytest.mark.parametrize("loader", ["data.loader=workers data.workers=1", "data.loader=resident data.cache=off"])
+def test_a_split_of_which_nothing_can_be_read_is_one_line(
+    tmp_path: Path, tiny: Callable[..., Resolved], loader: str
+) -> None:
+    contents, labels = encoded(count=20)
+    write_parquet(tmp_path / "train-0.parquet", contents, labels)
+    write_parquet(tmp_path / "test-0.parquet", [b"no image"] * 6, [0, 1] * 3)
+    options = ("data=parquet", f"data.root={tmp_path}", "data.train_size=14", "batch=10", "steps=1", *loader.split())
+    with pytest.raises(UserError, match=r"no readable test images|none of the test images could be read"):
+        run_one(tiny(*options, "optimizer.warmup_steps=0", "data.on_error=skip"), [])
+
+
+@pytest.mark.filterwarnings(NOT_READ)
+def test_a_class_that_is_gone_with_what_could_not_be_read_is_told(
+    tmp_path: Path, tiny: Callable[..., Resolved]
+) -> None:
+    contents, labels = encoded(count=20)
+    write_parquet(tmp_path / "train-0.parquet", contents, labels)
+    write_parquet(tmp_path / "test-0.parquet", [contents[0]] * 6 + [b"no image"] * 5, [0] * 6 + [1] * 5)
+    options = ("data=parquet", f"data.root={tmp_path}", "data.train_size=14", "batch=10", "steps=1")
+    gone = r"among the 6 test images that could be read is none of 1 of the 2 classes \(1\)"
+    with pytest.warns(UserWarning, match=gone):
+        result = run_one(tiny(*options, "optimizer.warmup_steps=0", "data.on_error=skip"), [])
+    assert " on 6 images (5 could not be read)" in summary(result)

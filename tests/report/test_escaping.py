@@ -31,6 +31,12 @@ def test_numbers_stay_numbers() -> None:
     assert csv(pd.DataFrame({"a": [-1.5, -2.25], "b": [-1, -2]})) == b"a,b\n-1.5,-1\n-2.25,-2\n"
 
 
+def test_losses_of_runs_that_diverged_are_numbers_too() -> None:
+    """Beyond 2^53 every float is whole, and no integer."""
+    table = pd.DataFrame({"loss": [1.1801e22, float("nan"), 3e300], "norm_batch": [64.0, 1e308, 2.0], "n": [1.0, 2, 3]})
+    assert csv(table) == b"loss,norm_batch,n\n1.1801e+22,64.0,1\n,1e+308,2\n3e+300,2.0,3\n"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -151,13 +151,34 @@ def test_metrics_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "step,train/loss\n10,1.5\n20,1.25\n"
 
 
-def test_folders_in_the_places_of_files_are_set_aside(tiny: Callable[..., Resolved]) -> None:
+@pytest.mark.filterwarnings("always")
+def test_what_is_in_the_place_of_a_file_is_set_aside(tiny: Callable[..., Resolved]) -> None:
     directory = RunDirectory.of(tiny())
     directory.create()
-    names = ("metrics.csv", "clip.csv", "checksums.sha256", "config.yaml", "checkpoints/last.ckpt")
-    for name in names:
+    folders = ("metrics.csv", "checksums.sha256", "config.yaml", "checkpoints/last.ckpt")
+    for name in folders:
         (directory.path / name / "inner").mkdir(parents=True)
-    told = pytest.warns(UserWarning, match=r"a folder in the place of a file, set aside as \w+\.\w+\.folder")
-    with told, directory.locked():
-        assert not any((directory.path / name).exists() for name in names)
-    assert all((directory.path / f"{name}.folder/inner").is_dir() for name in names)
+    os.mkfifo(directory.checkpoints / "previous.ckpt")
+    (directory.path / "clip.csv").symlink_to("nowhere")
+    (directory.path / "attempts").write_text("", encoding="utf-8")
+    names = (*folders, "checkpoints/previous.ckpt", "clip.csv", "attempts")
+    with pytest.warns(UserWarning, match="set aside as") as told, directory.locked():
+        assert not any(os.path.lexists(directory.path / name) for name in names)
+    assert {str(each.message) for each in told} >= {
+        f"{directory.path / 'clip.csv'} is no file, set aside as clip.csv.damaged",
+        f"{directory.path / 'attempts'} is no folder, set aside as attempts.damaged",
+    }
+    assert all(os.path.lexists(directory.path / f"{name}.damaged") for name in names)
+
+
+def test_what_is_in_the_way_is_named(tiny: Callable[..., Resolved]) -> None:
+    directory = RunDirectory.of(tiny())
+    (directory.path / "lock").mkdir(parents=True)
+    refused = pytest.raises(UserError, match=r"run .*: lock is in the way \(Is a directory\); remove it")
+    with refused, directory.locked():
+        raise AssertionError("not locked")
+    other = RunDirectory.of(tiny("seed=1"))
+    other.path.mkdir(parents=True)
+    (other.path / "checkpoints").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=r"run .*: checkpoints is in the way \(File exists\); remove it"):
+        other.create()

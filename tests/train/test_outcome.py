@@ -21,8 +21,13 @@ def rule(
     return made
 
 
+def scored(correct: int, images: int, largest: float = 0.1) -> Scores:
+    largest_class = round(images * largest)
+    return Scores(correct, images, 1.0, (largest_class, images - largest_class) if largest > 0.5 else (largest_class,))
+
+
 def chance(correct: int, images: int = 1000, largest: float = 0.1) -> Chance | None:
-    return against_chance(SETTINGS, {"test": Scores(correct, images, 1.0, largest)}.get)
+    return against_chance(SETTINGS, {"test": scored(correct, images, largest)}.get)
 
 
 def test_a_loss_that_is_not_finite() -> None:
@@ -82,20 +87,37 @@ def test_chance_is_the_largest_class() -> None:
 
 
 def test_the_test_is_exact() -> None:
-    found = chance(3, images=4, largest=0.5)
-    assert found is None, "four of four right would happen in one of sixteen guesses"
-    found = chance(9, images=12, largest=0.5)
+    found = chance(30, images=50, largest=0.5)
     assert found is not None
-    assert found.p_value == pytest.approx(sum(math.comb(12, k) for k in range(9, 13)) / 2**12)
+    assert found.p_value == pytest.approx(sum(math.comb(50, k) for k in range(30, 51)) / 2**50)
+
+
+@pytest.mark.parametrize(("images", "enough"), [(4, False), (10, False), (40, False), (50, True), (1000, True)])
+def test_so_few_images_that_half_way_to_perfect_would_not_be_seen_tell_nothing(images: int, enough: bool) -> None:
+    assert (chance(images, images, largest=0.5) is not None) == enough
+
+
+def test_a_small_test_split_is_judged_with_the_validation_split() -> None:
+    """Ten test images alone had a network untrained that had learned, and ended it early."""
+    splits = {"test": scored(6, 10, 0.5), "validation": scored(163, 200, 0.5)}
+    found = against_chance(SETTINGS, splits.get)
+    assert found is not None
+    assert (found.split, found.images, found.correct, found.beaten) == ("test and validation", 210, 169, True)
+    large = {"test": scored(100, 1000), "validation": scored(100, 100)}
+    found = against_chance(SETTINGS, large.get)
+    assert found is not None
+    assert (found.split, found.beaten) == ("test", False)
+
+
+def test_classes_are_counted_over_both() -> None:
+    both = Scores(1, 10, 1.0, (9, 1)) + Scores(2, 10, 2.0, (1, 9))
+    assert (both.correct, both.images, both.loss, both.largest_class) == (3, 20, 3.0, 0.5)
 
 
 def test_without_test_images_others_tell() -> None:
-    validation = {"test": None, "validation": Scores(90, 100, 1.0, 0.1)}
-    found = against_chance(SETTINGS, validation.get)
+    found = against_chance(SETTINGS, {"validation": scored(90, 100)}.get)
     assert found is not None
     assert (found.split, found.images, found.beaten) == ("validation", 100, True)
-    few = {"test": Scores(2, 2, 1.0, 0.1), "validation": Scores(90, 100, 1.0, 0.1)}
-    assert against_chance(SETTINGS, few.get) == found, "two images tell nothing"
     for loss, status in ((2.30, "untrained"), (2.2, "finished")):
         assert verdict(rule([LN10] * 3 + [loss] * 20), None)[0] == status, "by the training loss"
 

@@ -123,7 +123,12 @@ def summary(result: dict[str, Any]) -> str:
     if accuracy is not None:
         averaged = metrics.get("test/ema_accuracy")
         both = f" (moving average of the weights {averaged:.1%})" if averaged is not None else ""
-        parts.append(f"test accuracy {accuracy:.1%}{both} on {result['data']['test']:,} images")
+        left_out = result.get("skipped_images", {}).get("test", 0)
+        images = result["data"]["test"] - left_out
+        parts.append(
+            f"test accuracy {accuracy:.1%}{both} on {images:,} images"
+            + (f" ({left_out:,} could not be read)" if left_out else "")
+        )
     if result.get("resumed"):
         parts.append(result["resumed"])
     if result["time"].get("seconds") is not None:

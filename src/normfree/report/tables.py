@@ -106,7 +106,8 @@ def csv(table: pd.DataFrame) -> bytes:
     for name in shown.columns:
         if pd.api.types.is_float_dtype(shown[name]):
             values = shown[name].dropna()
-            if len(values) and (values % 1 == 0).all() and name not in ("lr",):
+            # Beyond 2^53 every float is whole.
+            if len(values) and (values % 1 == 0).all() and (values.abs() < 2**53).all() and name not in ("lr",):
                 shown[name] = shown[name].astype("Int64")
         elif shown[name].dtype == object or pd.api.types.is_string_dtype(shown[name]):
             shown[name] = shown[name].map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)

@@ -1,5 +1,7 @@
 """Whether an accuracy could be that of guessing."""
 
+import math
+
 
 def p_of_guessing(correct: int, images: int, share: float) -> float:
     """Probability that who is right with probability ``share`` each time is right at least ``correct`` times.
@@ -17,5 +19,5 @@ def p_of_guessing(correct: int, images: int, share: float) -> float:
 
 
 def tells(images: int, share: float, level: float) -> bool:
-    """Whether so few images could show anything: all of them right would be better than guessing at ``level``."""
-    return images > 0 and share < 1 and share**images <= level
+    """Whether so few images can show anything: being right half-way from guessing to always is better at ``level``."""
+    return images > 0 and share < 1 and p_of_guessing(math.floor(images * (1 + share) / 2), images, share) <= level

@@ -59,7 +59,11 @@ def read_text_verified(path: Path) -> str:
 def damaged(folder: Path) -> list[str]:
     """The files of a folder that are missing, or hold other bytes than were written."""
     found = []
-    for name in _read(folder):
+    try:
+        names = list(_read(folder))
+    except Damaged:
+        return [CHECKSUMS]
+    for name in names:
         try:
             verify(folder / name)
         except (OSError, Damaged):
@@ -127,8 +131,10 @@ def _digest(content: bytes) -> str:
 def _read(folder: Path) -> Sums:
     try:
         text = read_bytes(folder / CHECKSUMS).decode("utf-8", errors="replace")
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise Damaged(f"{CHECKSUMS}: cannot be read ({error.strerror}), so that nothing can be compared") from error
     sums: Sums = {}
     for line in text.splitlines():
         if (found := _LINE.fullmatch(line)) is not None:

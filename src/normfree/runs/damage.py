@@ -1,5 +1,6 @@
 """Runs of which a file cannot be read: found, told, and made fit to be trained again without losing anything."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from normfree.config.yaml_file import parse_yaml
 from normfree.runs.checksums import write_verified
 from normfree.runs.directory import RunDirectory
+from normfree.runs.files import set_aside
 from normfree.runs.outcomes import TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged, read_text
 from normfree.runs.recorded import OtherVersion
@@ -100,23 +102,15 @@ def repair(directory: RunDirectory, config: dict[str, Any], overrides: list[str]
     Raises:
         UserError: another process holds the run, or the directory cannot be written.
     """
+    before = {error.path for error in damages(directory)}
     with directory.locked(), directory.writing():
-        found = {error.path for error in damages(directory)}
+        found = before | {error.path for error in damages(directory)}
         if {directory.metrics, directory.clip_record} & found:
             found |= {directory.result, directory.metrics, directory.clip_record, *directory.checkpoint_candidates()}
-        moved = [_aside(path) for path in sorted(found) if path.exists() or path.is_symlink()]
+        moved = [set_aside(path) for path in sorted(found) if os.path.lexists(path)]
         asked = {
             directory.config: yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
             directory.overrides: yaml.safe_dump(overrides),
         }
         write_verified(directory.path, {path.name: text for path, text in asked.items() if path in found})
         return moved
-
-
-def _aside(path: Path) -> Path:
-    number = 0
-    while True:
-        target = path.with_name(f"{path.name}.damaged{f'.{number}' if number else ''}")
-        if not target.exists():
-            return path.rename(target)
-        number += 1

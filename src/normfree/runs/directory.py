@@ -10,9 +10,10 @@ from typing import Any, Self
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
+from normfree.runs.attempts import FOLDER as ATTEMPTS
 from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
-from normfree.runs.files import finite, json_text, remove_unfinished, set_aside_folders
+from normfree.runs.files import finite, json_text, remove_unfinished, set_aside
 from normfree.runs.identity import run_id
 from normfree.runs.lock import acquire
 from normfree.runs.outcomes import TERMINAL, today
@@ -88,15 +89,19 @@ class RunDirectory:
                 self._reserve.unlink(missing_ok=True)
                 self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
                 remove_unfinished(self.path)
-                self._set_folders_aside()
+                self._set_others_aside()
             yield file.fileno()
 
-    def _set_folders_aside(self) -> None:
+    def _set_others_aside(self) -> None:
+        """Folders, pipes and links to nowhere in the places of files, and what else is in that of a folder."""
         files = (self.config, self.overrides, self.difference, self.wandb_id)
-        names = (*(file.name for file in files), *RECORDS, CHECKSUMS)
-        found = set_aside_folders(self.path, names) + set_aside_folders(self.checkpoints, _CHECKPOINTS)
+        names = (*(file.name for file in files), *RECORDS, CHECKSUMS, *(f"checkpoints/{one}" for one in _CHECKPOINTS))
+        found = [path for name in names if os.path.lexists(path := self.path / name) and not path.is_file()]
+        attempts = self.path / ATTEMPTS
+        found += [attempts] if os.path.lexists(attempts) and not attempts.is_dir() else []
         for path in found:
-            warnings.warn(f"{path}: a folder in the place of a file, set aside as {path.name}.folder", stacklevel=4)
+            what = "folder" if path == attempts else "file"
+            warnings.warn(f"{path} is no {what}, set aside as {set_aside(path).name}", stacklevel=4)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -104,6 +109,10 @@ class RunDirectory:
         try:
             yield
         except OSError as error:
+            place = Path(error.filename or ".")
+            if isinstance(error, FileExistsError | IsADirectoryError) and place.is_relative_to(self.path):
+                why = f"run {self.path}: {place.name} is in the way ({error.strerror}); remove it, or move the run away"
+                raise UserError(why) from error
             raise UserError(
                 f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
                 "give a writable directory with runs_dir=..."

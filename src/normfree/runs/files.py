@@ -71,18 +71,19 @@ def remove_unfinished(folder: Path, seconds: float = 0.0) -> None:
                 path.unlink()
 
 
-def set_aside_folders(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Folders in the places of files, renamed to ``NAME.folder``; gives what they were called."""
-    found = [folder / name for name in names if (folder / name).is_dir()]
-    for path in found:
-        aside = path.with_name(f"{path.name}.folder")
-        path.rename(aside if not aside.exists() else aside.with_name(f"{aside.name}.{time.time_ns()}"))
-    return found
+def set_aside(path: Path) -> Path:
+    """Rename what is in the place of a file to ``NAME.damaged``, or with a number where there is one; gives that."""
+    number = 0
+    while True:
+        target = path.with_name(f"{path.name}.damaged{f'.{number}' if number else ''}")
+        if not os.path.lexists(target):
+            return path.rename(target)
+        number += 1
 
 
 def flush(path: Path) -> None:
     """Have what is written reach the disk, so that a rename cannot come there before it."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         os.fsync(file.fileno())
 
 

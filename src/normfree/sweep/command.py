@@ -219,6 +219,9 @@ def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[st
         cells = plan_cells(planned, lambda overrides: compose("train", overrides=list(overrides)))
     for cell, old in zip(cells, chosen, strict=True):
         if cell.run_id != old.run_id:
+            if not old.planned and not old.overrides:
+                why = "what it was started with cannot be read; start it again by its own command"
+                raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
             raise UserError(
                 f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
             )

@@ -1,11 +1,15 @@
 """Accuracy and loss over a split, every image counted exactly once."""
 
+import warnings
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from normfree.config import UserError
+from normfree.config.sources.reading import listed
 from normfree.data import Source
 from normfree.runs.heartbeat import beat
 from normfree.train.world import ALONE, World
@@ -19,13 +23,23 @@ class Scores:
 
     Attributes:
         loss: sum of the cross entropies in nats.
-        largest_class: share of the largest class among the images, in [0, 1]: the accuracy of guessing it.
+        classes: images of each class.
     """
 
     correct: int
     images: int
     loss: float
-    largest_class: float
+    classes: tuple[int, ...]
+
+    @property
+    def largest_class(self) -> float:
+        """Share of the largest class among the images, in [0, 1]: the accuracy of guessing it."""
+        return max(self.classes) / self.images
+
+    def __add__(self, other: "Scores") -> "Scores":
+        """Of both splits together."""
+        classes = tuple(map(sum, zip_longest(self.classes, other.classes, fillvalue=0)))
+        return Scores(self.correct + other.correct, self.images + other.images, self.loss + other.loss, classes)
 
     def named(self, split: str, prefix: str = "") -> dict[str, float]:
         """Top-1 accuracy in [0, 1] and mean cross entropy, by their columns in metrics.csv."""
@@ -63,6 +77,9 @@ def measure(
 
     Args:
         world: each rank evaluates its share; all get the numbers of the whole split.
+
+    Raises:
+        UserError: no image of the split could be read.
     """
     training = network.training
     network.eval()
@@ -83,10 +100,21 @@ def measure(
     network.train(training)
     if count != source.share_size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, not {source.share_size(split)}")
-    skipped = sum(source.skipped().values())
+    skipped = source.skipped()
     (width,) = world.highest([0 if classes is None else len(classes)])
     each = [0] * width if classes is None else classes.tolist()
-    correct, loss, count, unreadable, *each = world.total([correct, loss, count, skipped, *each])
+    numbers = [correct, loss, count, sum(skipped.values()), skipped.get(split, 0), *each]
+    correct, loss, count, unreadable, missing, *each = world.total(numbers)
     if not unreadable and count != source.size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, which has {source.size(split)}")
-    return Scores(round(correct), round(count), loss, max(each) / count)
+    if not count:
+        raise UserError(
+            f"data.on_error=skip: none of the {split} images could be read; give others with data.root=PATH"
+        )
+    if missing and (gone := [number for number, images in enumerate(each) if not images]):
+        warnings.warn(
+            f"data.on_error=skip: among the {round(count):,} {split} images that could be read is none of "
+            f"{len(gone)} of the {width} classes ({listed(map(str, gone))})",
+            stacklevel=2,
+        )
+    return Scores(round(correct), round(count), loss, tuple(map(round, each)))

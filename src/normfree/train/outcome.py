@@ -5,8 +5,10 @@ See docs/decisions/0004-outcomes.md.
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from statistics import median
 from typing import Any
 
@@ -17,6 +19,8 @@ from normfree.train.evaluation import Scores
 
 IN_A_ROW = 5
 """Steps for which a loss must stay above the bound to have blown up; a spike is over sooner."""
+FEW_IMAGES = 1000
+"""A test split of fewer is judged together with the validation split: alone it could miss who learned a little."""
 _FEWEST = 3
 """Steps of the shortest window, where a run has so many: a median of three passes over one spike."""
 
@@ -160,9 +164,10 @@ class LossRule:
 
 @dataclass(frozen=True)
 class Chance:
-    """Whether a network does better than guessing the largest class, by the images of one split.
+    """Whether a network does better than guessing the largest class.
 
     Attributes:
+        split: whose images were looked at: test, validation, or "test and validation".
         share: of the largest class among them: the accuracy of guessing it.
         p_value: of the one-sided exact binomial test.
     """
@@ -187,16 +192,23 @@ class Chance:
         return {name: getattr(self, name) for name in ("split", "images", "correct", "share", "p_value")}
 
 
-def against_chance(
-    settings: OutcomeConfig, scores: Callable[[str], Scores | None], splits: Sequence[str] = ("test", "validation")
-) -> Chance | None:
-    """The test on the first split that has images enough to tell anything; ``None`` where none has."""
-    for split in splits:
-        found = scores(split)
-        if found is not None and tells(found.images, found.largest_class, settings.level):
-            p = p_of_guessing(found.correct, found.images, found.largest_class)
-            return Chance(split, found.images, found.correct, found.largest_class, p, settings.level)
-    return None
+def against_chance(settings: OutcomeConfig, scores: Callable[[str], Scores | None]) -> Chance | None:
+    """The test on the test split, with the validation split where that is small; ``None`` without enough images.
+
+    Args:
+        scores: of a split, or ``None`` where there is none.
+    """
+    found = {"test": scores("test")}
+    if found["test"] is None or found["test"].images < FEW_IMAGES:
+        found["validation"] = scores("validation")
+    there = {split: one for split, one in found.items() if one is not None}
+    if not there:
+        return None
+    all_of = reduce(add, there.values())
+    if not tells(all_of.images, all_of.largest_class, settings.level):
+        return None
+    p = p_of_guessing(all_of.correct, all_of.images, all_of.largest_class)
+    return Chance(" and ".join(there), all_of.images, all_of.correct, all_of.largest_class, p, settings.level)
 
 
 def has_learned(rule: LossRule, chance: Chance | None) -> bool:

@@ -7,6 +7,7 @@ earlier versions and others write, are checked by the CRC of each of their membe
 from __future__ import annotations
 
 import hashlib
+import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,10 +43,12 @@ def check_seal(path: Path) -> None:
     """Read the whole file and compare it with its checksum, or with those of its members.
 
     Raises:
-        ValueError: it is damaged, or no zip archive.
+        ValueError: it is damaged, no zip archive or no regular file.
         OSError: it cannot be read.
     """
-    size = path.stat().st_size
+    size, mode = path.stat().st_size, path.stat().st_mode
+    if not stat.S_ISREG(mode):  # Opening a pipe would wait for a writer.
+        raise ValueError(f"{path}: no regular file")
     with path.open("rb") as file:
         file.seek(max(0, size - _COMMENT - _END_BYTES))
         end = file.read()

@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from normfree.cli.arguments import prepared
 from normfree.cli.config_files import check_files
 from normfree.cli.explain import explain
 from normfree.config import UserError
@@ -19,7 +21,7 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _CONTRADICTIONS = (("steps", "epochs"),)
 
 
-def command(entry: Callable[[], Any], schema: type, arguments: Sequence[str] | None = None) -> NoReturn:
+def command(entry: Callable[[], Any], schema: type) -> NoReturn:
     """Run a ``hydra.main`` function and exit.
 
     Bad input ends with one line on stderr and exit code 2, Ctrl-C with 130; anything else that is raised is a
@@ -28,15 +30,13 @@ def command(entry: Callable[[], Any], schema: type, arguments: Sequence[str] | N
     Args:
         entry: the decorated function.
         schema: the dataclass behind the configuration, stored as ``schema``.
-        arguments: for tests; the process's own otherwise.
     """
     # Hydra then raises instead of printing, so that one place decides what the user sees.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     ConfigStore.instance().store(name="schema", node=schema)
     check_files()
-    if arguments is not None:
-        sys.argv[1:] = arguments
     try:
+        sys.argv[1:] = prepared(sys.argv[1:], Path(sys.argv[0]).resolve().parent / "conf")
         refuse_contradictions(sys.argv[1:])
         entry()
     except (UserError, HydraException, OmegaConfBaseException) as error:

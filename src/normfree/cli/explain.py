@@ -10,7 +10,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import InterpolationResolutionError, ValidationError
 
+from normfree.cli.other_words import remedy
 from normfree.config import TrainConfig, UserError
+
+_SHOWN = 5
+"""Of many options, the nearest."""
 
 
 def explain(error: BaseException) -> str:
@@ -43,10 +47,12 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """``did you mean X?``, or all there are."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    everything = ", ".join(sorted(known))
-    return f"did you mean {close[0]}? There are: {everything}" if close else f"there are: {everything}"
+    """``did you mean X?``, and all there are or, of many, the nearest."""
+    close = difflib.get_close_matches(word, known, n=_SHOWN, cutoff=0.5)
+    few = sorted(known) if len(known) <= _SHOWN + 3 else sorted(close) or sorted(known)[:_SHOWN]
+    more = len(known) - len(few)
+    shown = ", ".join(few) + (f" and {more} others (python train.py --help)" if more else "")
+    return f"did you mean {close[0]}? There are: {shown}" if close else f"there are: {shown}"
 
 
 def _unknown_option(error: MissingConfigException) -> str:
@@ -70,6 +76,8 @@ def _unknown_key(message: str) -> str:
 
 def _no_such_key(key: str) -> str:
     typed = next((word for word in sys.argv[1:] if word.lstrip("+~").startswith(f"{key}=")), key)
+    if found := remedy(key, typed.partition("=")[2]):
+        return f"{typed}: no such key; {found}"
     known = schema_keys(TrainConfig)
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not close:

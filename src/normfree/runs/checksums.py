@@ -131,7 +131,7 @@ def _digest(content: bytes) -> str:
 def _read(folder: Path) -> Sums:
     try:
         text = read_bytes(folder / CHECKSUMS).decode("utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise Damaged(f"{CHECKSUMS}: cannot be read ({error.strerror}), so that nothing can be compared") from error

@@ -1,0 +1,87 @@
+"""How two runs differ: in what was asked for, what came of it, what was read and what it ran under."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from normfree.config import UserError
+from normfree.config.yaml_file import parse_yaml
+from normfree.runs import Damaged, RunDirectory
+from normfree.runs.reading import read_text, shortened
+
+_OUTCOME = ("status", "reason", "stalled", "steps_done", "attempts", "resumed", "lost_rows")
+_LEFT_OUT = ("runs_dir", "experiment", "plan", "sweep")
+
+
+def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
+    """The run of which ``word`` is the name or a part of it.
+
+    Args:
+        experiment: where it is looked for; in all of them where it is empty.
+
+    Raises:
+        UserError: there is none, or several.
+    """
+    places = [runs_dir / experiment] if experiment else [path for path in sorted(runs_dir.glob("[!._]*"))]
+    runs = [path for place in places for path in sorted(place.glob("[!._]*")) if (path / "config.yaml").is_file()]
+    found = [path for path in runs if path.name == word] or [path for path in runs if word in path.name]
+    if len(found) == 1:
+        return RunDirectory(found[0])
+    where = runs_dir / experiment if experiment else runs_dir
+    if not found:
+        raise UserError(f"compare={word}: no run of this name in {where}; python runs.py lists experiments")
+    some = ", ".join(str(path.relative_to(runs_dir)) for path in found[:3])
+    raise UserError(f"compare={word}: {len(found)} runs have this in their names ({some}, ...); give more of it")
+
+
+def differences(one: RunDirectory, other: RunDirectory) -> list[tuple[str, str, str, str]]:
+    """Rows of heading, key, and the value of either run, of all that is not the same.
+
+    Raises:
+        Damaged: a file of one of them cannot be read.
+    """
+    found: list[tuple[str, str, str, str]] = []
+    for heading, left, right in _parts(one, other):
+        for key in sorted({*left, *right}):
+            values = tuple(_shown(part.get(key)) for part in (left, right))
+            if left.get(key) != right.get(key):
+                found.append((heading, key, *values))  # type: ignore[arg-type]
+    return found
+
+
+def _parts(one: RunDirectory, other: RunDirectory) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    yield "configuration", _configuration(one), _configuration(other)
+    left, right = one.read_result() or {}, other.read_result() or {}
+    yield "outcome", _some(left, _OUTCOME), _some(right, _OUTCOME)
+    yield "metrics", dict(left.get("metrics") or {}), dict(right.get("metrics") or {})
+    yield "data", _flat(left.get("data") or {}), _flat(right.get("data") or {})
+    yield "time", _flat(left.get("time") or {}), _flat(right.get("time") or {})
+    yield "provenance", _flat(left.get("provenance") or {}), _flat(right.get("provenance") or {})
+
+
+def _configuration(run: RunDirectory) -> dict[str, Any]:
+    try:
+        content = parse_yaml(read_text(run.config))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Damaged(run.config, str(error)) from error
+    table = content if isinstance(content, dict) else {}
+    return _flat({key: value for key, value in table.items() if key not in _LEFT_OUT})
+
+
+def _some(content: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: content[key] for key in keys if key in content}
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else shortened(value, 60)

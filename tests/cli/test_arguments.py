@@ -1,0 +1,83 @@
+"""A command line before Hydra reads it."""
+
+import pytest
+from tests.conftest import ROOT
+
+from normfree.cli.arguments import prepared
+from normfree.cli.explain import nearest, schema_keys
+from normfree.cli.other_words import REMEDIES, remedy
+from normfree.config import TrainConfig, UserError
+
+CONF = ROOT / "conf"
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("clip=null", ["clip=none"]),
+        ("clip=False", ["clip=none"]),
+        ("clip=", ["clip=none"]),
+        ("~clip", ["clip=none"]),
+        ("~clip=agc", ["clip=none"]),
+        ("augment=None", ["augment=none"]),
+        ("logger=null", ["logger=csv"]),
+        ("experiment=null", []),
+        ("~experiment", []),
+        ("-m clip=null,agc", ["-m", "clip=none,agc"]),
+        ("clip=agc steps=null", ["clip=agc", "steps=null"]),
+        ("--cfg job --resolve", ["--cfg", "job", "--resolve"]),
+        ("-c job model=resnet20", ["-c", "job", "model=resnet20"]),
+        ("hydra/launcher=slurm", ["hydra/launcher=slurm"]),
+        ("model.width=[8,16]", ["model.width=[8,16]"]),
+    ],
+)
+def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> None:
+    assert prepared(typed.split(" "), CONF) == read
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("model=null", "model=null: model is never empty; leave it away, or choose one of bn_nfnet_f0, "),
+        ("~data", "~data: data is never empty"),
+        ("~batch", "~batch: a key cannot be taken out; leave it away to have its usual value"),
+        ("--lr=0.1", "--lr=0.1: no such flag; write lr=0.1"),
+        ("--batch=64", "--batch=64: no such flag; write batch=64, without dashes"),
+        ("--force", "--force: no such flag; a run that has its result is not trained again"),
+        ("--nonsense", "--nonsense: no such flag; python train.py --help"),
+        ("list", "list: cannot be read as KEY=VALUE; python train.py --help lists"),
+    ],
+)
+def test_the_rest_is_one_line(typed: str, line: str) -> None:
+    with pytest.raises(UserError) as told:
+        prepared([typed], CONF)
+    assert str(told.value).startswith(line)
+    assert "\n" not in str(told.value)
+
+
+def test_the_version_is_this_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        prepared(["--version"], CONF)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("normfree 0.")
+
+
+def test_what_is_said_for_other_words_exists_here() -> None:
+    keys = {*schema_keys(TrainConfig), "hydra/launcher", "seed"}
+    for word, text in REMEDIES.items():
+        named = [part.partition("=")[0] for part in text.split() if "=" in part and "{value}" in part]
+        assert all(key in keys for key in named), word
+        assert word not in keys or word in ("plan", "sweep"), "a key of ours needs no translation"
+
+
+@pytest.mark.parametrize("word", ["trainer.max_epochs", "max-epochs", "+max_epochs", "--max-epochs", "MAX_EPOCHS"])
+def test_words_are_known_in_every_form(word: str) -> None:
+    assert remedy(word, "3") == "write epochs=3"
+
+
+def test_of_many_options_the_nearest_are_shown() -> None:
+    many = [f"resnet{depth}" for depth in range(20, 60)]
+    text = nearest("resnet2x", many)
+    assert text.startswith("did you mean resnet")
+    assert text.endswith(" and 35 others (python train.py --help)")
+    assert nearest("x", ["a", "b"]) == "there are: a, b"

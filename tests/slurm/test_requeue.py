@@ -65,9 +65,14 @@ def steps(folder: Path) -> int:
 
 
 def release(job: str, folder: Path) -> None:
-    """A requeued job waits for two minutes; not here. Now it may be quick."""
+    """A requeued job waits for two minutes, from when its old step is gone; not here. Now it may be quick."""
     (folder / "seconds").write_text("0", encoding="ascii")
-    wait_until(lambda: (live_jobs() or {})[job].reason == "BeginTime")
+
+    def waits() -> bool:
+        found = (live_jobs() or {})[job]
+        return (found.state, found.reason) == ("PENDING", "BeginTime")
+
+    wait_until(waits)
     subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=True)
 
 

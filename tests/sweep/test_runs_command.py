@@ -1,18 +1,21 @@
 """``python runs.py``: states from the run directories alone, and starting some again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, TINY, command_line
+from tests.conftest import ROOT, TINY, command_line, resolved
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RECORDED, RunDirectory, run_id
-from normfree.sweep.command import RunsKeys, find_experiment, read_keys
+from normfree.sweep.clean import told_bytes
+from normfree.sweep.command import RunsKeys, find_experiment, read_keys, runs
 from normfree.sweep.state import cell_states, count_states
+from normfree.train.run import run_one
 
 
 def plan(runs: list[Resolved]) -> Path:
@@ -56,7 +59,11 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "experiment: is missing; give its name, such as experiment=quickstart"),
+        (["all=true"], "experiment: is missing; give its name, such as experiment=quickstart"),
+        (["experiment=a", "sort=acuracy"], "sort=acuracy: choose from state, run, seed, accuracy, time, did you mean"),
+        (["experiment=a", "clean=all"], "clean=all: choose from checkpoints, failed"),
+        (["compare=a"], "compare=a: give two runs with a comma between them"),
+        (["experiment=a", "retry=failed", "clean=failed"], "retry and clean: give one of them"),
         (["quickstart"], "quickstart: give key=value, such as experiment=quickstart"),
         (["experiment=a", "rety=failed"], "rety=failed: no such key, did you mean retry?"),
         (["experiment=a", "retry=finished"], "retry=finished: choose from failed, preempted, missing, planned"),
@@ -108,3 +115,87 @@ def test_the_table_needs_no_torch(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "pytorch_lightning", "pandas"} & set(answer.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of one experiment, one of them failed, and one of another; gives the folder of the runs."""
+    folder = tmp_path_factory.mktemp("three")
+    broken = ("experiment.name=one", "clip=custom", "clip._target_=tests.train.own_clipping.broken")
+    for words in (("experiment.name=one", "seed=1"), broken, ("experiment.name=two", "lr=0.1")):
+        run_one(resolved(*TINY, f"runs_dir={folder}", *words), list(words))
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert runs(read_keys(words)) == 0
+    return capsys.readouterr().out
+
+
+def test_without_an_experiment_all_are_listed(three: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, f"runs_dir={three}")
+    rows = {line.split()[0]: line for line in text.splitlines()[:2]}
+    assert rows.keys() == {"one", "two"}
+    assert "2 runs: 1 " in rows["one"]
+    assert "1 failed" in rows["one"]
+    assert text.splitlines()[-1] == f"the runs of one: python runs.py experiment=two runs_dir={three} all=true"
+    assert "no runs yet" in said(capsys, f"runs_dir={three / 'none'}")
+
+
+def test_rows_have_seed_accuracy_and_time_and_an_order(three: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "sort=-accuracy")
+    head, first, second, *_ = text.splitlines()
+    assert head.split() == ["run", "state", "job", "done", "seed", "test", "%", "time"]
+    result = json.loads(next((three / "one").glob("*-s1-*/result.json")).read_text(encoding="utf-8"))
+    assert first.split()[:5] == [
+        result["run_id"], result["status"], "100%", "1", f"{100 * result['metrics']['test/accuracy']:.1f}"
+    ]  # fmt: skip
+    assert " failed " in second
+    other = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "sort=accuracy").splitlines()
+    assert " failed " in other[1]
+    text = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "match=-s1-")
+    assert "1 runs: " in text
+    assert "failed" not in text
+
+
+def test_two_runs_are_compared(three: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, f"runs_dir={three}", "compare=-s1-,lr0.1")
+    rows = [line.split() for line in text.splitlines()]
+    assert ["seed", "1", "0"] in rows
+    assert ["lr", "-", "0.1"] in rows
+    assert "metrics" in text
+    assert any(row[:1] == ["train/final_loss"] for row in rows)
+    assert not any(row[:1] == ["batch"] for row in rows), "the same in both"
+    assert "no difference" in said(capsys, f"runs_dir={three}", "compare=lr0.1,lr0.1")
+    for words, line in (("nothing,lr0.1", "compare=nothing: no run of this name"), ("nf_,lr0.1", "3 runs have this")):
+        with pytest.raises(UserError, match=line):
+            runs(read_keys([f"runs_dir={three}", f"compare={words}"]))
+
+
+def test_what_can_be_removed_is_told_and_removed_when_asked(
+    three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(three, tmp_path / "runs"))
+    with pytest.raises(UserError, match=r"clean=checkpoints: nothing is removed without being asked; add yes=true"):
+        runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
+    (final,) = (folder / "one").glob("*-s1-*/checkpoints/final.ckpt")
+    size = final.stat().st_size
+    assert f"of 1 runs would free {told_bytes(size)}" in capsys.readouterr().out
+    with RunDirectory(final.parent.parent).locked():
+        assert runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
+        assert "a process has it" in capsys.readouterr().out
+    assert final.exists()
+    assert f"{told_bytes(size)} are free now" in said(
+        capsys, f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"
+    )
+    assert not final.exists()
+    assert RunDirectory(final.parent.parent).finished_result() is not None, "its result stays"
+    said(capsys, f"runs_dir={folder}", "experiment=one", "clean=failed", "yes=true")
+    assert len(list((folder / "one").glob("nf_*"))) == 1
+    assert "nothing to remove" in said(capsys, f"runs_dir={folder}", "experiment=one", "clean=failed")
+
+
+def test_sizes_are_told_in_units() -> None:
+    assert [told_bytes(size) for size in (0, 999, 1500, 25_000_000, 1.4e9)] == [
+        "0 bytes", "999 bytes", "1.5 kB", "25 MB", "1.4 GB"
+    ]  # fmt: skip

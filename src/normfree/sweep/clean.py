@@ -33,6 +33,7 @@ def removals(folder: Path, states: Sequence[CellState], kind: str) -> list[Remov
     found = []
     for state in states:
         run = RunDirectory(folder / state.run_id)
+        paths: tuple[Path, ...]
         if kind == "failed":
             paths = (run.path,) if state.state == "failed" and run.path.is_dir() else ()
         else:

@@ -22,7 +22,7 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     Raises:
         UserError: there is none, or several.
     """
-    places = [runs_dir / experiment] if experiment else [path for path in sorted(runs_dir.glob("[!._]*"))]
+    places = [runs_dir / experiment] if experiment else sorted(runs_dir.glob("[!._]*"))
     runs = [path for place in places for path in sorted(place.glob("[!._]*")) if (path / "config.yaml").is_file()]
     found = [path for path in runs if path.name == word] or [path for path in runs if word in path.name]
     if len(found) == 1:

@@ -44,6 +44,7 @@ class CellState:
         share: part of its steps that are logged, 0 to 1; ``None`` where nothing is known.
         job: id of its last job, if it has one.
         planned: it stands in the plan; otherwise its directory alone tells of it.
+        seed, accuracy, seconds: of its result; the accuracy on the test images, in [0, 1].
     """
 
     run_id: str
@@ -54,6 +55,9 @@ class CellState:
     job: str | None = None
     traceback: str | None = None
     planned: bool = True
+    seed: int | None = None
+    accuracy: float | None = None
+    seconds: float | None = None
 
 
 def planned_cells(experiment: Path) -> dict[str, list[str]]:
@@ -109,7 +113,7 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
     if damage is None:
         result = directory.read_result()
     if result is not None and result["status"] in TERMINAL:
-        return CellState(run, overrides, result["status"], result.get("reason", ""), 1.0, job)
+        return CellState(run, overrides, result["status"], result.get("reason", ""), 1.0, job, **_measured(result))
     share = logged_share(directory, submission)
     if queued and job:
         if live is None:
@@ -126,13 +130,20 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
         reason = result.get("reason", "")
         if ended and result["status"] == "preempted":
             reason = f"{reason} ({ended})"
-        return CellState(run, overrides, result["status"], reason, share, job, result.get("traceback"))
+        return CellState(
+            run, overrides, result["status"], reason, share, job, result.get("traceback"), **_measured(result)
+        )
     if submission is not None:
         told = _last_words(submission, run)
         return CellState(run, overrides, "missing", f"{ended}, without a result{told}", share, job)
     if directory.environment.exists():
         return CellState(run, overrides, "missing", "its process has gone without a word", share)
     return CellState(run, overrides, "planned")
+
+
+def _measured(result: dict[str, Any]) -> dict[str, Any]:
+    accuracy = (result.get("metrics") or {}).get("test/accuracy")
+    return {"seed": result["seed"], "accuracy": accuracy, "seconds": (result.get("time") or {}).get("seconds")}
 
 
 def _ended(submission: Submission, run: str) -> str:

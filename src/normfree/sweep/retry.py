@@ -1,0 +1,79 @@
+"""Starting runs of an experiment again, where they ran before: here, or as jobs of SLURM."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from normfree.cli import EXIT_FAILED, EXIT_OK
+from normfree.config import UserError
+from normfree.runs import DAMAGED, RunDirectory
+from normfree.runs.damage import repair
+from normfree.runs.plan import PLAN
+from normfree.slurm.settings import SlurmSettings
+from normfree.slurm.submission import submissions
+from normfree.sweep.account import account
+from normfree.sweep.cluster import how_to_follow, submit_missing
+from normfree.sweep.state import CellState
+from normfree.sweep.stored import permit_settings, permit_target
+from normfree.sweep.sweep import plan_cells, run_here
+
+RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
+"""States from which a run can be started again."""
+
+
+def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
+    """Submit the cells as they were submitted before, or train them here.
+
+    Args:
+        named: code that the user named on the command line, by key.
+
+    Raises:
+        UserError: the plan names other code, or no longer comes to these runs.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+
+    from normfree.cli.config_files import check_files
+    from normfree.config import TrainConfig
+
+    conf = Path("conf").absolute()
+    if not (conf / "train.yaml").is_file():
+        raise UserError(f"{conf}: no configuration there; run this in the project's folder")
+    for each in chosen:
+        source = folder / PLAN if each.planned else RunDirectory(folder / each.run_id).overrides
+        permit_target(each.overrides, source, named or {})
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    check_files()
+    here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
+    planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        cells = plan_cells(planned, lambda overrides: compose("train", overrides=list(overrides)))
+    for cell, old in zip(cells, chosen, strict=True):
+        if cell.run_id != old.run_id:
+            if not old.planned and not old.overrides:
+                why = "what it was started with cannot be read; start it again by its own command"
+                raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
+            raise UserError(
+                f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
+            )
+    for cell, old in zip(cells, chosen, strict=True):
+        if old.state == DAMAGED:
+            moved = repair(cell.directory, asdict(cell.resolved.config), cell.overrides)
+            print(f"{cell.run_id}: set aside: {', '.join(path.name for path in moved)}")
+    before = list(submissions(folder))
+    if before:
+        permit_settings(before[-1].settings, before[-1].folder, named or {})
+        settings = SlurmSettings.of(before[-1].settings)
+        print(how_to_follow(folder, submit_missing([(cell.resolved, cell.overrides) for cell in cells], settings)))
+        return EXIT_OK
+    results: dict[str, dict[str, Any] | None] = dict.fromkeys((cell.run_id for cell in cells), None)
+    run_here(cells, cells, results, None)
+    lines, complete = account(list(results.items()))
+    print("\n".join(lines))
+    return EXIT_OK if complete else EXIT_FAILED
+
+
+def _less(overrides: list[str], given: list[str]) -> list[str]:
+    keys = {override.partition("=")[0] for override in given}
+    return [override for override in overrides if override.partition("=")[0].lstrip("+") not in keys]

@@ -67,18 +67,24 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """A y axis in percent: linear, or by the logit, which shows 10, 50, 97 and 98 % apart at once."""
+    """A y axis: linear, by the logarithm, or of percent by the logit, which shows 10, 50, 97 and 98 % apart at once."""
 
-    logit: bool
+    logit: bool = False
+    log: bool = False
 
-    def forward(self, percent: ArrayLike) -> NDArray[np.float64]:
-        """Percent to axis units."""
-        share = np.clip(np.asarray(percent, dtype=float) / 100, 1e-7, 1 - 1e-4)
-        return np.log10(share / (1 - share)) if self.logit else np.asarray(percent, dtype=float)
+    def forward(self, shown: ArrayLike) -> NDArray[np.float64]:
+        """Values as they are shown, such as percent, to axis units."""
+        values = np.asarray(shown, dtype=float)
+        if self.log:
+            return np.asarray(np.log10(np.maximum(values, 1e-300)))
+        share = np.clip(values / 100, 1e-7, 1 - 1e-4)
+        return np.log10(share / (1 - share)) if self.logit else values
 
     def inverse(self, units: ArrayLike) -> NDArray[np.float64]:
-        """Axis units to percent."""
+        """Axis units to values as they are shown."""
         units = np.asarray(units, dtype=float)
+        if self.log:
+            return np.asarray(np.power(10.0, units))
         return 100 / (1 + 10.0 ** (-units)) if self.logit else units
 
 
@@ -86,7 +92,7 @@ def failure_strip(
     axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context,
     scale: Scale,    limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Set the y limits (percent), and beneath them a row a series that counts what did not train.
+    """Set the y limits, in what is shown, and beneath them a row a series that counts what did not train.
 
     `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
     no row.

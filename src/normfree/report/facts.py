@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from normfree.report.grid import Grid, accuracy, duration, grid, number, some
+from normfree.report.grid import Grid, duration, grid, measured, number, some
 from normfree.report.tables import CELL_FACTORS, series_table, with_series
 from normfree.runs import TERMINAL
 from normfree.study import OUTCOMES, Collection, Experiment, count
-from normfree.study.arms import ACCURACY, cells
+from normfree.study.arms import cells
+from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
@@ -35,12 +36,12 @@ def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
                 some(counts.diverged),
                 some(counts.untrained),
                 some(counts.open),
-                accuracy(cell),
+                measured(cell),
                 some(counts.stalled),
             ]
         )
     heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
-    heads += [("diverged", True), ("untrained", True), ("no outcome", True), ("test accuracy (%)", True)]
+    heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
     order = _labels(experiment, table)
     return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
@@ -153,14 +154,14 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
             if len(several) > 1:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
     found += _left_out(experiment, table)
-    measured = table[table["provenance.normfree"].notna()]
+    recorded = table[table["provenance.normfree"].notna()]
     for name in ("commit", "torch", "device"):
-        values = measured[f"provenance.{name}"]
+        values = recorded[f"provenance.{name}"]
         # What is not known is not known to be the same.
         different = values.dropna().nunique() + (int(values.isna().sum()) if name == "commit" else 0)
         if different > 1:
             found.append(f"The runs come from {different} different values of {name}; see how they were made.")
-    if unknown := int(measured["provenance.commit"].isna().sum()):
+    if unknown := int(recorded["provenance.commit"].isna().sum()):
         found.append(f"The commit of {unknown} runs is not known, which counts as different from every other.")
     if "resumed" in table:
         resumed = table[table["resumed"].fillna("").astype(str) != ""]
@@ -201,7 +202,7 @@ def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
             "averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
         )
     share = table["chance.share"].fillna(1 / table["data.classes"])
-    odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * share) & (table["data.classes"] > 4)]
+    odd = table[(table["status"] == "finished") & (table[ACCURACY.name] <= 2 * share) & (table["data.classes"] > 4)]
     if len(odd):
         found.append(f"Finished, better than guessing but less than twice as accurate: {', '.join(odd['run_id'])}.")
     return found

@@ -28,6 +28,7 @@ from normfree.report.style import (
     paper_style,
 )
 from normfree.study import Collection, Experiment, Panel, series_of
+from normfree.study.measures import ACCURACY, label_of
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def _caption(contexts: Sequence[Context]) -> str:
         letters = [f"({'abcdefghijklmnop'[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
         said.append("; ".join(letters).rstrip("?.") + ".")
     for context in contexts:
-        text = kind_of(context.panel).caption.format(level=level)
+        measure = label_of(str(context.option("measure", ACCURACY.name)))
+        text = kind_of(context.panel).caption(context).format(level=level, measure=measure)
         if text not in said:
             said.append(text)
     if any("mean" in kind_of(context.panel).marks(context) for context in contexts):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from normfree.report.escaping import csv_text
 from normfree.study import Cell, Collection, Experiment, accounting, along, cells, count, series_of
-from normfree.study.arms import series_label
+from normfree.study.arms import panel_measure, series_label
 
 CELL_FACTORS = (
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name",
@@ -45,9 +45,9 @@ def cells_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
                 "test/accuracy/mean": interval.estimate if interval else None,
                 "test/accuracy/low": interval.low if interval else None,
                 "test/accuracy/high": interval.high if interval else None,
-                "test/accuracy/seeds": ";".join(f"{value:g}" for value in cell.accuracies("finished")),
-                "test/accuracy/untrained_seeds": ";".join(f"{value:g}" for value in cell.accuracies("untrained")),
-                "test/accuracy/diverged_seeds": ";".join(f"{value:g}" for value in cell.accuracies("diverged")),
+                "test/accuracy/seeds": ";".join(f"{value:g}" for value in cell.values("finished")),
+                "test/accuracy/untrained_seeds": ";".join(f"{value:g}" for value in cell.values("untrained")),
+                "test/accuracy/diverged_seeds": ";".join(f"{value:g}" for value in cell.values("diverged")),
                 "level": experiment.level,
                 "arm_id": cell.arm_id,
             }
@@ -79,13 +79,15 @@ def series_table(experiment: Experiment, collection: Collection) -> pd.DataFrame
 def conditions(experiment: Experiment, collection: Collection) -> list[tuple[str, str, dict[float | None, Cell]]]:
     """Panel title, series label and cells by condition, for every panel that shows accuracy over a factor."""
     found = []
-    every = series_of(experiment, collection.table)
+    table = collection.table
+    every = series_of(experiment, table)
     for panel in experiment.panels:
         if panel.kind == "accuracy_over":
+            measure = panel_measure(panel, table)
             for one in every:
                 if one.name in panel.series or not panel.series:
                     x = str(panel.options.get("x"))
-                    found.append((panel.title, one.label, along(collection.table, panel, one, x, experiment.level)))
+                    found.append((panel.title, one.label, along(table, panel, one, x, experiment.level, measure)))
     return found
 
 

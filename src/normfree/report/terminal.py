@@ -9,9 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from normfree.report.axes import plain
-from normfree.report.grid import accuracy, some
+from normfree.report.grid import measured, some
 from normfree.report.tables import conditions
 from normfree.study import OUTCOMES, Collection, Experiment, Verdict, count
+from normfree.study.arms import panel_measure
 
 _FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
@@ -24,11 +25,16 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
         panel.title: _FACTORS.get(str(panel.options.get("x")), str(panel.options.get("x")))
         for panel in experiment.panels
     }
+    heads = {
+        panel.title: panel_measure(panel, collection.table).axis.removeprefix("test ")
+        for panel in experiment.panels
+        if panel.kind == "accuracy_over"
+    }
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("series", no_wrap=True)
         table.add_column(factors[title], justify="right", no_wrap=True)
-        table.add_column("accuracy (%)", justify="right", no_wrap=True)
+        table.add_column(heads[title], justify="right", no_wrap=True)
         for name in ("trained", "diverged", "untrained", "open"):
             table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
@@ -37,7 +43,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
                     escape(label) if i == 0 else "", "none" if value is None else plain(value),
-                    accuracy(cell),
+                    measured(cell),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
                     some(counts.untrained), some(counts.open),
                     style=style,

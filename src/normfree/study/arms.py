@@ -8,11 +8,11 @@ import pandas as pd
 
 from normfree.config.errors import UserError
 from normfree.study.experiment import Experiment, Panel, Series
+from normfree.study.measures import ACCURACY, Measure, measure_of
 from normfree.study.outcomes import Counts, count
 from normfree.study.select import select
 from normfree.study.statistics import Interval, mean_interval
 
-ACCURACY = "test/accuracy"
 _FACTORS = (
     "batch.global",
     "batch.norm_batch",
@@ -27,7 +27,7 @@ _FACTORS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm. `interval` is None unless every planned seed finished and was measured.
+    """One arm by one measure. `interval` is None unless every planned seed finished and was measured.
 
     Cells with untrained or diverged seeds are bimodal: a mean of those that trained and those that did not describes
     none of them, and a mean of the survivors describes a method that never fails.
@@ -37,17 +37,18 @@ class Cell:
     runs: pd.DataFrame
     counts: Counts
     interval: Interval | None
+    measure: Measure = ACCURACY
 
-    def accuracies(self, *outcomes: str) -> list[float]:
-        """Test accuracies, shares in [0, 1], of the runs with these outcomes; unmeasured ones left out."""
+    def values(self, *outcomes: str) -> list[float]:
+        """What was measured, as recorded, of the runs with these outcomes; unmeasured ones left out."""
         chosen = self.runs[self.runs["status"].isin(outcomes)]
-        return [float(value) for value in chosen[ACCURACY].dropna()]
+        return [float(value) for value in chosen[self.measure.name].dropna()]
 
 
-def cell_of(runs: pd.DataFrame, level: float = 0.95) -> Cell:
+def cell_of(runs: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY) -> Cell:
     """The runs of one arm as a cell."""
     counts = count(runs)
-    values = runs.loc[runs["status"] == "finished", ACCURACY].dropna()
+    values = pd.to_numeric(runs.loc[runs["status"] == "finished", measure.name], errors="coerce").dropna()
     whole = counts.planned > 0 and len(values) == counts.planned
     arm = str(runs["arm_id"].iloc[0]) if len(runs) else ""
     return Cell(
@@ -55,19 +56,22 @@ def cell_of(runs: pd.DataFrame, level: float = 0.95) -> Cell:
         runs.sort_values(["seed", "run_id"]),
         counts,
         mean_interval(list(values), level) if whole else None,
+        measure,
     )
 
 
-def cells(table: pd.DataFrame, level: float = 0.95) -> list[Cell]:
+def cells(table: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY) -> list[Cell]:
     """All arms of the table, in order of their factors."""
-    found = [cell_of(part, level) for _, part in table.groupby("arm_id", sort=True)]
+    found = [cell_of(part, level, measure) for _, part in table.groupby("arm_id", sort=True)]
     return sorted(found, key=lambda cell: [_sortable(cell.runs[name].iloc[0]) for name in (*_ORDER, "arm_id")])
 
 
 _ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_batch", "lr")
 
 
-def along(table: pd.DataFrame, panel: Panel, series: Series, x: str, level: float = 0.95) -> dict[float | None, Cell]:
+def along(
+    table: pd.DataFrame, panel: Panel, series: Series, x: str, level: float = 0.95, measure: Measure = ACCURACY
+) -> dict[float | None, Cell]:
     """The cells of one series by their value of factor `x`, ascending; None for 'has no such value', last.
 
     Raises:
@@ -80,18 +84,29 @@ def along(table: pd.DataFrame, panel: Panel, series: Series, x: str, level: floa
     found: dict[float | None, Cell] = {}
     values = pd.to_numeric(runs[x], errors="coerce")
     for value in sorted(values.dropna().unique()):
-        found[float(value)] = _single(runs[values == value], f"{place}: series '{series.name}' at {x}={value:g}", level)
+        at = f"{place}: series '{series.name}' at {x}={value:g}"
+        found[float(value)] = _single(runs[values == value], at, level, measure)
     if values.isna().any():
-        found[None] = _single(runs[values.isna()], f"{place}: series '{series.name}' without {x}", level)
+        found[None] = _single(runs[values.isna()], f"{place}: series '{series.name}' without {x}", level, measure)
     return found
 
 
-def _single(runs: pd.DataFrame, place: str, level: float) -> Cell:
+def panel_measure(panel: Panel, table: pd.DataFrame) -> Measure:
+    """What a panel shows of its runs: its key `measure`, else the test accuracy.
+
+    Raises:
+        UserError: the runs have no such number.
+    """
+    name = panel.options.get("measure", ACCURACY.name)
+    return measure_of(name, table, f"experiment.panels.{panel.name}.measure")
+
+
+def _single(runs: pd.DataFrame, place: str, level: float, measure: Measure) -> Cell:
     if runs["arm_id"].nunique() > 1:
         differing = [name for name in _FACTORS if runs[name].nunique(dropna=False) > 1]
         named = ", ".join(differing) or "a factor that results do not record"
         raise UserError(f"{place} mixes {runs['arm_id'].nunique()} arms that differ in {named}; fix it in `where`")
-    return cell_of(runs, level)
+    return cell_of(runs, level, measure)
 
 
 def series_of(experiment: Experiment, table: pd.DataFrame) -> tuple[Series, ...]:

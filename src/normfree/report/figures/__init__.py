@@ -1,7 +1,8 @@
 """The kinds of panel. A kind is one file here with a `draw` function and is known by the file's name.
 
 `draw(axes, context) -> None` fills one set of axes; `OPTIONS` are the keys of a panel it reads beside kind,
-title, where and series; `marks(context)` names the marks it uses, for the legend that all panels share.
+title, where and series; `marks(context)` names the marks it uses, for the legend that all panels share. `CAPTION`, or
+`caption(context)`, is the text beneath it, in which `{level}` is the confidence level and `{measure}` what is shown.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -51,7 +53,7 @@ class Kind:
 
     draw: Callable[[Axes, Context], None]
     options: frozenset[str]
-    caption: str
+    caption: Callable[[Context], str]
     marks: Callable[[Context], tuple[str, ...]]
     height: float
 
@@ -63,8 +65,12 @@ def kinds() -> dict[str, Kind]:
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if not module.startswith("_"):
             part = import_module(f"{__name__}.{module}")
-            found[module] = Kind(part.draw, frozenset(part.OPTIONS), part.CAPTION, part.marks, part.HEIGHT)
+            found[module] = Kind(part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT)
     return found
+
+
+def _caption(part: ModuleType) -> Callable[[Context], str]:
+    return getattr(part, "caption", lambda _: str(part.CAPTION))
 
 
 def kind_of(panel: Panel) -> Kind:

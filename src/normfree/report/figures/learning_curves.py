@@ -10,20 +10,13 @@ from matplotlib.axes import Axes
 from normfree.report.figures import Context
 from normfree.report.log_axis import log_axis
 from normfree.study import select
+from normfree.study.measures import label_of
 
 OPTIONS = ("y", "y_label", "y_scale")
 HEIGHT = 2.5
 POINTS_OF_A_LINE, POINTS_OF_A_PANEL = 1000, 20_000
 """Drawn at most, so that the size of a page does not hang on how often its runs logged."""
 CAPTION = "Each line is one run, as logged; a ✕ ends the line of a run that diverged, at its last finite value."
-_LABELS = {
-    "train/loss": "training loss",
-    "validation/loss": "validation loss",
-    "validation/accuracy": "validation accuracy",
-    "grad/norm_before": "gradient norm before clipping",
-    "clip/clipped_share": "share of units clipped",
-    "skip_gain/mean_abs": "mean |skip gain|",
-}
 
 
 def marks(context: Context) -> tuple[str, ...]:
@@ -49,7 +42,7 @@ def draw(axes: Axes, context: Context) -> None:
     if context.option("y_scale") == "log":
         log_axis(axes)
     axes.set_xlabel("step")
-    axes.set_ylabel(str(context.option("y_label", _LABELS.get(y, y))))
+    axes.set_ylabel(str(context.option("y_label", label_of(y))))
     axes.margins(x=0.02)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from normfree.config.errors import UserError
 from normfree.report.figures import Context, kind_of, kinds
-from normfree.study import Collection
+from normfree.study import Collection, Study
 from normfree.study.claims import kinds as claim_kinds
 from normfree.study.experiment import load_experiment, parse_experiment
 
@@ -80,8 +80,7 @@ def test_shipped_experiments_are_sound(name: str) -> None:
 def test_every_kind_of_panel_explains_its_marks() -> None:
     assert {"accuracy_over", "batch_dependence"} <= set(kinds())
     for name, kind in kinds().items():
-        panel = parse_experiment({**GOOD, "panels": {"p": {"kind": name}}}, "exp").panels[0]
-        context = Context(
-            panel, (), {}, parse_experiment(GOOD, "exp"), Collection(pd.DataFrame({"test/accuracy": [0.5]}), Path())
-        )
+        experiment = parse_experiment({**GOOD, "panels": {"p": {"kind": name, "x": "lr"}}}, "exp")
+        study = Study(experiment, Collection(pd.DataFrame({"test/accuracy": [0.5], "lr": [1.0]}), Path()))
+        context = Context(experiment.panels[0], (), {}, study)
         assert len(kind.caption(context)) > 40

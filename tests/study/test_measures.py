@@ -13,7 +13,7 @@ from normfree.config.errors import UserError
 from normfree.report.figures import kind_of
 from normfree.report.layout import _caption, _context
 from normfree.report.style import new_figure
-from normfree.study import MEASURES, Collection, Experiment, collect, judge, load_experiment
+from normfree.study import MEASURES, Collection, Experiment, Study, collect, judge, load_experiment
 from normfree.study.measures import Measure, measure_of
 
 FIXTURES = ROOT / "tests" / "report" / "fixtures"
@@ -92,7 +92,7 @@ def test_a_panel_of_another_measure(demo: tuple[Experiment, Collection], measure
     experiment, collection = demo
     panel = next(panel for panel in experiment.panels if panel.name == "stability")
     other = replace(panel, options={**panel.options, "measure": measure})
-    context = _context(other, experiment, collection)
+    context = _context(other, Study(experiment, collection))
     axes = new_figure(3, 3).add_subplot()
     kind_of(other).draw(axes, context)
     assert axes.get_ylabel() == axis

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
-from normfree.report.style import GREY, MARKS, PALE
+from normfree.report.style import GREY, MARKS, PALE, SHAPES
 from normfree.study import Cell
 
 NAMES = {
@@ -23,6 +24,7 @@ NAMES = {
     "batch.norm_batch": "images in a BatchNorm statistics group",
 }
 NONE = "none"
+_MOST_TEXTS, _MOST_TICKS = 24, 8
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,23 @@ class Places:
 
     values: tuple[float | None, ...]
 
+    @property
+    def many(self) -> bool:
+        """Whether they are too many for a text at each."""
+        return len(self.values) > _MOST_TEXTS
+
+    @property
+    def named(self) -> tuple[float | None, ...]:
+        """The values with a tick: all of them, or evenly chosen where they are many."""
+        return self.values[:: math.ceil(len(self.values) / _MOST_TICKS)] if self.many else self.values
+
+    @cached_property
+    def _index(self) -> dict[float | None, int]:
+        return {value: index for index, value in enumerate(self.values)}
+
     def position(self, value: float | None) -> float:
         """Axis position of a value."""
-        index = self.values.index(value)
+        index = self._index[value]
         return index + 0.35 if value is None and index else float(index)
 
     def dodge(self, index: int, count: int) -> float:
@@ -50,8 +66,9 @@ def places(found: Iterable[Mapping[float | None, Cell]]) -> Places:
 
 def x_axis(axes: Axes, where: Places, context: Context) -> None:
     """Ticks at the values themselves, in plain digits."""
-    axes.set_xticks([where.position(value) for value in where.values])
-    axes.set_xticklabels([NONE if value is None else plain(value) for value in where.values])
+    named = where.named
+    axes.set_xticks([where.position(value) for value in named])
+    axes.set_xticklabels([NONE if value is None else plain(value) for value in named])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     if where.values:
@@ -95,7 +112,7 @@ def failure_strip(
     """Set the y limits, in what is shown, and beneath them a row a series that counts what did not train.
 
     `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
-    no row.
+    no row. Where values are too many for texts, marks alone say where they are.
     """
     rows = [name for name, cells in found.items() if any(c.counts.trained < c.counts.planned for c in cells.values())]
     low, high = (float(value) for value in scale.forward(limits))
@@ -109,6 +126,9 @@ def failure_strip(
     for row, name in enumerate(rows):
         look, y = context.looks[name], float(scale.inverse(low - height * (row + 0.6)))
         axes.plot([left], [y], look.marker, color=look.colour, ms=look.size(3), mew=0, zorder=5)
+        if where.many:
+            _failure_marks(axes, found[name], where, y, look.dark)
+            continue
         for value, cell in found[name].items():
             axes.text(
                 where.position(value),
@@ -119,6 +139,12 @@ def failure_strip(
                 fontsize=5.6,
                 color=look.dark,
             )
+
+
+def _failure_marks(axes: Axes, cells: Mapping[float | None, Cell], where: Places, y: float, colour: str) -> None:
+    for name, marker in (*SHAPES.items(), ("open", ".")):
+        places = [where.position(value) for value, cell in cells.items() if getattr(cell.counts, name)]
+        axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
 
 
 def told(cell: Cell) -> str:
@@ -133,10 +159,11 @@ def chance(context: Context) -> float | None:
     """Accuracy of guessing the largest class, as recorded, else from the number of classes; None where runs disagree
     or none is recorded.
     """
-    shares = context.collection.table["chance.share"].dropna().unique()
+    table = context.study.collection.table
+    shares = table["chance.share"].dropna().unique()
     if len(shares) == 1:
         return float(shares[0])
-    classes = context.collection.table["data.classes"].dropna().unique()
+    classes = table["data.classes"].dropna().unique()
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 
 

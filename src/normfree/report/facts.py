@@ -7,10 +7,9 @@ from __future__ import annotations
 import pandas as pd
 
 from normfree.report.grid import Grid, duration, grid, measured, number, some
-from normfree.report.tables import CELL_FACTORS, series_table, with_series
+from normfree.report.tables import CELL_FACTORS, series_table
 from normfree.runs import TERMINAL
-from normfree.study import OUTCOMES, Collection, Experiment, count
-from normfree.study.arms import cells
+from normfree.study import OUTCOMES, Collection, Study, count
 from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
@@ -21,17 +20,17 @@ _NAMES = {
 }  # fmt: skip
 
 
-def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
+def cells_grid(study: Study) -> Grid:
     """One row a cell; factors that never vary are left out."""
-    table = with_series(experiment, collection)
+    table = study.table
     varying = [name for name in CELL_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
     rows = []
-    for cell in cells(table, experiment.level):
-        run, counts = cell.runs.iloc[0], cell.counts
+    for cell in study.cells():
+        counts = cell.counts
         rows.append(
             [
-                run["series"],
-                *(number(run[name]) for name in varying),
+                cell.first("series"),
+                *(number(cell.first(name)) for name in varying),
                 f"{counts.trained}/{counts.planned}",
                 some(counts.diverged),
                 some(counts.untrained),
@@ -43,11 +42,11 @@ def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
     heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
-    order = _labels(experiment, table)
+    order = _labels(study)
     return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
 
 
-def series_grid(experiment: Experiment, collection: Collection) -> Grid:
+def series_grid(study: Study) -> Grid:
     """Counts of each series over a panel."""
     rows = [
         [
@@ -57,7 +56,7 @@ def series_grid(experiment: Experiment, collection: Collection) -> Grid:
             f"{row['trained']}/{row['planned']}",
             *(some(row[name]) for name in ("diverged", "untrained", "open", "stalled")),
         ]
-        for row in series_table(experiment, collection).to_dict("records")
+        for row in series_table(study).to_dict("records")
     ]
     heads = ["panel", "series", "cells with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
     return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
@@ -70,19 +69,19 @@ def failures_grid(failures: pd.DataFrame) -> Grid:
     return grid(heads, rows)
 
 
-def problems_grid(experiment: Experiment, collection: Collection) -> Grid:
+def problems_grid(study: Study) -> Grid:
     """Every run that left no outcome or stopped with an error, with its reason."""
-    table = with_series(experiment, collection)
+    table = study.table
     chosen = table[~table["status"].isin(TERMINAL)].sort_values("run_id")
     rows = [[str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()]
     return grid([("run", False), ("series", False), ("status", False), ("reason", False)], rows)
 
 
-def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
+def networks_grid(study: Study) -> Grid:
     """What each series is: network, size, clipping, batch, learning rates, steps."""
-    table = with_series(experiment, collection)
+    table = study.table
     rows = []
-    for label in _labels(experiment, table):
+    for label in _labels(study):
         part = table[table["series"] == label]
         rows.append(
             [label]
@@ -104,11 +103,11 @@ def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
     return grid([(name, 2 < i < 5) for i, name in enumerate(heads)], rows)
 
 
-def cost_grid(experiment: Experiment, collection: Collection) -> Grid:
+def cost_grid(study: Study) -> Grid:
     """Median time of a run that took all its steps, and median throughput with its 10th and 90th percentiles."""
-    table = with_series(experiment, collection)
+    table = study.table
     rows = []
-    for label in _labels(experiment, table):
+    for label in _labels(study):
         whole = table["status"].isin(TERMINAL) & (table["steps_done"] == table["steps"])
         part = table[(table["series"] == label) & whole]
         seconds, rate = part["time.seconds"].dropna(), part["time.images_per_second"].dropna()
@@ -138,8 +137,9 @@ def provenance_grid(collection: Collection) -> Grid:
     return grid([(name, name in ("threads", "runs")) for name in heads], rows)
 
 
-def limits(experiment: Experiment, collection: Collection) -> list[str]:
+def limits(study: Study) -> list[str]:
     """Threats to validity: those the experiment file states, and those the runs themselves show."""
+    experiment, collection = study.experiment, study.collection
     table = collection.table
     found = list(experiment.threats)
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
@@ -153,7 +153,7 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
         for arm, several in digests.unique().items():
             if len(several) > 1:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
-    found += _left_out(experiment, table)
+    found += _left_out(study)
     recorded = table[table["provenance.normfree"].notna()]
     for name in ("commit", "torch", "device"):
         values = recorded[f"provenance.{name}"]
@@ -180,12 +180,12 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     return found
 
 
-def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
+def _left_out(study: Study) -> list[str]:
     """Which cells have no mean, what stands beside the outcomes, and which finished runs are hardly better than
     guessing.
     """
     found = []
-    every = cells(table, experiment.level)
+    table, every = study.collection.table, study.cells()
     failed = [cell for cell in every if cell.counts.untrained or cell.counts.diverged]
     if failed:
         counts = count(table)
@@ -208,9 +208,9 @@ def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
     return found
 
 
-def _labels(experiment: Experiment, table: pd.DataFrame) -> list[str]:
-    declared = [one.label for one in experiment.series]
-    present = set(table["series"])
+def _labels(study: Study) -> list[str]:
+    declared = [one.label for one in study.experiment.series]
+    present = set(study.table["series"])
     return [label for label in declared if label in present] + sorted(present - set(declared))
 
 

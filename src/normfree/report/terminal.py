@@ -10,25 +10,24 @@ from rich.table import Table
 
 from normfree.report.axes import plain
 from normfree.report.grid import measured, some
-from normfree.report.tables import conditions
-from normfree.study import OUTCOMES, Collection, Experiment, Verdict, count
-from normfree.study.arms import panel_measure
+from normfree.report.tables import ALONG, conditions
+from normfree.study import OUTCOMES, Study, Verdict, count
 
 _FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
 
-def show(console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> None:
+def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     """Print the cells of every panel and the verdicts."""
-    every = conditions(experiment, collection)
+    experiment, every = study.experiment, conditions(study)
     factors = {
         panel.title: _FACTORS.get(str(panel.options.get("x")), str(panel.options.get("x")))
         for panel in experiment.panels
     }
     heads = {
-        panel.title: panel_measure(panel, collection.table).axis.removeprefix("test ")
+        panel.title: study.measure(panel).axis.removeprefix("test ")
         for panel in experiment.panels
-        if panel.kind == "accuracy_over"
+        if panel.kind in ALONG
     }
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
@@ -55,7 +54,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
             f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]  {escape(verdict.claim.claim)}", soft_wrap=True
         )
         console.print(f"    {escape(verdict.sentence)}", soft_wrap=True, style="dim")
-    total = count(collection.table)
+    total = count(study.table)
     outcomes = [f"{getattr(total, name)} {name}" for name in OUTCOMES if getattr(total, name)]
     legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
     console.print(f"\n[dim]accuracy: {legend}[/]")

@@ -24,12 +24,21 @@ def damages(directory: RunDirectory, tables: bool = True, asked: bool = True) ->
         tables: look at ``metrics.csv`` and ``clip.csv`` too, which a run that is being trained writes row by row.
         asked: look at ``config.yaml`` and ``overrides.yaml`` too.
     """
-    ended = False
-    try:
-        result = directory.read_result()
-        ended = result is not None and result["status"] in TERMINAL
-    except Damaged as error:
+    result, error = _result(directory)
+    if error is not None:
         yield error
+    yield from _others(directory, result, tables, asked)
+
+
+def _result(directory: RunDirectory) -> tuple[dict[str, Any] | None, Damaged | None]:
+    try:
+        return directory.read_result(), None
+    except Damaged as error:
+        return None, error
+
+
+def _others(directory: RunDirectory, result: dict[str, Any] | None, tables: bool, asked: bool) -> Iterator[Damaged]:
+    ended = result is not None and result["status"] in TERMINAL
     checks: list[tuple[Callable[..., Any], Path, tuple[Any, ...]]] = [(_attempts, directory.environment, (directory,))]
     if asked:
         checks += [(_table, directory.config, ()), (_list, directory.overrides, ())]
@@ -47,6 +56,12 @@ def damages(directory: RunDirectory, tables: bool = True, asked: bool = True) ->
 def damage_of(directory: RunDirectory, tables: bool = True, asked: bool = True) -> Damaged | None:
     """The first of :func:`damages`, or ``None``."""
     return next(damages(directory, tables, asked), None)
+
+
+def examined(directory: RunDirectory) -> tuple[dict[str, Any] | None, Damaged | None]:
+    """The result of a run, if it has one, and the first file of it that a report cannot use, if there is one."""
+    result, error = _result(directory)
+    return result, error or next(_others(directory, result, tables=True, asked=False), None)
 
 
 def standing(directory: RunDirectory) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
-from normfree.runs.damage import damage_of
+from normfree.runs.damage import examined
 from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedCell, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
@@ -148,10 +148,9 @@ def _row(directory: Path, cell: PlannedCell) -> dict[str, Any]:
     run = RunDirectory(directory / cell.run_id)
     if not run.path.is_dir():
         return row | {"status": "missing", "reason": DEFINITIONS["missing"]}
-    damage = damage_of(run, asked=False)
+    result, damage = examined(run)
     if damage is not None:
         return row | {"status": DAMAGED, "reason": f"{damage.path.name}: {damage.reason}"}
-    result = run.read_result()
     if result is None:
         return row | {"status": "incomplete", "reason": "no result.json"}
     return row | {key: value for key, value in _flat(result) if key not in _OWN}

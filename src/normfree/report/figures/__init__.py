@@ -15,11 +15,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from normfree.config.errors import UserError
 from normfree.report.style import Look
-from normfree.study import Collection, Experiment, Panel, Series
+from normfree.study import Cell, Measure, Panel, Series, Study
 from normfree.study.checks import nearest
 
 
@@ -30,8 +31,21 @@ class Context:
     panel: Panel
     series: tuple[Series, ...]
     looks: dict[str, Look]
-    experiment: Experiment
-    collection: Collection
+    study: Study
+
+    @property
+    def measure(self) -> Measure:
+        """What the panel shows of its runs."""
+        return self.study.measure(self.panel)
+
+    def runs(self, one: Series) -> pd.DataFrame:
+        """The runs of one series in the panel, by seed."""
+        return self.study.runs(self.panel, one)
+
+    def along(self) -> dict[str, dict[float | None, Cell]]:
+        """The cells of every series over the panel's factor `x`. Raises `UserError` where the panel names none."""
+        self.required("x")
+        return {one.name: self.study.along(self.panel, one) for one in self.series}
 
     def option(self, key: str, default: Any = None) -> Any:
         """One of the kind's own keys."""

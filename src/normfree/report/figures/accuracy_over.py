@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.markers import CARETDOWN, CARETUP
@@ -25,8 +26,7 @@ from normfree.report.axes import (
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
 from normfree.runs import TERMINAL
-from normfree.study import Cell, Measure, along
-from normfree.study.arms import panel_measure
+from normfree.study import Cell, Measure
 
 OPTIONS = ("x", "x_label", "measure")
 HEIGHT = 2.5
@@ -46,28 +46,30 @@ OF_OTHERS = _MEANS + (
     "both (✕2△1/5: two diverged and one untrained of five planned; ?: no outcome yet)."
 )
 """The caption where what is measured is no accuracy."""
+_MANY = "Where values are too many for its counts, the strip marks where runs failed or have no outcome."
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 
 
 def caption(context: Context) -> str:
     """What stands beneath the panel, with fields for the level and the measure."""
-    return CAPTION if panel_measure(context.panel, context.collection.table).of_chance else OF_OTHERS
+    said = CAPTION if context.measure.of_chance else OF_OTHERS
+    return f"{said} {_MANY}" if places(context.along().values()).many else said
 
 
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
-    seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
+    seen = [cell.counts for cells in context.along().values() for cell in cells.values()]
     failures = [name for name in MARKS if any(getattr(one, name) for one in seen)]
-    of_chance = panel_measure(context.panel, context.collection.table).of_chance
+    of_chance = context.measure.of_chance
     return ("seed", "mean", *failures, *(["chance"] if failures and of_chance else []))
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one line a series over the panel's factor `x`."""
-    found = _found(context)
+    found = context.along()
     where = places(found.values())
-    measure = panel_measure(context.panel, context.collection.table)
+    measure = context.measure
     floor = measure.shown(chance(context) or 0.0) if measure.of_chance else 0.0
     every = [cell for cells in found.values() for cell in cells.values()]
     failed = any(cell.counts.diverged or cell.counts.untrained for cell in every)
@@ -100,12 +102,6 @@ def _powers(limits: tuple[float, float]) -> list[float]:
     return [tick for tick in ticks if limits[0] <= tick <= limits[1]]
 
 
-def _found(context: Context) -> dict[str, dict[float | None, Cell]]:
-    table, level, x = context.collection.table, context.experiment.level, context.required("x")
-    measure = panel_measure(context.panel, table)
-    return {one.name: along(table, context.panel, one, x, level, measure) for one in context.series}
-
-
 def _series(
     axes: Axes,
     cells: Mapping[float | None, Cell],
@@ -117,61 +113,72 @@ def _series(
     limits: tuple[float, float],
 ) -> None:
     """One series: dots `aside` of the means, means with bars, marks of failures, lines between neighbours."""
-    lines: list[list[tuple[float, float]]] = [[]]
+    seeds, untrained, diverged, means = _Points(), _Points(), _Points(), _Points()
+    bars, ends, cut_below, cut_above = _Points(), _Points(), _Points(), _Points()
+    lines: list[_Points] = [_Points()]
     for value, cell in cells.items():
         x = where.position(value) + shift
-        shown = cell.measure.shown
-        _dots(axes, x + aside * bool(cell.interval), _shown(cell, "finished"), ".", look, 3.2)
-        _dots(axes, x, _shown(cell, "untrained"), SHAPES["untrained"], look, 3.6)
+        seeds.side_by_side(x + aside * bool(cell.interval), _shown(cell, "finished"))
+        untrained.side_by_side(x, _shown(cell, "untrained"))
         if cell.measure.of_chance:
-            diverged = _shown(cell, "diverged")
-            unmeasured = [floor] * min(1, cell.counts.diverged - len(diverged))
-            _dots(axes, x, [*diverged, *unmeasured], SHAPES["diverged"], look, 4.2)
+            measured = _shown(cell, "diverged")
+            unmeasured = [floor] * min(1, cell.counts.diverged - len(measured))
+            diverged.side_by_side(x, [*measured, *unmeasured])
         if cell.interval is None or value is None:
-            lines.append([])
+            lines.append(_Points())
         if cell.interval is None:
             continue
-        mean, half = shown(cell.interval.estimate), shown(cell.interval.half_width)
+        mean, half = (cell.measure.shown(one) for one in (cell.interval.estimate, cell.interval.half_width))
         if cell.interval.n > 1:
             low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
-            axes.plot([x, x], [low, high], color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
-            ends = [end for end, whole in ((low, mean - half), (high, mean + half)) if end == whole]
-            axes.plot([x] * len(ends), ends, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
-            for end, whole, cut in ((low, mean - half, CARETDOWN), (high, mean + half, CARETUP)):
-                if end != whole:
-                    axes.plot([x], [end], marker=cut, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
-        axes.plot(
-            [x],
-            [mean],
-            look.marker,
-            color=look.colour,
-            ms=look.size(4.2),
-            mec="white",
-            mew=look.edge,
-            zorder=3.5,
-        )
+            bars.add([x, x, x], [low, high, math.nan])
+            (ends if low == mean - half else cut_below).add([x], [low])
+            (ends if high == mean + half else cut_above).add([x], [high])
+        means.add([x], [mean])
         if value is None:
             axes.axhline(mean, color=look.colour, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
         else:
-            lines[-1].append((x, mean))
+            lines[-1].add([x], [mean])
+    _dots(axes, seeds, ".", look, 3.2)
+    _dots(axes, untrained, SHAPES["untrained"], look, 3.6)
+    _dots(axes, diverged, SHAPES["diverged"], look, 4.2)
+    axes.plot(bars.x, bars.y, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
+    axes.plot(ends.x, ends.y, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
+    for cut, marker in ((cut_below, CARETDOWN), (cut_above, CARETUP)):
+        axes.plot(cut.x, cut.y, linestyle="", marker=marker, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
+    size = look.size(4.2)
+    axes.plot(means.x, means.y, look.marker, color=look.colour, ms=size, mec="white", mew=look.edge, zorder=3.5)
     for line in lines:
-        if len(line) > 1:
-            axes.plot(*zip(*line, strict=True), color=look.colour, zorder=2.5, alpha=0.9)
+        if len(line.x) > 1:
+            axes.plot(line.x, line.y, color=look.colour, zorder=2.5, alpha=0.9)
+
+
+@dataclass
+class _Points:
+    """Places of marks of one kind, which are drawn at once."""
+
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+
+    def add(self, x: Sequence[float], y: Sequence[float]) -> None:
+        self.x.extend(x)
+        self.y.extend(y)
+
+    def side_by_side(self, x: float, values: Sequence[float]) -> None:
+        self.add([x + offset for offset in spread(len(values), 0.06)], values)
 
 
 def _shown(cell: Cell, *outcomes: str) -> list[float]:
     return [cell.measure.shown(value) for value in cell.values(*outcomes)]
 
 
-def _dots(axes: Axes, x: float, values: Sequence[float], marker: str, look: Look, size: float) -> None:
-    if values:
-        filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
-        axes.plot(
-            [x + offset for offset in spread(len(values), 0.06)],
-            list(values), marker,
-            ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
-            alpha=0.7 if filled else 1.0, zorder=4,
-        )  # fmt: skip
+def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> None:
+    filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
+    axes.plot(
+        points.x, points.y, marker,
+        ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
+        alpha=0.7 if filled else 1.0, zorder=4,
+    )  # fmt: skip
 
 
 def _limits(cells: Sequence[Cell], floor: float, scale: Scale, measure: Measure) -> tuple[float, float]:

@@ -11,7 +11,6 @@ from normfree.report.axes import floor_line, spread
 from normfree.report.figures import Context
 from normfree.report.log_axis import power
 from normfree.report.style import PALE
-from normfree.study import select
 from normfree.study.measures import ROWS
 
 OPTIONS = ("threshold",)
@@ -36,29 +35,26 @@ def marks(_: Context) -> tuple[str, ...]:
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one dot a run, measure and series."""
-    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
     count = len(context.series)
     step = min(0.2, 0.8 / max(count, 1))
-    highest, lowest = 1e-2, 1e-17
+    highest = 1e-2
     for index, one in enumerate(context.series):
-        runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
+        runs = context.runs(one)
         look = context.looks[one.name]
         for position, measure in enumerate(_MEASURES):
             values = [float(value) for value in runs[measure.name].dropna()]
             centre = position + (index - (count - 1) / 2) * step
-            for offset, value in zip(spread(len(values), 0.6 * step), values, strict=True):
-                shown = value if value > 0 else _ZERO
-                axes.plot(
-                    [centre + offset],
-                    [shown],
-                    look.marker,
-                    color=look.colour,
-                    ms=look.size(3.6),
-                    mec="white",
-                    mew=0.6 * look.edge,
-                    zorder=4,
-                )
-                highest, lowest = max(highest, value), min(lowest, value or lowest)
+            axes.plot(
+                [centre + offset for offset in spread(len(values), 0.6 * step)],
+                [value if value > 0 else _ZERO for value in values],
+                look.marker,
+                color=look.colour,
+                ms=look.size(3.6),
+                mec="white",
+                mew=0.6 * look.edge,
+                zorder=4,
+            )
+            highest = max([highest, *values])
     axes.set_yscale("log")
     axes.set_ylim(_ZERO / 6, max(highest * 30, 1.0))
     axes.axhspan(_ZERO / 6, _ZERO * 6, color=PALE, zorder=0, linewidth=0)

@@ -3,12 +3,15 @@
 A sweep adds its cells to those of earlier ones, under a lock, so that sweeps that run side by side all stay in it. A
 cell knows the grids it stands in. Where a later sweep gives a grid other content, cells that stood in it before are in
 ``<grid>@<digest>``, and in ``<grid>`` as well only if the later grid has them too.
+
+The factors of each arm, by which reports choose and count its runs, are there too; what all arms have in common stands
+once. Plans of earlier versions have none.
 """
 
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any, TypeGuard
 
 from normfree.config import SCHEMA_VERSION
 from normfree.config.names import fault_of
+from normfree.runs.factors import Factors, pack, unpack
 from normfree.runs.files import remove_unfinished, write_json_atomic
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import check_version
@@ -27,11 +31,16 @@ _LARGEST = 256 * 2**20
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One planned run: its directory's name, the overrides it comes from and the grids it stands in."""
+    """One planned run: its directory's name, the overrides it comes from, the grids it stands in, its arm and seed.
+
+    Arm and seed are ``None`` in a plan of an earlier version.
+    """
 
     run_id: str
     overrides: tuple[str, ...] = ()
     grids: tuple[str, ...] = ()
+    arm_id: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,17 @@ class Plan:
     Attributes:
         cells: by run id, in the order in which they were planned.
         grids: grid -> digest of its content, as the last sweep that had it gave it.
+        arms: arm -> its factors, as the last sweep that had it resolved them.
     """
 
     experiment: str = ""
     cells: dict[str, PlannedCell] = field(default_factory=dict)
     grids: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, Factors] = field(default_factory=dict)
 
-    def with_cells(self, cells: Iterable[PlannedCell], grids: dict[str, str]) -> "Plan":
+    def with_cells(
+        self, cells: Iterable[PlannedCell], grids: dict[str, str], arms: Mapping[str, Factors] | None = None
+    ) -> "Plan":
         """The plan with a sweep's cells added; see the module for grids that have changed."""
         changed = {
             name: f"{name}@{self.grids[name]}"
@@ -61,7 +74,7 @@ class Plan:
         for cell in cells:
             earlier = found.get(cell.run_id, PlannedCell(cell.run_id)).grids
             found[cell.run_id] = replace(cell, grids=tuple(dict.fromkeys([*cell.grids, *earlier])))
-        return Plan(self.experiment, found, self.grids | grids)
+        return Plan(self.experiment, found, self.grids | grids, self.arms | dict(arms or {}))
 
 
 def grid_digest(grid: Any) -> str:
@@ -90,10 +103,19 @@ def read_plan(folder: Path) -> Plan | None:
     raise Damaged(path, reason, f"{path}: {shortened(reason, 240)}; the plan cannot be read, start the sweep again")
 
 
-def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], grids: dict[str, str]) -> list[str]:
+def add_to_plan(
+    folder: Path,
+    experiment: str,
+    cells: Iterable[PlannedCell],
+    grids: dict[str, str],
+    arms: Mapping[str, Factors] | None = None,
+) -> list[str]:
     """Add a sweep to the plan; returns lines that tell the user what became of an earlier one.
 
     A plan that cannot be read is set aside as ``sweep.json.damaged``.
+
+    Args:
+        cells, grids, arms: as :class:`Plan` has them.
 
     Raises:
         OSError: the folder cannot be written.
@@ -106,7 +128,8 @@ def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], gri
             (folder / PLAN).replace(folder / f"{PLAN}.damaged")
             lines.append(f"{error.path} was damaged ({error.reason}); it is now {PLAN}.damaged, and planned anew")
             earlier = Plan(experiment)
-        plan = earlier.with_cells(cells, grids)
+        plan = earlier.with_cells(cells, grids, arms)
+        common, own = pack(plan.arms)
         for name, digest in grids.items():
             before = earlier.grids.get(name, digest)
             if before != digest:
@@ -115,13 +138,17 @@ def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], gri
             "schema_version": SCHEMA_VERSION,
             "experiment": experiment,
             "grids": plan.grids,
-            "cells": [
-                {"run_id": cell.run_id, "overrides": list(cell.overrides), "grids": list(cell.grids)}
-                for cell in plan.cells.values()
-            ],
+            "factors": common,
+            "arms": own,
+            "cells": [_written(cell) for cell in plan.cells.values()],
         }
         write_json_atomic(folder / PLAN, content)
         return lines
+
+
+def _written(cell: PlannedCell) -> dict[str, Any]:
+    arm = {} if cell.arm_id is None else {"arm_id": cell.arm_id, "seed": cell.seed}
+    return {"run_id": cell.run_id, **arm, "overrides": list(cell.overrides), "grids": list(cell.grids)}
 
 
 @contextmanager
@@ -142,6 +169,7 @@ def _plan(content: dict[str, Any]) -> Plan:
     cells = content.get("cells")
     if not isinstance(cells, list):
         raise ValueError(f"cells is {shortened(cells)}, not a list")
+    arms = unpack(content.get("factors"), content.get("arms"))
     found: dict[str, PlannedCell] = {}
     for number, cell in enumerate(cells):
         place = f"cells[{number}]"
@@ -153,12 +181,24 @@ def _plan(content: dict[str, Any]) -> Plan:
             raise ValueError(f"run {shortened(run)} {why}")
         if run in found:
             raise ValueError(f"{place}.run_id: {shortened(run)} stands twice")
-        words = {name: _texts(f"{place}.{name}", cell.get(name)) for name in ("overrides", "grids")}
-        found[run] = PlannedCell(run, **words)
+        overrides, grids_of_it = (_texts(f"{place}.{name}", cell.get(name)) for name in ("overrides", "grids"))
+        found[run] = PlannedCell(run, overrides, grids_of_it, *_arm(place, cell, arms))
     grids = content.get("grids") or {}
     if not isinstance(grids, dict) or not all(isinstance(digest, str) for digest in grids.values()):
         raise ValueError(f"grids is {shortened(grids)}, not names and digests")
-    return Plan(shortened(content.get("experiment", "")), found, grids)
+    return Plan(shortened(content.get("experiment", "")), found, grids, arms)
+
+
+def _arm(place: str, cell: Mapping[str, Any], arms: Mapping[str, Factors]) -> tuple[str | None, int | None]:
+    """Arm and seed of a planned run, where its factors are known."""
+    arm, seed = cell.get("arm_id"), cell.get("seed")
+    if arm is None:
+        return None, None
+    if not isinstance(arm, str) or arm not in arms:
+        raise ValueError(f"{place}.arm_id: {shortened(arm)} is none of the arms")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"{place}.seed is {shortened(seed)}, not a whole number")
+    return arm, seed
 
 
 def _texts(place: str, value: object) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 `result.json` is flattened with dots (`model.name`, `batch.norm_batch`, `time.seconds`); what is under
 `metrics` keeps the name it has in `metrics.csv` (`test/accuracy`). A run without a result takes its factors
 from its overrides and from the runs that were given the same ones, so that it can be counted where it
-belongs.
+belongs. A plan that knows the factors of its arms gives them, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
 from normfree.runs.damage import examined
+from normfree.runs.factors import Factors
 from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedCell, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
@@ -51,13 +52,15 @@ class Collection:
     """The runs of one experiment.
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
-    they are shown and not used. `planned_by` says where the plan came from.
+    they are shown and not used. `planned_by` says where the plan came from, `factors` are the columns that are known
+    from the plan alone.
     """
 
     table: pd.DataFrame
     directory: Path
     unplanned: tuple[str, ...] = ()
     planned_by: str = "sweep.json"
+    factors: tuple[str, ...] = ()
 
     def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
         """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
@@ -108,7 +111,9 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
     cells = plan.cells if plan is not None else {name: PlannedCell(name) for name in present}
-    rows = [_row(directory, cells[run_id]) for run_id in sorted(cells)]
+    arms = {} if plan is None else plan.arms
+    known = {*WORDS, *NUMBERS}
+    rows = [_row(directory, cells[run_id], arms, known) for run_id in sorted(cells)]
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
@@ -116,6 +121,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
         unplanned=tuple(name for name in present if name not in cells),
+        factors=tuple(sorted({key for factors in arms.values() for key in factors} - known)),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 
@@ -139,9 +145,16 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("config.yaml", "result.json", "metrics.csv"))
 
 
-def _row(directory: Path, cell: PlannedCell) -> dict[str, Any]:
+def _row(directory: Path, cell: PlannedCell, arms: Mapping[str, Factors], known: set[str]) -> dict[str, Any]:
+    """What is known of a planned run: overrides as typed, better the factors of its plan, and best its result.
+
+    Adds to `known` the columns that do not come from the plan's factors alone.
+    """
     overrides = scientific(cell.overrides)
     row: dict[str, Any] = override_factors(overrides)
+    known |= row.keys()
+    if cell.arm_id is not None:
+        row |= arms[cell.arm_id] | {"arm_id": cell.arm_id, "seed": cell.seed}
     row["overrides"] = relatives_key(overrides)
     row["grids"] = cell.grids
     row["run_id"] = cell.run_id
@@ -153,7 +166,9 @@ def _row(directory: Path, cell: PlannedCell) -> dict[str, Any]:
         return row | {"status": DAMAGED, "reason": f"{damage.path.name}: {damage.reason}"}
     if result is None:
         return row | {"status": "incomplete", "reason": "no result.json"}
-    return row | {key: value for key, value in _flat(result) if key not in _OWN}
+    recorded = {key: value for key, value in _flat(result) if key not in _OWN}
+    known |= recorded.keys()
+    return row | recorded
 
 
 _OWN = ("overrides", "grids", "run_id", "series")

@@ -134,7 +134,8 @@ class Study:
         arms = set(runs["arm_id"].to_numpy()[rows])
         if len(arms) > 1:
             several = runs.iloc[rows]
-            differing = [name for name in _FACTORS if several[name].nunique(dropna=False) > 1]
+            names = dict.fromkeys([*_FACTORS, *self.collection.factors])
+            differing = [name for name in names if several[name].nunique(dropna=False) > 1]
             named = ", ".join(differing) or "a factor that results do not record"
             raise UserError(f"{place} mixes {len(arms)} arms that differ in {named}; fix it in `where`")
         (arm,) = arms

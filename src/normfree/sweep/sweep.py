@@ -14,6 +14,8 @@ from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
+from normfree.runs.factors import factors_of
+from normfree.runs.identity import arm_id
 from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedCell, add_to_plan
@@ -161,9 +163,16 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
 
 def _add_to_plan(cells: list[Cell], grids: dict[str, str]) -> None:
     folder = cells[0].directory.path.parent
-    planned = [PlannedCell(cell.run_id, tuple(cell.overrides), tuple(cell.grids)) for cell in cells]
+    arms = [arm_id(cell.resolved) for cell in cells]
+    # An arm is resolved for every seed; any of them says what it is.
+    resolved = {arm: cell.resolved for arm, cell in zip(arms, cells, strict=True)}
+    factors = {arm: factors_of(one) for arm, one in resolved.items()}
+    planned = [
+        PlannedCell(cell.run_id, tuple(cell.overrides), tuple(cell.grids), arm, cell.resolved.config.seed)
+        for arm, cell in zip(arms, cells, strict=True)
+    ]
     try:
-        lines = add_to_plan(folder, cells[0].resolved.config.experiment.name, planned, grids)
+        lines = add_to_plan(folder, cells[0].resolved.config.experiment.name, planned, grids, factors)
     except OSError as error:
         raise UserError(
             f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "

@@ -26,7 +26,7 @@ _PREFIX = "network."
 
 
 @dataclass(frozen=True)
-class SplitRow:
+class CutRow:
     """One cut of a batch, compared with the batch in one piece on one device. All differences are relative.
 
     Attributes:
@@ -54,7 +54,7 @@ class SplitRow:
     one_device_difference: float | None
 
 
-def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambda row: None) -> list[SplitRow]:
+def cut_law(runs: Sequence[Resolved], told: Callable[[CutRow], None] = lambda row: None) -> list[CutRow]:
     """Train every run, several devices as processes that average their gradients, and compare the final weights.
 
     All distances are Euclidean, over all learnable parameters; running statistics are left out.
@@ -71,7 +71,7 @@ def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambd
     """
     _check(runs)
     beginning = _beginning(runs[0])
-    rows: list[SplitRow] = []
+    rows: list[CutRow] = []
     whole: dict[str, Tensor] = {}
     loss = 0.0
     of_one_device: dict[int, dict[str, Tensor]] = {}
@@ -86,7 +86,7 @@ def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambd
             of_one_device[micro_batch] = weights
         moved = _distance(whole, beginning)
         same = of_one_device.get(micro_batch) if devices > 1 else None
-        row = SplitRow(
+        row = CutRow(
             devices=devices,
             micro_batch=micro_batch,
             accumulation=int(result["batch"]["accumulation"]),

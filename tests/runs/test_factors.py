@@ -13,7 +13,7 @@ from tests.report import synthetic
 from normfree.config import UserError
 from normfree.runs import arm_id, run_id
 from normfree.runs.factors import factors_of, pack, unpack
-from normfree.runs.plan import PLAN, PlannedCell, add_to_plan, read_plan
+from normfree.runs.plan import PLAN, PlannedRun, add_to_plan, read_plan
 from normfree.study import Study, collect
 from normfree.study.experiment import parse_experiment
 
@@ -54,7 +54,7 @@ def test_what_is_in_common_stands_once(arms: dict[str, dict[str, Any]]) -> None:
 def planned(folder: Path, *runs: tuple[str, ...]) -> None:
     every = [resolved(*overrides) for overrides in runs]
     cells = [
-        PlannedCell(run_id(one), overrides, ("main",), arm_id(one), one.config.seed)
+        PlannedRun(run_id(one), overrides, ("main",), arm_id(one), one.config.seed)
         for one, overrides in zip(every, runs, strict=True)
     ]
     add_to_plan(folder, "exp", cells, {}, {arm_id(one): factors_of(one) for one in every})
@@ -81,7 +81,7 @@ def test_a_result_says_more_than_the_plan(tmp_path: Path) -> None:
     synthetic.write([made], tmp_path / "exp", {made["run_id"]: "finished"})
     before = collect("exp", tmp_path).table
     own = {"lr": 0.5, "model.alpha": 0.2, "clip.max_norm": None}
-    cell = PlannedCell(made["run_id"], tuple(made["overrides"]), ("main",), made["arm"], 0)
+    cell = PlannedRun(made["run_id"], tuple(made["overrides"]), ("main",), made["arm"], 0)
     add_to_plan(tmp_path / "exp", "exp", [cell], {}, {made["arm"]: own})
     after = collect("exp", tmp_path)
     assert after.table.loc[0, ["lr", "model.alpha"]].tolist() == [0.8, 0.2]
@@ -92,10 +92,10 @@ def test_a_result_says_more_than_the_plan(tmp_path: Path) -> None:
 def test_a_plan_of_an_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
     old = {"schema_version": 1, "experiment": "exp", "cells": [{"run_id": "a", "overrides": ["lr=1"], "grids": ["g"]}]}
     (tmp_path / PLAN).write_text(json.dumps(old))
-    add_to_plan(tmp_path, "exp", [PlannedCell("b", ("lr=2",), (), "arm", 0)], {}, {"arm": {"lr": 2.0}})
+    add_to_plan(tmp_path, "exp", [PlannedRun("b", ("lr=2",), (), "arm", 0)], {}, {"arm": {"lr": 2.0}})
     plan = read_plan(tmp_path)
     assert plan is not None
-    assert plan.cells == {"a": PlannedCell("a", ("lr=1",), ("g",)), "b": PlannedCell("b", ("lr=2",), (), "arm", 0)}
+    assert plan.runs == {"a": PlannedRun("a", ("lr=1",), ("g",)), "b": PlannedRun("b", ("lr=2",), (), "arm", 0)}
     assert plan.arms == {"arm": {"lr": 2.0}}
 
 
@@ -106,12 +106,12 @@ def test_a_plan_of_an_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
         ({"arms": {"arm": {"lr": [1]}}}, r"arms\.arm\.lr is \[1\], not one value"),
         ({"factors": {"a\nb": 1}}, "not a text of one line"),
         ({"arms": {"arm": 3}}, "arms.arm is 3, not names and values"),
-        ({"arms": {}}, r"cells\[0\]\.arm_id: arm is none of the arms"),
-        ({"cells": [{"run_id": "a", "arm_id": "arm", "seed": "0"}]}, r"cells\[0\]\.seed is 0, not a whole number"),
+        ({"arms": {}}, r"runs\[0\]\.arm_id: arm is none of the arms"),
+        ({"runs": [{"run_id": "a", "arm_id": "arm", "seed": "0"}]}, r"runs\[0\]\.seed is 0, not a whole number"),
     ],
 )
 def test_a_plan_with_other_factors_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    sound = {"schema_version": 1, "arms": {"arm": {}}, "cells": [{"run_id": "a", "arm_id": "arm", "seed": 0}]}
+    sound = {"schema_version": 1, "arms": {"arm": {}}, "runs": [{"run_id": "a", "arm_id": "arm", "seed": 0}]}
     (tmp_path / PLAN).write_text(json.dumps(sound | changes))
     with pytest.raises(UserError, match=message):
         read_plan(tmp_path)

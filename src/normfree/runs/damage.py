@@ -112,7 +112,7 @@ def repair(directory: RunDirectory, config: dict[str, Any], overrides: list[str]
     asked for is written anew.
 
     Args:
-        config, overrides: of the run, as they come from its cell.
+        config, overrides: of the run, as they come from its plan.
 
     Raises:
         UserError: another process holds the run, or the directory cannot be written.

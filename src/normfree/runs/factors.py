@@ -1,6 +1,6 @@
 """The factors of a run: every key of its configuration that acts on its result, by the names that results use.
 
-A sweep knows them when it has resolved its cells, so that a report needs no guess for a run without a result, and can
+A sweep knows them when it has resolved its runs, so that a report needs no guess for a run without a result, and can
 ask for any key.
 """
 

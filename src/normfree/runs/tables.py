@@ -58,11 +58,11 @@ def check_metrics(path: Path, whole: bool) -> None:
 
 def _check_numbers(path: Path, number: int, line: bytes) -> None:
     try:
-        for cell in line.rstrip().split(b","):
-            if cell:
-                float(cell)
+        for value in line.rstrip().split(b","):
+            if value:
+                float(value)
     except ValueError as error:
-        raise Damaged(path, f"line {number}: {shortened(cell.decode())} is no number") from error
+        raise Damaged(path, f"line {number}: {shortened(value.decode())} is no number") from error
 
 
 def last_step(path: Path) -> int:
@@ -80,8 +80,8 @@ def last_step(path: Path) -> int:
         file.seek(max(0, size - _LONGEST_LINE))
         lines = file.read(_LONGEST_LINE).split(b"\n")[:-1]
     for line in reversed(lines):
-        cells = line.split(b",")
-        if len(cells) == len(columns) and (step := cells[columns.index(b"step")]).isdigit():
+        values = line.split(b",")
+        if len(values) == len(columns) and (step := values[columns.index(b"step")]).isdigit():
             return int(step)
     return 0
 
@@ -108,14 +108,14 @@ def check_clip_record(path: Path, whole: bool) -> None:
     for number, line in enumerate(lines[1:], 2):
         if _CLIP_ROW.fullmatch(line) and line.count(",") == len(CLIP_COLUMNS) - 1:
             continue
-        cells = line.split(",")
+        values = line.split(",")
         try:
-            if len(cells) != len(CLIP_COLUMNS) or not line.isprintable():
+            if len(values) != len(CLIP_COLUMNS) or not line.isprintable():
                 raise ValueError(f"is no row of {len(CLIP_COLUMNS)} values")
-            if any(abs(int(cells[place])) >= 10**15 for place in whole_numbers):
+            if any(abs(int(values[place])) >= 10**15 for place in whole_numbers):
                 raise ValueError("a whole number is too large")
-            for place, cell in enumerate(cells):
-                if cell and place not in words:
-                    float(cell)
+            for place, value in enumerate(values):
+                if value and place not in words:
+                    float(value)
         except ValueError as error:
             raise Damaged(path, f"line {number}: {error}") from error

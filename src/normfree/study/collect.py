@@ -23,7 +23,7 @@ from normfree.runs import RunDirectory
 from normfree.runs.damage import examined
 from normfree.runs.factors import Factors
 from normfree.runs.outcomes import DEFINITIONS
-from normfree.runs.plan import PlannedCell, is_run_name, read_plan
+from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 
@@ -110,17 +110,17 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     plan = read_plan(directory)
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
-    cells = plan.cells if plan is not None else {name: PlannedCell(name) for name in present}
+    runs = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
     arms = {} if plan is None else plan.arms
     known = {*WORDS, *NUMBERS}
-    rows = [_row(directory, cells[run_id], arms, known) for run_id in sorted(cells)]
+    rows = [_row(directory, runs[run_id], arms, known) for run_id in sorted(runs)]
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
     return Collection(
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
-        unplanned=tuple(name for name in present if name not in cells),
+        unplanned=tuple(name for name in present if name not in runs),
         factors=tuple(sorted({key for factors in arms.values() for key in factors} - known)),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
@@ -145,20 +145,20 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("config.yaml", "result.json", "metrics.csv"))
 
 
-def _row(directory: Path, cell: PlannedCell, arms: Mapping[str, Factors], known: set[str]) -> dict[str, Any]:
+def _row(directory: Path, planned: PlannedRun, arms: Mapping[str, Factors], known: set[str]) -> dict[str, Any]:
     """What is known of a planned run: overrides as typed, better the factors of its plan, and best its result.
 
     Adds to `known` the columns that do not come from the plan's factors alone.
     """
-    overrides = scientific(cell.overrides)
+    overrides = scientific(planned.overrides)
     row: dict[str, Any] = override_factors(overrides)
     known |= row.keys()
-    if cell.arm_id is not None:
-        row |= arms[cell.arm_id] | {"arm_id": cell.arm_id, "seed": cell.seed}
+    if planned.arm_id is not None:
+        row |= arms[planned.arm_id] | {"arm_id": planned.arm_id, "seed": planned.seed}
     row["overrides"] = relatives_key(overrides)
-    row["grids"] = cell.grids
-    row["run_id"] = cell.run_id
-    run = RunDirectory(directory / cell.run_id)
+    row["grids"] = planned.grids
+    row["run_id"] = planned.run_id
+    run = RunDirectory(directory / planned.run_id)
     if not run.path.is_dir():
         return row | {"status": "missing", "reason": DEFINITIONS["missing"]}
     result, damage = examined(run)

@@ -19,9 +19,9 @@ from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account, tracebacks
 from normfree.sweep.cluster import how_to_follow, submit_missing
-from normfree.sweep.state import STATES, CellState, cell_states, count_states
+from normfree.sweep.state import STATES, RunState, count_states, run_states
 from normfree.sweep.stored import NAMED, permit_settings, permit_target
-from normfree.sweep.sweep import plan_cells, run_here
+from normfree.sweep.sweep import plan_runs, run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""
@@ -130,8 +130,8 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
         read_plan(folder)
     except Damaged as error:
         print(f"{error}; shown are the runs that have been started", file=sys.stderr)
-    states = cell_states(folder)
-    chosen = [cell for cell in states if cell.state in keys.retry]
+    states = run_states(folder)
+    chosen = [run for run in states if run.state in keys.retry]
     if not keys.retry:
         show(Console(), folder, states, keys.all)
         return EXIT_OK
@@ -164,23 +164,23 @@ def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
     )
 
 
-def show(console: Console, folder: Path, states: list[CellState], everything: bool) -> None:
+def show(console: Console, folder: Path, states: list[RunState], everything: bool) -> None:
     """The table of runs, the tracebacks of the failed ones and the counts."""
-    rows = [cell for cell in states if everything or cell.state != "finished"]
+    rows = [run for run in states if everything or run.state != "finished"]
     order = list(STATES)
-    width = max((len(cell.run_id) for cell in rows), default=0)
+    width = max((len(run.run_id) for run in rows), default=0)
     if rows:
         _line(console, f"{'run':{width}}  {'state':9}  {'job':10}  done", "bold")
-    for cell in sorted(rows, key=lambda cell: (order.index(cell.state), cell.run_id)):
-        done = "" if cell.share is None else f"{cell.share:.0%}"
-        text = f"{cell.run_id:{width}}  {cell.state:9}  {cell.job or '':10}  {done:>4}"
-        _line(console, text.rstrip(), _STYLES.get(cell.state, ""))
-        if cell.reason:
-            _line(console, f"    {cell.reason}", "dim")
-    for line in tracebacks((cell.run_id, cell.traceback) for cell in states):
+    for run in sorted(rows, key=lambda run: (order.index(run.state), run.run_id)):
+        done = "" if run.share is None else f"{run.share:.0%}"
+        text = f"{run.run_id:{width}}  {run.state:9}  {run.job or '':10}  {done:>4}"
+        _line(console, text.rstrip(), _STYLES.get(run.state, ""))
+        if run.reason:
+            _line(console, f"    {run.reason}", "dim")
+    for line in tracebacks((run.run_id, run.traceback) for run in states):
         _line(console, line)
     _line(console, count_states(states))
-    again = [name for name in RETRIED if name != "planned" and any(cell.state == name for cell in states)]
+    again = [name for name in RETRIED if name != "planned" and any(run.state == name for run in states)]
     if again:
         where = "" if folder.parent == Path("runs") else f" runs_dir={folder.parent}"
         _line(console, f"start again: python runs.py experiment={folder.name}{where} retry={','.join(again)}")
@@ -190,8 +190,8 @@ def _line(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
-    """Submit the cells as they were submitted before, or train them here.
+def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
+    """Submit the runs as they were submitted before, or train them here.
 
     Args:
         named: code that the user named on the command line, by key.
@@ -214,29 +214,29 @@ def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[st
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     check_files()
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
-    planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
+    planned = [([*_less(run.overrides, here), *here], list[str]()) for run in chosen]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        cells = plan_cells(planned, lambda overrides: compose("train", overrides=list(overrides)))
-    for cell, old in zip(cells, chosen, strict=True):
-        if cell.run_id != old.run_id:
+        resolved_runs = plan_runs(planned, lambda overrides: compose("train", overrides=list(overrides)))
+    for run, old in zip(resolved_runs, chosen, strict=True):
+        if run.run_id != old.run_id:
             if not old.planned and not old.overrides:
                 why = "what it was started with cannot be read; start it again by its own command"
                 raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
             raise UserError(
-                f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
+                f"retry: conf/ has changed, run {old.run_id} would be {run.run_id} now; start the sweep again"
             )
-    for cell, old in zip(cells, chosen, strict=True):
+    for run, old in zip(resolved_runs, chosen, strict=True):
         if old.state == DAMAGED:
-            moved = repair(cell.directory, asdict(cell.resolved.config), cell.overrides)
-            print(f"{cell.run_id}: set aside: {', '.join(path.name for path in moved)}")
+            moved = repair(run.directory, asdict(run.resolved.config), run.overrides)
+            print(f"{run.run_id}: set aside: {', '.join(path.name for path in moved)}")
     before = list(submissions(folder))
     if before:
         permit_settings(before[-1].settings, before[-1].folder, named or {})
         settings = SlurmSettings.of(before[-1].settings)
-        print(how_to_follow(folder, submit_missing([(cell.resolved, cell.overrides) for cell in cells], settings)))
+        print(how_to_follow(folder, submit_missing([(run.resolved, run.overrides) for run in resolved_runs], settings)))
         return EXIT_OK
-    results: dict[str, dict[str, Any] | None] = dict.fromkeys((cell.run_id for cell in cells), None)
-    run_here(cells, cells, results, None)
+    results: dict[str, dict[str, Any] | None] = dict.fromkeys((run.run_id for run in resolved_runs), None)
+    run_here(resolved_runs, resolved_runs, results, None)
     lines, complete = account(list(results.items()))
     print("\n".join(lines))
     return EXIT_OK if complete else EXIT_FAILED

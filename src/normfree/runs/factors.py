@@ -17,7 +17,8 @@ Factors = dict[str, str | int | float | bool | None]
 
 _OF_THE_COMMAND = ("logger", "experiment", "sweep", "plan", "runs_dir", "seed", "batch")
 _OF_THE_MACHINE = ("root", "train_file", "test_file", "workers", "cache", "download")
-_OF_RESULTS = ("model", "clip", "data", "batch")
+_OF_RESULTS = ("model", "clip", "data", "batch", "lr", "steps", "precision")
+_PLACES = ("data.root", "data.places")
 _LONGEST = 1000
 """Characters of a text."""
 
@@ -38,11 +39,8 @@ def factors_of(resolved: Resolved) -> Factors:
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}
     found = {key: value if acts(config, key) else None for key, value in _flat(content).items()}
-    planned = result_of(resolved, "missing")
-    del planned["data"]["root"]
-    for key in (*_OF_RESULTS, "lr", "steps", "precision"):
-        found |= _flat({key: planned[key]})
-    return found
+    recorded = {key: value for key, value in result_of(resolved, "missing").items() if key in _OF_RESULTS}
+    return found | {key: value for key, value in _flat(recorded).items() if key not in _PLACES}
 
 
 def pack(arms: Mapping[str, Factors]) -> tuple[Factors, dict[str, Factors]]:

@@ -3,10 +3,10 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
+from normfree.runs.result import Ended
 from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import Submission, Submitted, latest
@@ -56,9 +56,7 @@ def how_to_follow(experiment: Path, places: dict[str, Submission]) -> str:
     return f"see: python runs.py experiment={experiment.name}{where}    end: scancel {' '.join(numbers)}"
 
 
-def wait_for(
-    planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, dict[str, Any] | None]
-) -> bool:
+def wait_for(planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, Ended | None]) -> bool:
     """Show progress until every submitted run has its result or its job has gone; fills ``results``.
 
     Args:
@@ -120,7 +118,7 @@ def _news(
     return None
 
 
-def _gone(path: Path, submission: Submission, live: dict[str, Job]) -> dict[str, Any]:
+def _gone(path: Path, submission: Submission, live: dict[str, Job]) -> Ended:
     """What is known of a run whose job has gone."""
     state = state_of(path, [], submission, live)
     return {"status": state.state, "reason": state.reason, "traceback": state.traceback}

@@ -15,6 +15,7 @@ from normfree.config.names import check_name, check_place
 from normfree.runs import DAMAGED, Damaged, RunDirectory
 from normfree.runs.damage import repair
 from normfree.runs.plan import PLAN, read_plan
+from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account, tracebacks
@@ -235,7 +236,7 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
         settings = SlurmSettings.of(before[-1].settings)
         print(how_to_follow(folder, submit_missing([(run.resolved, run.overrides) for run in resolved_runs], settings)))
         return EXIT_OK
-    results: dict[str, dict[str, Any] | None] = dict.fromkeys((run.run_id for run in resolved_runs), None)
+    results: dict[str, Ended | None] = dict.fromkeys((run.run_id for run in resolved_runs), None)
     run_here(resolved_runs, resolved_runs, results, None)
     lines, complete = account(list(results.items()))
     print("\n".join(lines))

@@ -19,6 +19,7 @@ from normfree.runs.identity import arm_id
 from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedRun, add_to_plan
+from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
@@ -183,7 +184,7 @@ def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
 
 
 def run_here(
-    runs: list[SweepRun], missing: list[SweepRun], results: dict[str, dict[str, Any] | None], workers: int | None
+    runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
 ) -> bool:
     """Train the missing runs; returns whether Ctrl-C ended it early."""
     on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
+from normfree.runs.result import Result
 from normfree.train.network import build_network
 from normfree.train.run import run_one
 from normfree.train.stopping import StopRequest
@@ -78,7 +78,8 @@ def cut_law(runs: Sequence[Resolved], told: Callable[[CutRow], None] = lambda ro
     for run in runs:
         result = _trained(run)
         weights = _parameters(run, beginning)
-        own_loss = float(result["metrics"]["train/final_loss"])
+        own_loss = result["metrics"]["train/final_loss"]
+        assert own_loss is not None, "a run that is trained has it"
         devices, micro_batch = run.config.trainer.devices, int(result["batch"]["micro"])
         if not rows:
             whole, loss = weights, own_loss
@@ -118,7 +119,7 @@ def _check(runs: Sequence[Resolved]) -> None:
         raise ValueError("give each run a runs_dir of its own: a cut does not change an NF network's identity")
 
 
-def _trained(run: Resolved) -> dict[str, Any]:
+def _trained(run: Resolved) -> Result:
     stop = StopRequest()
     result = run_one(run, [], stop=stop)
     # A run of a few steps may be past its last one when it is asked to stop, and finish.

@@ -1,10 +1,10 @@
 """How long a report of many runs takes on one core, and its peak memory: python scripts/report_speed.py 3000 20000
 
 The runs are made up (tests/report/synthetic.py): five seeds an arm, arms of five networks with their clipping at eight
-batches and as many learning rates as it takes, each run with the files that training leaves, checksums too. The
-experiment has a panel of accuracy and one of tiles for every batch, a panel of each other kind, and two claims a batch.
-The report is the command that a user types, from its start to its end, in a process held to one core. Read the second
-of two turns where the files have just been written: the first also waits for the disk.
+batches and as many learning rates as it takes, planned with all their factors, each run with the files that training
+leaves, checksums too. The experiment has a panel of accuracy and one of tiles for every batch, a panel of each other
+kind, and two claims a batch. The report is the command that a user types, from its start to its end, in a process held
+to one core. Read the second of two turns where the files have just been written: the first also waits for the disk.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.conftest import resolved  # noqa: E402
 from tests.report import synthetic  # noqa: E402
 
 from normfree.runs.checksums import digest_of, write_verified  # noqa: E402
 from normfree.runs.clip_record import COLUMNS  # noqa: E402
+from normfree.runs.factors import Factors, factors_of  # noqa: E402
+from normfree.runs.plan import PlannedRun, add_to_plan  # noqa: E402
 
 NAME = "large"
 SEEDS = 5
@@ -100,12 +103,33 @@ def as_trained(run: Path) -> None:
     write_verified(run, {}, {path.name: digest_of(path) for path in there})
 
 
+def plan(folder: Path, every: list[dict[str, Any]]) -> None:
+    """The plan with the factors of every arm, as a sweep writes it."""
+    usual = factors_of(resolved())
+    arms: dict[str, Factors] = {}
+    for run in every:
+        model, (clip, label) = run["model"], synthetic.CLIPS[run["clip"]]
+        arms[run["arm"]] = usual | {
+            "model.name": model,
+            "model.normalizer": synthetic.MODELS[model][0],
+            "lr": run["lr"],
+        }
+        arms[run["arm"]] |= {"clip.name": clip, "clip.label": label, "batch.global": run["batch"]}
+        arms[run["arm"]]["clip.clip_factor"] = float(label.split()[1]) if clip == "agc" else None
+    planned = [
+        PlannedRun(run["run_id"], tuple(run["overrides"]), tuple(run["grids"]), run["arm"], run["seed"])
+        for run in every
+    ]
+    add_to_plan(folder, NAME, planned, {}, arms)
+
+
 def make(folder: Path, count: int) -> int:
     """Write runs and experiment; how many runs there are."""
     (folder / "experiments").mkdir(parents=True)
     (folder / "experiments" / f"{NAME}.yaml").write_text(yaml.safe_dump({"experiment": experiment()}))
     every = runs(count)
     synthetic.write(every, folder / "runs" / NAME)
+    plan(folder / "runs" / NAME, every)
     for result in (folder / "runs" / NAME).glob("*/result.json"):
         as_trained(result.parent)
     return len(every)

@@ -77,16 +77,17 @@ def test_any_key_is_a_factor_of_a_report_before_anything_has_run(tmp_path: Path)
 
 
 def test_a_result_says_more_than_the_plan(tmp_path: Path) -> None:
-    made = synthetic.cell("nf_resnet20", "none", 64, 0.8, 0, None, ["main"])
+    made = synthetic.cell("nf_resnet20", "agc01", 64, 0.8, 0, None, ["main"])
     synthetic.write([made], tmp_path / "exp", {made["run_id"]: "finished"})
     before = collect("exp", tmp_path).table
-    own = {"lr": 0.5, "model.alpha": 0.2, "clip.max_norm": None}
+    own = {"lr": 0.5, "model.alpha": 0.2, "clip.max_norm": None, "clip.clip_factor": 0.01}
     cell = PlannedRun(made["run_id"], tuple(made["overrides"]), ("main",), made["arm"], 0)
     add_to_plan(tmp_path / "exp", "exp", [cell], {}, {made["arm"]: own})
     after = collect("exp", tmp_path)
     assert after.table.loc[0, ["lr", "model.alpha"]].tolist() == [0.8, 0.2]
-    assert after.factors == ("clip.max_norm", "model.alpha")
-    assert set(after.table) - set(before) == set(after.factors)
+    assert after.factors == ("clip.clip_factor", "clip.max_norm", "lr", "model.alpha")
+    assert after.unrecorded == ("clip.max_norm", "model.alpha"), "the others were typed or recorded"
+    assert set(after.table) - set(before) == set(after.unrecorded)
 
 
 def test_a_plan_of_an_earlier_version_is_read_and_kept(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ _COUNTED = ("planned", "trained", "untrained", "diverged", "open", "stalled")
 def runs_table(study: Study) -> pd.DataFrame:
     """One row a planned run: its series, outcome, factors and measurements.
 
-    Of the factors that are known from the plan alone, those that vary.
+    Of the factors that stand in the plan alone, those that vary.
     """
     table = study.table.copy()
-    table = table.drop(columns=[name for name in study.collection.factors if table[name].nunique(dropna=False) < 2])
+    table = table.drop(columns=[name for name in study.collection.unrecorded if table[name].nunique(dropna=False) < 2])
     table["grids"] = table["grids"].map(";".join)
     first = ["run_id", "series", "status", "reason", "seed"]
     rest = [name for name in table.columns if name not in (*first, "traceback")]

@@ -52,8 +52,8 @@ class Collection:
     """The runs of one experiment.
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
-    they are shown and not used. `planned_by` says where the plan came from, `factors` are the columns that are known
-    from the plan alone.
+    they are shown and not used. `planned_by` says where the plan came from, `factors` are the columns that it
+    gives, and `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
@@ -61,6 +61,7 @@ class Collection:
     unplanned: tuple[str, ...] = ()
     planned_by: str = "sweep.json"
     factors: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
         """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
@@ -114,6 +115,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     arms = {} if plan is None else plan.arms
     known = {*WORDS, *NUMBERS}
     rows = [_row(directory, runs[run_id], arms, known) for run_id in sorted(runs)]
+    factors = {key for arm in {run.arm_id for run in runs.values()} for key in arms.get(arm or "", ())}
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
@@ -121,7 +123,8 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
         unplanned=tuple(name for name in present if name not in runs),
-        factors=tuple(sorted({key for factors in arms.values() for key in factors} - known)),
+        factors=tuple(sorted(factors)),
+        unrecorded=tuple(sorted(factors - known)),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 
@@ -152,7 +155,7 @@ def _row(directory: Path, planned: PlannedRun, arms: Mapping[str, Factors], know
     """
     overrides = scientific(planned.overrides)
     row: dict[str, Any] = override_factors(overrides)
-    known |= row.keys()
+    known.update(row)
     if planned.arm_id is not None:
         row |= arms[planned.arm_id] | {"arm_id": planned.arm_id, "seed": planned.seed}
     row["overrides"] = relatives_key(overrides)
@@ -167,7 +170,7 @@ def _row(directory: Path, planned: PlannedRun, arms: Mapping[str, Factors], know
     if result is None:
         return row | {"status": "incomplete", "reason": "no result.json"}
     recorded = {key: value for key, value in _flat(result) if key not in _OWN}
-    known |= recorded.keys()
+    known.update(recorded)
     return row | recorded
 
 

@@ -17,12 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from normfree.report.figures import Context
 from normfree.report.style import GREY, MARKS, PALE, SHAPES
 from normfree.study import Cell
+from normfree.study.factor_names import label_of_factor
 
-NAMES = {
-    "lr": "learning rate",
-    "batch.global": "batch (images per step)",
-    "batch.norm_batch": "images in a BatchNorm statistics group",
-}
 NONE = "none"
 _MOST_TEXTS, _MOST_TICKS = 24, 8
 
@@ -74,7 +70,7 @@ def x_axis(axes: Axes, where: Places, context: Context) -> None:
     if where.values:
         axes.set_xlim(where.position(where.values[0]) - 0.62, where.position(where.values[-1]) + 0.5)
     factor = str(context.option("x", ""))
-    axes.set_xlabel(str(context.option("x_label", NAMES.get(factor, factor))))
+    axes.set_xlabel(str(context.option("x_label", label_of_factor(factor))))
 
 
 def plain(value: float) -> str:

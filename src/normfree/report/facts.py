@@ -10,14 +10,11 @@ from normfree.report.grid import Grid, duration, grid, measured, number, some
 from normfree.report.tables import CELL_FACTORS, series_table
 from normfree.runs import TERMINAL
 from normfree.study import OUTCOMES, Collection, Study, count
+from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
-_NAMES = {
-    "model.name": "model", "model.normalizer": "normaliser", "clip.name": "clip", "clip.label": "clipping",
-    "data.name": "data", "batch.global": "batch", "batch.norm_batch": "norm_batch",
-}  # fmt: skip
 
 
 def cells_grid(study: Study) -> Grid:
@@ -39,7 +36,7 @@ def cells_grid(study: Study) -> Grid:
                 some(counts.stalled),
             ]
         )
-    heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
+    heads = [("series", False), *((head_of_factor(name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
     order = _labels(study)

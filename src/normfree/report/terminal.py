@@ -12,18 +12,15 @@ from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
 from normfree.study import OUTCOMES, Study, Verdict, count
+from normfree.study.factor_names import head_of_factor
 
-_FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
 
 def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     """Print the cells of every panel and the verdicts."""
     experiment, every = study.experiment, conditions(study)
-    factors = {
-        panel.title: _FACTORS.get(str(panel.options.get("x")), str(panel.options.get("x")))
-        for panel in experiment.panels
-    }
+    factors = {panel.title: head_of_factor(str(panel.options.get("x"))) for panel in experiment.panels}
     heads = {
         panel.title: study.measure(panel).axis.removeprefix("test ")
         for panel in experiment.panels

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from normfree.report.axes import places, plain, told
 from normfree.report.figures import Context
 from normfree.report.style import INK
+from normfree.study.factor_names import label_of_factor
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.2
@@ -74,4 +75,4 @@ def draw(axes: Axes, context: Context) -> None:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel(str(context.option("x_label", "learning rate" if x == "lr" else x)))
+    axes.set_xlabel(str(context.option("x_label", label_of_factor(x))))

@@ -61,7 +61,7 @@ CASES = [
     ("trainer.nodes=2", "trainer.nodes=2: several nodes need SLURM to start the processes; add hydra/launcher=slurm"),
     ("hydra/launcher=slurm", "hydra/launcher=slurm: one run is submitted as a sweep of one; add -m"),
     ("hydra/launcher=slrm", "hydra/launcher=slrm: no such option"),
-    ("-m batch=64,0", "batch=0: must be at least 1 (in the cell batch=0"),
+    ("-m batch=64,0", "batch=0: must be at least 1 (in the combination batch=0"),
     ("batch=999 trainer=ddp_cpu trainer.devices=999", "trainer.devices=999: there are"),
     ("-m seed=0,1 batch=999 trainer=ddp_cpu trainer.devices=999", "trainer.devices=999: there are"),
     ("-m seed=0,1 trainer.nodes=2", "trainer.nodes=2: this machine is one node; add hydra/launcher=slurm"),

@@ -174,7 +174,7 @@ def test_a_sweep_runs_what_is_missing_and_only_that(tmp_path: Path) -> None:
     third = command_line("train.py", *sweep, "seed=0,1")
     assert "all 4 runs of single have their results" in third.stdout
     manifest = json.loads((tmp_path / "single" / "sweep.json").read_text(encoding="utf-8"))
-    assert len(manifest["cells"]) == 4
+    assert len(manifest["runs"]) == 4
 
 
 def test_a_failing_cell_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from normfree.report.figures import kind_of
 from normfree.report.layout import _context, draw_all
 from normfree.report.style import new_figure
 from normfree.runs.clip_record import ALL, COLUMNS
-from normfree.study import Collection, Experiment, collect, load_experiment
+from normfree.study import Collection, Experiment, Study, collect, load_experiment
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LAYERS = (("stem_conv", "stem", 4), ("blocks.0.conv0", "0", 8), ("classifier", "head", 10))
@@ -49,7 +49,7 @@ def drawn(studied: tuple[Experiment, Collection]) -> list[QuadMesh]:
     experiment, collection = studied
     panel = next(panel for panel in experiment.panels if panel.name == "clipped")
     axes = new_figure(3, 3).add_subplot()
-    kind_of(panel).draw(axes, _context(panel, experiment, collection))
+    kind_of(panel).draw(axes, _context(panel, Study(experiment, collection)))
     return [one for one in axes.collections if isinstance(one, QuadMesh)]
 
 
@@ -67,7 +67,7 @@ def test_a_run_that_ended_early_counts_up_to_its_end(studied: tuple[Experiment, 
 
 
 def test_it_is_a_figure_of_the_report(studied: tuple[Experiment, Collection]) -> None:
-    drawing = next(one for one in draw_all(*studied) if one.name == "clipped")
+    drawing = next(one for one in draw_all(Study(*studied)) if one.name == "clipped")
     assert drawing.files["png"].startswith(b"\x89PNG")
     assert "Share of units clipped" in drawing.caption
 

@@ -10,7 +10,7 @@ from tests.report import faults
 from normfree.report.escaping import code_block, csv_text, markdown_cell, markdown_text
 from normfree.report.page import pages
 from normfree.report.tables import csv, failures_table
-from normfree.study import collect, judge, load_experiment
+from normfree.study import Study, collect, judge, load_experiment
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "\uff1d1", "-", "+a=b"])
@@ -74,9 +74,8 @@ def test_a_hostile_run_is_harmless_in_every_page(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     experiment = load_experiment(faults.NAME, tmp_path / "experiments")
     collection = collect(faults.NAME, tmp_path / "runs")
-    found = pages(
-        experiment, collection, judge(experiment, collection.table), [], failures_table(experiment, collection)
-    )
+    study = Study(experiment, collection)
+    found = pages(study, judge(experiment, collection.table), [], failures_table(study))
     for page in found.values():
         assert b"<script>alert" not in page
         assert b"alert(1)" in page, "it is shown"

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from normfree.config.errors import UserError
-from normfree.report.figures import kind_of, kinds
+from normfree.report.figures import Context, kind_of, kinds
+from normfree.study import Collection, Study
 from normfree.study.claims import kinds as claim_kinds
 from normfree.study.experiment import load_experiment, parse_experiment
 
@@ -77,4 +79,8 @@ def test_shipped_experiments_are_sound(name: str) -> None:
 
 def test_every_kind_of_panel_explains_its_marks() -> None:
     assert {"accuracy_over", "batch_dependence"} <= set(kinds())
-    assert all(len(kind.caption) > 40 for kind in kinds().values())
+    for name, kind in kinds().items():
+        experiment = parse_experiment({**GOOD, "panels": {"p": {"kind": name, "x": "lr"}}}, "exp")
+        study = Study(experiment, Collection(pd.DataFrame({"test/accuracy": [0.5], "lr": [1.0]}), Path()))
+        context = Context(experiment.panels[0], (), {}, study)
+        assert len(kind.caption(context)) > 40

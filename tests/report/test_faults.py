@@ -12,7 +12,7 @@ from tests.report.faults import DAMAGED, HARMLESS, LINE, NAME, VICTIM, Fault
 
 from normfree.config import UserError
 from normfree.report.build import render
-from normfree.study import collect, judge, load_experiment
+from normfree.study import Study, collect, judge, load_experiment
 
 FAULTS = faults.faults()
 
@@ -22,7 +22,7 @@ def built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     monkeypatch.setattr("normfree.report.layout.encode", lambda figure: {"svg": b"", "png": b"", "pdf": b""})
     experiment = load_experiment(NAME, folder / "experiments")
     collection = collect(experiment.name, folder / "runs", experiment.command)
-    render(experiment, collection, judge(experiment, collection.table))
+    render(Study(experiment, collection), judge(experiment, collection.table))
     return collection.table.set_index("run_id")
 
 

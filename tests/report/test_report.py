@@ -18,7 +18,7 @@ import pytest
 
 from normfree.report.build import differences, render, write
 from normfree.report.facts import limits
-from normfree.study import OUTCOMES, Collection, Experiment, collect, judge
+from normfree.study import OUTCOMES, Collection, Experiment, Study, collect, judge
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = Path(__file__).parents[2]
@@ -27,10 +27,10 @@ import hashlib, json, sys
 from dataclasses import replace
 from pathlib import Path
 from normfree.report.build import render
-from normfree.study import collect, judge, load_experiment
+from normfree.study import collect, judge, load_experiment, Study
 experiment = load_experiment("demo", Path(sys.argv[1]) / "experiments")
 collection = collect("demo", Path(sys.argv[2]))
-files = render(experiment, collection, judge(experiment, collection.table))
+files = render(Study(experiment, collection), judge(experiment, collection.table))
 print(json.dumps({name: hashlib.sha256(content).hexdigest() for name, content in files.items()}))
 assert "torch" not in sys.modules and "pytorch_lightning" not in sys.modules
 """
@@ -38,7 +38,7 @@ assert "torch" not in sys.modules and "pytorch_lightning" not in sys.modules
 
 @pytest.fixture(scope="module")
 def files(experiment: Experiment, collection: Collection) -> dict[str, bytes]:
-    return render(experiment, collection, judge(experiment, collection.table))
+    return render(Study(experiment, collection), judge(experiment, collection.table))
 
 
 def read(files: dict[str, bytes], name: str) -> pd.DataFrame:
@@ -248,17 +248,19 @@ def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
 def test_an_arm_of_different_images_is_a_threat(experiment: Experiment, collection: Collection) -> None:
     table = collection.table.copy()
     table["data.digest"] = "aa"
-    assert not any("read different images" in line for line in limits(experiment, replace(collection, table=table)))
+    assert not any(
+        "read different images" in line for line in limits(Study(experiment, replace(collection, table=table)))
+    )
     arm = table["arm_id"].mode()[0]
     table.loc[table.index[table["arm_id"] == arm][0], "data.digest"] = "bb"
-    found = limits(experiment, replace(collection, table=table))
+    found = limits(Study(experiment, replace(collection, table=table)))
     assert f"The runs of arm {arm} read different images (digests aa, bb)." in found
 
 
 def test_rows_that_are_lost_are_a_threat(experiment: Experiment, collection: Collection) -> None:
     table = collection.table.copy()
     table["lost_rows"] = ""
-    assert not any("has a gap" in line for line in limits(experiment, replace(collection, table=table)))
+    assert not any("has a gap" in line for line in limits(Study(experiment, replace(collection, table=table))))
     table.loc[table.index[3], "lost_rows"] = "metrics.csv: rows up to step 60 are lost"
-    found = limits(experiment, replace(collection, table=table))
+    found = limits(Study(experiment, replace(collection, table=table)))
     assert f"The record of {table['run_id'][3]} has a gap: metrics.csv: rows up to step 60 are lost." in found

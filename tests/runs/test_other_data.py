@@ -11,7 +11,7 @@ from normfree.config import UserError
 from normfree.config.sources import read_of
 from normfree.runs import RunDirectory, result_of, run_id
 from normfree.runs.other_data import refuse_other_data
-from normfree.sweep.sweep import plan_cells
+from normfree.sweep.sweep import plan_runs
 
 
 def options(root: Path, runs: Path) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def test_cells_that_come_to_one_run_are_told_or_refused(tmp_path: Path, capsys: 
     root = digits_as_parquet(tmp_path / "one" / "digits")
     cells = [[*options(root, tmp_path / "runs"), word] for word in ("seed=0", "lr=0.03125", "seed=1")]
     planned = [(words, list[str]()) for words in cells]
-    assert len(plan_cells(planned, lambda words: composed(*words))) == 2
+    assert len(plan_runs(planned, lambda words: composed(*words))) == 2
     name = run_id(resolved(*cells[0]))
     told = capsys.readouterr().err
     assert told.startswith("2 cells come to 1 run: ")
@@ -79,11 +79,11 @@ def test_cells_that_come_to_one_run_are_told_or_refused(tmp_path: Path, capsys: 
     assert told.endswith(f"({name})\n")
     other = digits_as_parquet(tmp_path / "two" / "digits")
     both = [([*options(place, tmp_path / "runs")], list[str]()) for place in (root, other)]
-    assert len(plan_cells(both, lambda words: composed(*words))) == 1
+    assert len(plan_runs(both, lambda words: composed(*words))) == 1
     assert "2 cells come to 1 run: data.root=" in capsys.readouterr().err
     write_parquet(other / "test-00000-of-00001.parquet", *encoded("validation", 6))
     with pytest.raises(UserError, match=r"2 cells come to 1 run, as both are called digits; .*data\.label=NAME"):
-        plan_cells(both, lambda words: composed(*words))
+        plan_runs(both, lambda words: composed(*words))
 
 
 def test_a_plan_says_what_is_read_and_what_is_not(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_edits_do_not_reach_what_is_in_the_queue(tmp_path: Path) -> None:
     wait_until(lambda: results(folder))
     (result,) = results(folder)
     assert result["status"] in ("finished", "untrained"), result
-    (path,) = folder.glob("single/_slurm/*/cells/*.yaml")
+    (path,) = folder.glob("single/_slurm/*/runs/*.yaml")
     assert yaml.safe_load(path.read_text(encoding="utf-8"))["config"]["seed"] == 5
 
 

@@ -11,7 +11,7 @@ from normfree.slurm.queue import Job
 from normfree.slurm.submission import Submission
 from normfree.sweep import cluster, state
 from normfree.sweep.cluster import _news
-from normfree.sweep.state import cell_states
+from normfree.sweep.state import run_states
 
 
 def submission(folder: Path, run: str, job: str, error: str = "") -> Submission:
@@ -82,6 +82,6 @@ def test_the_error_and_not_the_end_of_its_task_is_told(
     monkeypatch.setattr(state, "live_jobs", dict)
     RunDirectory.of(run).create()
     RunDirectory.of(run).write_start({}, [], {"attempts": 1}, "")
-    (found,) = cell_states(folder)
+    (found,) = run_states(folder)
     assert found.state == "missing"
     assert found.reason.endswith("DistNetworkError: EADDRINUSE, address already in use")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from normfree.config.errors import UserError
 from normfree.report.facts import limits
 from normfree.runs import TERMINAL
-from normfree.study import OUTCOMES, Collection, accounting, collect, count
+from normfree.study import OUTCOMES, Collection, Study, accounting, collect, count
 from normfree.study.arms import cell_of
 from normfree.study.experiment import parse_experiment
 
@@ -114,7 +114,7 @@ def test_what_is_not_known_of_a_run_threatens_a_report(tmp_path: Path) -> None:
 
     resumed = "resumed under other threads (1, then 2)"
     cells = [made("r0", 0, "a"), made("r1", 1, None), made("r2", 2, None), made("r3", 3, "a", resumed=resumed)]
-    told = limits(parse_experiment({"question": "?"}, "exp"), collect("exp", sweep(tmp_path, cells)))
+    told = limits(Study(parse_experiment({"question": "?"}, "exp"), collect("exp", sweep(tmp_path, cells))))
     assert "The runs come from 3 different values of commit; see how they were made." in told
     assert "The commit of 2 runs is not known, which counts as different from every other." in told
     assert f"r3 was {resumed}." in told

@@ -14,7 +14,7 @@ from normfree.config import Resolved, UserError
 from normfree.runs import RECORDED, RunDirectory, run_id
 from normfree.sweep.clean import told_bytes
 from normfree.sweep.command import RunsKeys, find_experiment, read_keys, runs
-from normfree.sweep.state import cell_states, count_states
+from normfree.sweep.state import count_states, run_states
 from normfree.train.run import run_one
 
 
@@ -48,12 +48,12 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    states = cell_states(folder)
+    states = run_states(folder)
     expected = [*RECORDED, "missing", "running", "planned"]
-    assert [cell.state for cell in states] == expected
+    assert [state.state for state in states] == expected
     assert "8 runs: 1 planned, 1 running, 1 finished" in count_states(states)
     holder.communicate()
-    assert cell_states(folder)[6].state == "missing", "its process has gone"
+    assert run_states(folder)[6].state == "missing", "its process has gone"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Cells of a sweep that come to one run are told, with what made no difference."""
+"""Combinations of a sweep that come to one run are told, with what made no difference."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pytest
 from tests.conftest import TINY, command_line, composed, resolved
 
 from normfree.sweep.same_run import tell_same_runs
-from normfree.sweep.sweep import plan_cells
+from normfree.sweep.sweep import plan_runs
 
 
 def test_which_key_made_no_difference_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     planned = [(["batch=32", f"augment.magnitude={value}"], list[str]()) for value in (0, 5, 10)]
-    (cell,) = plan_cells(planned, lambda overrides: composed(*overrides))
+    (cell,) = plan_runs(planned, lambda overrides: composed(*overrides))
     assert capsys.readouterr().err == (
         "3 cells come to 1 run: augment.magnitude=0,5,10 makes no difference, as it has no effect without "
         f"augment.randaugment_layers ({cell.run_id})\n"
@@ -27,14 +27,14 @@ def test_two_ways_to_say_it(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_grids_that_share_a_run_are_meant(capsys: pytest.CaptureFixture[str]) -> None:
     planned = [(["lr=1.6"], ["stability"]), (["optimizer.base_lr=6.4"], ["linear_rule"])]
-    (cell,) = plan_cells(planned, lambda overrides: composed(*overrides))
+    (cell,) = plan_runs(planned, lambda overrides: composed(*overrides))
     assert cell.grids == ["stability", "linear_rule"]
     assert capsys.readouterr().err == ""
 
 
 def test_a_key_that_all_cells_have_in_vain(capsys: pytest.CaptureFixture[str]) -> None:
     planned = [(["augment.magnitude=5", f"seed={seed}"], list[str]()) for seed in (0, 1)]
-    assert len(plan_cells(planned, lambda overrides: composed(*overrides))) == 2
+    assert len(plan_runs(planned, lambda overrides: composed(*overrides))) == 2
     told = "warning: augment.magnitude=5 has no effect without augment.randaugment_layers\n"
     assert capsys.readouterr().err == told
 

@@ -18,12 +18,12 @@ from tests.conftest import ROOT, TINY, command_line
 
 from normfree.config import Resolved, UserError
 from normfree.runs import BUSY, RunDirectory, run_id
-from normfree.runs.plan import PLAN, PlannedCell, add_to_plan, grid_digest, read_plan
+from normfree.runs.plan import PLAN, PlannedRun, add_to_plan, grid_digest, read_plan
 from normfree.sweep import forking
 from normfree.sweep.forking import started, warm_up
 from normfree.sweep.logs import own_log
 from normfree.sweep.pool import Pool, Task
-from normfree.sweep.state import cell_states
+from normfree.sweep.state import run_states
 from normfree.sweep.worker import work
 from normfree.train.worker import train_task
 
@@ -172,30 +172,28 @@ def test_it_is_one_line_where_it_is_killed_each_time(monkeypatch: pytest.MonkeyP
 def plan(folder: Path) -> dict[str, tuple[str, ...]]:
     found = read_plan(folder)
     assert found is not None
-    return {run: cell.grids for run, cell in found.cells.items()}
+    return {run: one.grids for run, one in found.runs.items()}
 
 
 def test_a_second_sweep_adds_to_the_plan(tmp_path: Path) -> None:
     grid = {"main": grid_digest({"lr": [1, 2]})}
-    assert add_to_plan(tmp_path, "exp", [PlannedCell("a", ("lr=1",), ("main",))], grid) == []
-    assert add_to_plan(tmp_path, "exp", [PlannedCell("b", ("lr=2",), ("main",)), PlannedCell("c")], grid) == []
+    assert add_to_plan(tmp_path, "exp", [PlannedRun("a", ("lr=1",), ("main",))], grid) == []
+    assert add_to_plan(tmp_path, "exp", [PlannedRun("b", ("lr=2",), ("main",)), PlannedRun("c")], grid) == []
     assert plan(tmp_path) == {"a": ("main",), "b": ("main",), "c": ()}
-    assert [state.run_id for state in cell_states(tmp_path)] == ["a", "b", "c"]
+    assert [state.run_id for state in run_states(tmp_path)] == ["a", "b", "c"]
 
 
 def test_grids_of_one_name_and_other_content_stay_apart(tmp_path: Path) -> None:
     old, new = grid_digest({"lr": [1, 2]}), grid_digest({"lr": [2, 4]})
-    add_to_plan(tmp_path, "exp", [PlannedCell("a", (), ("main",)), PlannedCell("b", (), ("main",))], {"main": old})
-    told = add_to_plan(
-        tmp_path, "exp", [PlannedCell("b", (), ("main",)), PlannedCell("c", (), ("main",))], {"main": new}
-    )
+    add_to_plan(tmp_path, "exp", [PlannedRun("a", (), ("main",)), PlannedRun("b", (), ("main",))], {"main": old})
+    told = add_to_plan(tmp_path, "exp", [PlannedRun("b", (), ("main",)), PlannedRun("c", (), ("main",))], {"main": new})
     assert told == [f"grid main has other content than before; the earlier one is grid main@{old}"]
     assert plan(tmp_path) == {"a": (f"main@{old}",), "b": ("main", f"main@{old}"), "c": ("main",)}
 
 
 def test_a_damaged_plan_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / PLAN).write_text("{half", encoding="utf-8")
-    (told,) = add_to_plan(tmp_path, "exp", [PlannedCell("a")], {})
+    (told,) = add_to_plan(tmp_path, "exp", [PlannedRun("a")], {})
     assert "was damaged" in told
     assert (tmp_path / f"{PLAN}.damaged").read_text(encoding="utf-8") == "{half"
     assert plan(tmp_path) == {"a": ()}
@@ -203,7 +201,7 @@ def test_a_damaged_plan_is_set_aside(tmp_path: Path) -> None:
 
 def _add(folder: Path, name: str) -> None:
     for number in range(10):
-        add_to_plan(folder, "exp", [PlannedCell(f"{name}{number}")], {})
+        add_to_plan(folder, "exp", [PlannedRun(f"{name}{number}")], {})
 
 
 def test_sweeps_that_plan_at_the_same_time_lose_nothing(tmp_path: Path) -> None:

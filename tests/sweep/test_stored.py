@@ -13,7 +13,7 @@ from normfree.runs import run_id
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.command import read_keys
-from normfree.sweep.state import planned_cells
+from normfree.sweep.state import planned_runs
 from normfree.sweep.stored import check_overrides, permit_settings, permit_target, remember_code
 
 MARKER = "def mark(parameters, path):\n    open(path, 'w').close()\n"
@@ -35,7 +35,7 @@ def test_a_foreign_plan_names_code_in_vain_until_the_user_names_it(tmp_path: Pat
     answer = command_line("train.py", "-m", *words, f"runs_dir={tmp_path}/mine", **path)
     assert answer.returncode == 0, answer.stderr
     marker.unlink()
-    (mine,) = planned_cells(tmp_path / "mine/single")
+    (mine,) = planned_runs(tmp_path / "mine/single")
     shutil.rmtree(tmp_path / "mine/single" / mine)
     shutil.copytree(tmp_path / "mine", tmp_path / "foreign")
     here = ("runs.py", "experiment=single", f"runs_dir={tmp_path}/foreign", "retry=planned")
@@ -58,7 +58,7 @@ def test_the_plan_that_the_user_started_goes_on_without_asking(tmp_path: Path) -
     marker, path = tmp_path / "marker", {"PYTHONPATH": str(tmp_path)}
     words = [*TINY, "trainer=cpu", "clip=custom", "clip._target_=marking.mark", f"clip.arguments={{path: {marker}}}"]
     assert command_line("train.py", "-m", *words, f"runs_dir={tmp_path}/mine", **path).returncode == 0
-    (mine,) = planned_cells(tmp_path / "mine/single")
+    (mine,) = planned_runs(tmp_path / "mine/single")
     shutil.rmtree(tmp_path / "mine/single" / mine)
     answer = command_line("runs.py", "experiment=single", f"runs_dir={tmp_path}/mine", "retry=planned", **path)
     assert answer.returncode == 0, answer.stderr
@@ -146,7 +146,7 @@ def test_the_number_of_a_job_is_one(job: str, tmp_path: Path) -> None:
 def test_a_plan_cannot_lead_out_of_its_folder(run: str, tmp_path: Path) -> None:
     foreign_plan(tmp_path / "single", ["seed=1"], run)
     with pytest.raises(UserError, match=r"sweep\.json: run "):
-        planned_cells(tmp_path / "single")
+        planned_runs(tmp_path / "single")
     answer = command_line("report.py", "experiment=quickstart", f"runs_dir={tmp_path}")
     assert answer.returncode == 2
     (tmp_path / "single").rename(tmp_path / "quickstart")

@@ -24,7 +24,7 @@ from normfree.runs.checksums import CHECKSUMS, read_text_verified, write_verifie
 from normfree.runs.clip_record import read_clip_record
 from normfree.runs.damage import damages
 from normfree.study.collect import collect
-from normfree.sweep.state import cell_states
+from normfree.sweep.state import run_states
 from normfree.train.resume import find_start, read_checkpoint
 from normfree.train.run import run_one
 
@@ -79,7 +79,7 @@ def seen(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "result": run.read_result(),
         "damage": [str(one) for one in damages(run)],
-        "states": [(cell.state, cell.overrides, cell.share) for cell in cell_states(run.path.parent)],
+        "states": [(cell.state, cell.overrides, cell.share) for cell in run_states(run.path.parent)],
         "table": collection.table.to_json(),
         "curve": None if (curve := collection.curve(run.path.name, "train/loss")) is None else curve.tolist(),
         "clip": None if record is None else (record.share.tolist(), record.ratios.tolist(), record.layers),

@@ -10,7 +10,7 @@ from tests.conftest import TINY, command_line
 
 from normfree.config import Resolved, UserError
 from normfree.runs import Damaged, RunDirectory
-from normfree.sweep.state import cell_states
+from normfree.sweep.state import run_states
 from normfree.train.run import run_one
 from normfree.train.worker import train_task
 
@@ -66,7 +66,7 @@ def test_the_reason_of_a_run_is_its_error(tiny: Callable[..., Resolved], monkeyp
     assert result is not None
     assert (result["status"], result["reason"], result["attempts"]) == ("failed", "data.root=here: no such thing", 2)
     assert train_task(run, [], lambda row: None)["attempts"] == 3
-    (state,) = cell_states(directory.path.parent)
+    (state,) = run_states(directory.path.parent)
     assert (state.state, state.reason) == ("failed", "data.root=here: no such thing")
 
 

@@ -1,4 +1,4 @@
-"""Composing the cells of a sweep: those that choose the same options of the same groups are composed once."""
+"""Composing the runs of a sweep: those that choose the same options of the same groups are composed once."""
 
 import pickle
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from omegaconf import DictConfig, open_dict
 
 
 class Composer:
-    """Overrides of a cell -> its configuration, less Hydra's own node.
+    """Overrides of a run -> its configuration, less Hydra's own node.
 
-    Hydra reads every file anew for each cell, a tenth of a second; what it does last, setting values, is quick.
+    Hydra reads every file anew for each run, a tenth of a second; what it does last, setting values, is quick.
     """
 
     def __init__(self, context: HydraContext, sweep: DictConfig) -> None:

@@ -12,13 +12,13 @@ from hydra_plugins.normfree.composer import Composer
 
 
 class PoolLauncher(Launcher):
-    """Runs every cell of a sweep once, one process a core or a GPU.
+    """Trains every run of a sweep once, one process a core or a GPU.
 
     Args:
         workers: processes at a time; ``None`` for one a core, or one a GPU where there are any.
 
     Attributes:
-        grids: the grids that each cell stands in, set by the sweeper.
+        grids: the grids that each run stands in, set by the sweeper.
         digests: of the grids' contents, by name.
     """
 

@@ -8,7 +8,7 @@ from hydra_plugins.normfree.launcher import PoolLauncher
 
 
 class SlurmLauncher(PoolLauncher):
-    """Runs every cell of a sweep once, as a job of an array.
+    """Trains every run of a sweep once, as a job of an array.
 
     Args:
         settings: the keys of ``conf/hydra/launcher/slurm.yaml``.

@@ -19,12 +19,12 @@ class GridSweeper(BasicSweeper):
         grids = OmegaConf.to_container(self.config.experiment.grids, resolve=True)
         assert isinstance(grids, dict)
         expanded = expand(grids, arguments, self._combinations)
-        cells = [cell for cell, _ in expanded]
-        self.validate_batch_is_legal(cells[:1])
+        runs = [run for run, _ in expanded]
+        self.validate_batch_is_legal(runs[:1])
         if isinstance(self.launcher, PoolLauncher):
             self.launcher.grids = [names for _, names in expanded]
             self.launcher.digests = {str(name): grid_digest(grid) for name, grid in grids.items()}
-        returns = self.launcher.launch(cells, initial_job_idx=0)
+        returns = self.launcher.launch(runs, initial_job_idx=0)
         for each in returns:
             _ = each.return_value
         return [returns]

@@ -14,7 +14,7 @@ from rich.console import Console
 from normfree.cli.command import EXIT_INTERRUPTED, EXIT_OK
 from normfree.config import Resolved, UserError
 from normfree.config.sources import SOURCES
-from normfree.report.probe_keys import AugmentKeys, Cut, ProbeKeys, SignalKeys, SplitKeys, typed
+from normfree.report.probe_keys import AugmentKeys, Cut, CutKeys, ProbeKeys, SignalKeys, typed
 from normfree.runs.provenance import commit, processor, version
 
 
@@ -27,7 +27,7 @@ def probe(keys: ProbeKeys) -> int:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
-    if isinstance(keys, SignalKeys | SplitKeys):
+    if isinstance(keys, SignalKeys | CutKeys):
         _train_sizes(keys.model)  # an unknown one is told before anything is made
     target = Path(keys.reports_dir) / "probes"
     try:
@@ -129,11 +129,11 @@ class _Case(NamedTuple):
     ghost_batch: int | None
 
 
-def _split(keys: SplitKeys, console: Console) -> tuple[dict[str, bytes], str]:
+def _cuts(keys: CutKeys, console: Console) -> tuple[dict[str, bytes], str]:
     from normfree.nets import model_info
+    from normfree.train.cut_law import CutRow, cut_law
     from normfree.train.lightning_noise import quieten
     from normfree.train.ranks import check_cores
-    from normfree.train.split_law import SplitRow, split_law
 
     quieten()
     rows: list[dict[str, Any]] = []
@@ -149,30 +149,30 @@ def _split(keys: SplitKeys, console: Console) -> tuple[dict[str, bytes], str]:
                 ]
         for run in (run for runs in cases.values() for run in runs):
             check_cores(run.config.trainer)
-        from normfree.report.split_figure import cut_label
-        from normfree.report.split_page import SplitConditions, case_name, split_files, split_table, split_terminal
+        from normfree.report.cut_figure import cut_label
+        from normfree.report.cut_page import CutConditions, case_name, cut_files, cut_table, cut_terminal
 
         for case, runs in cases.items():
             name = case_name(case.model, case.clip, case.ghost_batch, runs[0].norm_batch is not None)
             with console.status(name) as status:
 
-                def told(row: SplitRow, name: str = name, status: Any = status) -> None:
+                def told(row: CutRow, name: str = name, status: Any = status) -> None:
                     status.update(f"{name}: {cut_label(row.devices, row.micro_batch, row.accumulation)} done")
 
                 began = time.monotonic()
-                measured = split_law(runs, told)
+                measured = cut_law(runs, told)
             rows += [{"case": name, **case._asdict(), **asdict(row)} for row in measured]
             seconds = time.monotonic() - began
             console.print(f"{name}: {len(runs)} cuts, {seconds:.1f} s", highlight=False)
-    table = split_table(rows)
-    console.print(split_terminal(table))
-    conditions = SplitConditions(keys.batch, keys.steps, keys.seed, keys.image_size)
+    table = cut_table(rows)
+    console.print(cut_terminal(table))
+    conditions = CutConditions(keys.batch, keys.steps, keys.seed, keys.image_size)
     with console.status("drawing"):
-        files = split_files(table, conditions, stem := _file_name(keys), _command(keys), _made_with())
+        files = cut_files(table, conditions, stem := _file_name(keys), _command(keys), _made_with())
     return files, f"{stem}.md"
 
 
-def _cut_run(keys: SplitKeys, case: _Case, cut: Cut, place: str) -> Resolved:
+def _cut_run(keys: CutKeys, case: _Case, cut: Cut, place: str) -> Resolved:
     """The run of one cut: nothing in it is random but what the seed and the image decide."""
     from normfree.cli.compose import compose_run
 
@@ -223,6 +223,6 @@ def _changed(keys: ProbeKeys) -> dict[str, str]:
 PROBES: dict[str, Callable[[Any, Console], tuple[dict[str, bytes], str]]] = {
     "signal": _signal,
     "augment": _augment,
-    "split": _split,
+    "split": _cuts,
 }
 """Name -> what looks: gives the files of the report and the name of its page."""

@@ -2,7 +2,6 @@
 
 import sys
 import warnings
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -17,6 +16,7 @@ from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
+from normfree.runs.result import Result
 from normfree.train.ranks import check_cores, check_ranks, rank_of
 
 
@@ -69,7 +69,7 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
         sys.exit(EXIT_FAILED if stop is None else EXIT_INTERRUPTED)
 
 
-def _train(resolved: Resolved, overrides: list[str]) -> tuple[dict[str, Any], int | None]:
+def _train(resolved: Resolved, overrides: list[str]) -> tuple[Result, int | None]:
     """The result, and the signal that stopped the run if one did."""
     if _speaks():
         print(_headline(resolved), flush=True)
@@ -114,7 +114,7 @@ def _headline(resolved: Resolved) -> str:
     )
 
 
-def summary(result: dict[str, Any]) -> str:
+def summary(result: Result) -> str:
     """One line: status, why, accuracy, time and how much of it was waiting for images."""
     metrics = result["metrics"]
     accuracy = metrics.get("test/accuracy")

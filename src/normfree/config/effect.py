@@ -171,7 +171,7 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     for key in THROUGH:
         group, _, name = key.partition(".")
         content[group][name] = _default(getattr(config, group), name)
-    usual = _network_defaults().get(config.model.name, {})
+    usual = usual_of(config.model.name)
     for name, value in content["model"].items():
         if name in usual and value == usual[name]:
             content["model"][name] = None
@@ -235,6 +235,11 @@ def _value(config: TrainConfig, key: str) -> Any:
     for part in key.split("."):
         value = getattr(value, part)
     return f"{value:g}" if isinstance(value, float) else value
+
+
+def usual_of(network: str) -> dict[str, Any]:
+    """What a network is built with where nothing is given, by the key; empty for one of another library."""
+    return _network_defaults().get(network, {})
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,15 +15,12 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
-from normfree.report.style import GREY, MARKS, PALE
+from normfree.report.style import GREY, MARKS, PALE, SHAPES
 from normfree.study import Cell
+from normfree.study.factor_names import label_of_factor
 
-NAMES = {
-    "lr": "learning rate",
-    "batch.global": "batch (images per step)",
-    "batch.norm_batch": "images in a BatchNorm statistics group",
-}
 NONE = "none"
+_MOST_TEXTS, _MOST_TICKS = 24, 8
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,23 @@ class Places:
 
     values: tuple[float | None, ...]
 
+    @property
+    def many(self) -> bool:
+        """Whether they are too many for a text at each."""
+        return len(self.values) > _MOST_TEXTS
+
+    @property
+    def named(self) -> tuple[float | None, ...]:
+        """The values with a tick: all of them, or evenly chosen where they are many."""
+        return self.values[:: math.ceil(len(self.values) / _MOST_TICKS)] if self.many else self.values
+
+    @cached_property
+    def _index(self) -> dict[float | None, int]:
+        return {value: index for index, value in enumerate(self.values)}
+
     def position(self, value: float | None) -> float:
         """Axis position of a value."""
-        index = self.values.index(value)
+        index = self._index[value]
         return index + 0.35 if value is None and index else float(index)
 
     def dodge(self, index: int, count: int) -> float:
@@ -50,14 +62,15 @@ def places(found: Iterable[Mapping[float | None, Cell]]) -> Places:
 
 def x_axis(axes: Axes, where: Places, context: Context) -> None:
     """Ticks at the values themselves, in plain digits."""
-    axes.set_xticks([where.position(value) for value in where.values])
-    axes.set_xticklabels([NONE if value is None else plain(value) for value in where.values])
+    named = where.named
+    axes.set_xticks([where.position(value) for value in named])
+    axes.set_xticklabels([NONE if value is None else plain(value) for value in named])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     if where.values:
         axes.set_xlim(where.position(where.values[0]) - 0.62, where.position(where.values[-1]) + 0.5)
     factor = str(context.option("x", ""))
-    axes.set_xlabel(str(context.option("x_label", NAMES.get(factor, factor))))
+    axes.set_xlabel(str(context.option("x_label", label_of_factor(factor))))
 
 
 def plain(value: float) -> str:
@@ -67,18 +80,24 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """A y axis in percent: linear, or by the logit, which shows 10, 50, 97 and 98 % apart at once."""
+    """A y axis: linear, by the logarithm, or of percent by the logit, which shows 10, 50, 97 and 98 % apart at once."""
 
-    logit: bool
+    logit: bool = False
+    log: bool = False
 
-    def forward(self, percent: ArrayLike) -> NDArray[np.float64]:
-        """Percent to axis units."""
-        share = np.clip(np.asarray(percent, dtype=float) / 100, 1e-7, 1 - 1e-4)
-        return np.log10(share / (1 - share)) if self.logit else np.asarray(percent, dtype=float)
+    def forward(self, shown: ArrayLike) -> NDArray[np.float64]:
+        """Values as they are shown, such as percent, to axis units."""
+        values = np.asarray(shown, dtype=float)
+        if self.log:
+            return np.asarray(np.log10(np.maximum(values, 1e-300)))
+        share = np.clip(values / 100, 1e-7, 1 - 1e-4)
+        return np.log10(share / (1 - share)) if self.logit else values
 
     def inverse(self, units: ArrayLike) -> NDArray[np.float64]:
-        """Axis units to percent."""
+        """Axis units to values as they are shown."""
         units = np.asarray(units, dtype=float)
+        if self.log:
+            return np.asarray(np.power(10.0, units))
         return 100 / (1 + 10.0 ** (-units)) if self.logit else units
 
 
@@ -86,10 +105,10 @@ def failure_strip(
     axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context,
     scale: Scale,    limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Set the y limits (percent), and beneath them a row a series that counts what did not train.
+    """Set the y limits, in what is shown, and beneath them a row a series that counts what did not train.
 
     `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
-    no row.
+    no row. Where values are too many for texts, marks alone say where they are.
     """
     rows = [name for name, cells in found.items() if any(c.counts.trained < c.counts.planned for c in cells.values())]
     low, high = (float(value) for value in scale.forward(limits))
@@ -103,6 +122,9 @@ def failure_strip(
     for row, name in enumerate(rows):
         look, y = context.looks[name], float(scale.inverse(low - height * (row + 0.6)))
         axes.plot([left], [y], look.marker, color=look.colour, ms=look.size(3), mew=0, zorder=5)
+        if where.many:
+            _failure_marks(axes, found[name], where, y, look.dark)
+            continue
         for value, cell in found[name].items():
             axes.text(
                 where.position(value),
@@ -113,6 +135,12 @@ def failure_strip(
                 fontsize=5.6,
                 color=look.dark,
             )
+
+
+def _failure_marks(axes: Axes, cells: Mapping[float | None, Cell], where: Places, y: float, colour: str) -> None:
+    for name, marker in (*SHAPES.items(), ("open", ".")):
+        places = [where.position(value) for value, cell in cells.items() if getattr(cell.counts, name)]
+        axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
 
 
 def told(cell: Cell) -> str:
@@ -127,10 +155,11 @@ def chance(context: Context) -> float | None:
     """Accuracy of guessing the largest class, as recorded, else from the number of classes; None where runs disagree
     or none is recorded.
     """
-    shares = context.collection.table["chance.share"].dropna().unique()
+    table = context.study.collection.table
+    shares = table["chance.share"].dropna().unique()
     if len(shares) == 1:
         return float(shares[0])
-    classes = context.collection.table["data.classes"].dropna().unique()
+    classes = table["data.classes"].dropna().unique()
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 
 

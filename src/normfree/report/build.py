@@ -11,21 +11,21 @@ from normfree.report.layout import draw_all
 from normfree.report.page import pages
 from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
 from normfree.runs.files import remove_unfinished
-from normfree.study import Collection, Experiment, Verdict
+from normfree.study import Study, Verdict
 
 _LEFT_SECONDS = 3600
 
 
-def render(experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
+def render(study: Study, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
     """All files of the report by their path within it."""
-    failures = failures_table(experiment, collection)
-    drawings = draw_all(experiment, collection)
+    failures = failures_table(study)
+    drawings = draw_all(study)
     files = {
-        "runs.csv": csv(runs_table(experiment, collection)),
-        "cells.csv": csv(cells_table(experiment, collection)),
-        "series.csv": csv(series_table(experiment, collection)),
+        "runs.csv": csv(runs_table(study)),
+        "cells.csv": csv(cells_table(study)),
+        "series.csv": csv(series_table(study)),
         "failures.csv": csv(failures),
-        **pages(experiment, collection, verdicts, drawings, failures),
+        **pages(study, verdicts, drawings, failures),
     }
     for drawing in drawings:
         files |= {f"figures/{drawing.name}.{kind}": content for kind, content in drawing.files.items()}

@@ -100,19 +100,20 @@ def report(config: Any) -> int:
     from rich.console import Console
 
     from normfree.report.terminal import show
-    from normfree.study import collect, judge, load_experiment
+    from normfree.study import Study, collect, judge, load_experiment
 
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
     experiment = load_experiment(str(config.experiment), Path(config.experiments_dir))
     collection = collect(experiment.name, Path(config.runs_dir), experiment.command)
+    study = Study(experiment, collection)
     verdicts = judge(experiment, collection.table)
-    show(console, experiment, collection, verdicts)
+    show(console, study, verdicts)
     with console.status("drawing"):
         from normfree.report.build import differences, render, write
 
-        files = render(experiment, collection, verdicts)
+        files = render(study, verdicts)
     target = Path(config.reports_dir) / experiment.name
     if config.check:
         found = differences(files, target)

@@ -6,47 +6,44 @@ from __future__ import annotations
 
 import pandas as pd
 
-from normfree.report.grid import Grid, accuracy, duration, grid, number, some
-from normfree.report.tables import CELL_FACTORS, series_table, with_series
+from normfree.report.grid import Grid, duration, grid, measured, number, some
+from normfree.report.tables import CELL_FACTORS, series_table
 from normfree.runs import TERMINAL
-from normfree.study import OUTCOMES, Collection, Experiment, count
-from normfree.study.arms import ACCURACY, cells
+from normfree.study import OUTCOMES, Collection, Study, count
+from normfree.study.factor_names import head_of_factor
+from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
-_NAMES = {
-    "model.name": "model", "model.normalizer": "normaliser", "clip.name": "clip", "clip.label": "clipping",
-    "data.name": "data", "batch.global": "batch", "batch.norm_batch": "norm_batch",
-}  # fmt: skip
 
 
-def cells_grid(experiment: Experiment, collection: Collection) -> Grid:
+def cells_grid(study: Study) -> Grid:
     """One row a cell; factors that never vary are left out."""
-    table = with_series(experiment, collection)
+    table = study.table
     varying = [name for name in CELL_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
     rows = []
-    for cell in cells(table, experiment.level):
-        run, counts = cell.runs.iloc[0], cell.counts
+    for cell in study.cells():
+        counts = cell.counts
         rows.append(
             [
-                run["series"],
-                *(number(run[name]) for name in varying),
+                cell.first("series"),
+                *(number(cell.first(name)) for name in varying),
                 f"{counts.trained}/{counts.planned}",
                 some(counts.diverged),
                 some(counts.untrained),
                 some(counts.open),
-                accuracy(cell),
+                measured(cell),
                 some(counts.stalled),
             ]
         )
-    heads = [("series", False), *((_NAMES.get(name, name), True) for name in varying), ("trained", True)]
-    heads += [("diverged", True), ("untrained", True), ("no outcome", True), ("test accuracy (%)", True)]
+    heads = [("series", False), *((head_of_factor(name), True) for name in varying), ("trained", True)]
+    heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
-    order = _labels(experiment, table)
+    order = _labels(study)
     return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
 
 
-def series_grid(experiment: Experiment, collection: Collection) -> Grid:
+def series_grid(study: Study) -> Grid:
     """Counts of each series over a panel."""
     rows = [
         [
@@ -56,7 +53,7 @@ def series_grid(experiment: Experiment, collection: Collection) -> Grid:
             f"{row['trained']}/{row['planned']}",
             *(some(row[name]) for name in ("diverged", "untrained", "open", "stalled")),
         ]
-        for row in series_table(experiment, collection).to_dict("records")
+        for row in series_table(study).to_dict("records")
     ]
     heads = ["panel", "series", "cells with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
     return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
@@ -69,19 +66,19 @@ def failures_grid(failures: pd.DataFrame) -> Grid:
     return grid(heads, rows)
 
 
-def problems_grid(experiment: Experiment, collection: Collection) -> Grid:
+def problems_grid(study: Study) -> Grid:
     """Every run that left no outcome or stopped with an error, with its reason."""
-    table = with_series(experiment, collection)
+    table = study.table
     chosen = table[~table["status"].isin(TERMINAL)].sort_values("run_id")
     rows = [[str(row[name]) for name in ("run_id", "series", "status", "reason")] for _, row in chosen.iterrows()]
     return grid([("run", False), ("series", False), ("status", False), ("reason", False)], rows)
 
 
-def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
+def networks_grid(study: Study) -> Grid:
     """What each series is: network, size, clipping, batch, learning rates, steps."""
-    table = with_series(experiment, collection)
+    table = study.table
     rows = []
-    for label in _labels(experiment, table):
+    for label in _labels(study):
         part = table[table["series"] == label]
         rows.append(
             [label]
@@ -103,11 +100,11 @@ def networks_grid(experiment: Experiment, collection: Collection) -> Grid:
     return grid([(name, 2 < i < 5) for i, name in enumerate(heads)], rows)
 
 
-def cost_grid(experiment: Experiment, collection: Collection) -> Grid:
+def cost_grid(study: Study) -> Grid:
     """Median time of a run that took all its steps, and median throughput with its 10th and 90th percentiles."""
-    table = with_series(experiment, collection)
+    table = study.table
     rows = []
-    for label in _labels(experiment, table):
+    for label in _labels(study):
         whole = table["status"].isin(TERMINAL) & (table["steps_done"] == table["steps"])
         part = table[(table["series"] == label) & whole]
         seconds, rate = part["time.seconds"].dropna(), part["time.images_per_second"].dropna()
@@ -137,8 +134,9 @@ def provenance_grid(collection: Collection) -> Grid:
     return grid([(name, name in ("threads", "runs")) for name in heads], rows)
 
 
-def limits(experiment: Experiment, collection: Collection) -> list[str]:
+def limits(study: Study) -> list[str]:
     """Threats to validity: those the experiment file states, and those the runs themselves show."""
+    experiment, collection = study.experiment, study.collection
     table = collection.table
     found = list(experiment.threats)
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
@@ -152,15 +150,15 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
         for arm, several in digests.unique().items():
             if len(several) > 1:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
-    found += _left_out(experiment, table)
-    measured = table[table["provenance.normfree"].notna()]
+    found += _left_out(study)
+    recorded = table[table["provenance.normfree"].notna()]
     for name in ("commit", "torch", "device"):
-        values = measured[f"provenance.{name}"]
+        values = recorded[f"provenance.{name}"]
         # What is not known is not known to be the same.
         different = values.dropna().nunique() + (int(values.isna().sum()) if name == "commit" else 0)
         if different > 1:
             found.append(f"The runs come from {different} different values of {name}; see how they were made.")
-    if unknown := int(measured["provenance.commit"].isna().sum()):
+    if unknown := int(recorded["provenance.commit"].isna().sum()):
         found.append(f"The commit of {unknown} runs is not known, which counts as different from every other.")
     if "resumed" in table:
         resumed = table[table["resumed"].fillna("").astype(str) != ""]
@@ -179,12 +177,12 @@ def limits(experiment: Experiment, collection: Collection) -> list[str]:
     return found
 
 
-def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
+def _left_out(study: Study) -> list[str]:
     """Which cells have no mean, what stands beside the outcomes, and which finished runs are hardly better than
     guessing.
     """
     found = []
-    every = cells(table, experiment.level)
+    table, every = study.collection.table, study.cells()
     failed = [cell for cell in every if cell.counts.untrained or cell.counts.diverged]
     if failed:
         counts = count(table)
@@ -201,15 +199,15 @@ def _left_out(experiment: Experiment, table: pd.DataFrame) -> list[str]:
             "averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
         )
     share = table["chance.share"].fillna(1 / table["data.classes"])
-    odd = table[(table["status"] == "finished") & (table[ACCURACY] <= 2 * share) & (table["data.classes"] > 4)]
+    odd = table[(table["status"] == "finished") & (table[ACCURACY.name] <= 2 * share) & (table["data.classes"] > 4)]
     if len(odd):
         found.append(f"Finished, better than guessing but less than twice as accurate: {', '.join(odd['run_id'])}.")
     return found
 
 
-def _labels(experiment: Experiment, table: pd.DataFrame) -> list[str]:
-    declared = [one.label for one in experiment.series]
-    present = set(table["series"])
+def _labels(study: Study) -> list[str]:
+    declared = [one.label for one in study.experiment.series]
+    present = set(study.table["series"])
     return [label for label in declared if label in present] + sorted(present - set(declared))
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 
 from normfree.report.escaping import markdown_cell
 from normfree.report.style import MARKS
-from normfree.study import Cell
-from normfree.study.arms import ACCURACY
+from normfree.study import Cell, Measure
 
 
 @dataclass(frozen=True)
@@ -44,23 +43,28 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def accuracy(cell: Cell) -> str:
-    """`97.8 [97.4, 98.2]` (mean and interval within 0 and 100 %) where all seeds trained, else every seed with what
-    became of it: `97.4, △10.2, ✕`, the last without a measured accuracy.
+def measured(cell: Cell) -> str:
+    """`97.8 [97.4, 98.2]` (mean and interval, of a share within 0 and 100 %) where all seeds trained, else every seed
+    with what became of it: `97.4, △10.2, ✕`, the last without a measured value.
     """
+    measure = cell.measure
     if cell.interval is None:
-        return ", ".join(_seed(str(run["status"]), run[ACCURACY]) for _, run in cell.runs.iterrows() if _shown(run))
-    low, high = (100 * min(max(bound, 0.0), 1.0) for bound in (cell.interval.low, cell.interval.high))
-    interval = f" [{low:.1f}, {high:.1f}]" if cell.interval.n > 1 else ""
-    return f"{100 * cell.interval.estimate:.1f}{interval}"
+        pairs = zip(cell.runs["status"], cell.runs[measure.name], strict=True)
+        return ", ".join(
+            MARKS.get(status, "") + _value(value, measure)
+            for status, value in pairs
+            if status in MARKS or (status == "finished" and not pd.isna(value))
+        )
+    bounds = [cell.interval.low, cell.interval.high]
+    low, high = (min(max(bound, 0.0), 1.0) if measure.share else bound for bound in bounds)
+    interval = f" [{_value(low, measure)}, {_value(high, measure)}]" if cell.interval.n > 1 else ""
+    return f"{_value(cell.interval.estimate, measure)}{interval}"
 
 
-def _shown(run: pd.Series) -> bool:
-    return run["status"] in MARKS or (run["status"] == "finished" and not pd.isna(run[ACCURACY]))
-
-
-def _seed(status: str, share: float) -> str:
-    return MARKS.get(status, "") + ("" if pd.isna(share) else f"{100 * share:.1f}")
+def _value(value: float, measure: Measure) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:.1f}" if measure.share else f"{value:.4g}"
 
 
 def some(count: int) -> str:

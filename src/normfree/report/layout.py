@@ -27,7 +27,8 @@ from normfree.report.style import (
     new_figure,
     paper_style,
 )
-from normfree.study import Collection, Experiment, Panel, series_of
+from normfree.study import Collection, Panel, Study
+from normfree.study.measures import ACCURACY, label_of
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,23 @@ class Drawing:
     files: dict[str, bytes]
 
 
-def draw_all(experiment: Experiment, collection: Collection) -> list[Drawing]:
+def draw_all(study: Study) -> list[Drawing]:
     """The main figure first, then every panel by itself."""
-    contexts = {panel.name: _context(panel, experiment, collection) for panel in experiment.panels}
+    contexts = {panel.name: _context(panel, study) for panel in study.experiment.panels}
     drawings = []
     with paper_style():
-        main = [contexts[name] for name in experiment.figure]
+        main = [contexts[name] for name in study.experiment.figure]
         if len(main) > 1:
             drawings.append(_drawing("main", "Main figure", main, 2))
         drawings += [_drawing(name, context.panel.title, [context], 1) for name, context in contexts.items()]
     return drawings
 
 
-def _context(panel: Panel, experiment: Experiment, collection: Collection) -> Context:
-    series = series_of(experiment, collection.table)
+def _context(panel: Panel, study: Study) -> Context:
     kind_of(panel)
+    series = study.series
     chosen = tuple(one for one in series if one.name in panel.series) if panel.series else series
-    return Context(panel, chosen, looks(series), experiment, collection)
+    return Context(panel, chosen, looks(series), study)
 
 
 def _drawing(name: str, title: str, contexts: Sequence[Context], columns: int) -> Drawing:
@@ -89,7 +90,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         _series_entry(look, line, marker) for name, look in contexts[0].looks.items() if name in shown
     ]
     if "mean" in marks:
-        level = f"{100 * contexts[0].experiment.level:g} %"
+        level = f"{100 * contexts[0].study.experiment.level:g} %"
         dash = Line2D([], [], marker="s", color=GREY, linestyle="", ms=3.6)
         bar = LineCollection([], colors=GREY, linewidths=0.9)
         entries.append(ErrorbarContainer((dash, (), (bar,)), has_yerr=True, label=f"mean, {level} interval"))
@@ -127,17 +128,18 @@ def _add_legend(figure: Figure, entries: list[Line2D | ErrorbarContainer], colum
 
 
 def _caption(contexts: Sequence[Context]) -> str:
-    level = f"{100 * contexts[0].experiment.level:g} %"
+    level = f"{100 * contexts[0].study.experiment.level:g} %"
     said: list[str] = []
     if len(contexts) > 1:
         letters = [f"({'abcdefghijklmnop'[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
         said.append("; ".join(letters).rstrip("?.") + ".")
     for context in contexts:
-        text = kind_of(context.panel).caption.format(level=level)
+        measure = label_of(str(context.option("measure", ACCURACY.name)))
+        text = kind_of(context.panel).caption(context).format(level=level, measure=measure)
         if text not in said:
             said.append(text)
     if any("mean" in kind_of(context.panel).marks(context) for context in contexts):
-        said.append(f"Planned are {_seeds(contexts[0].collection)} seeds a cell; cells.csv gives n of each.")
+        said.append(f"Planned are {_seeds(contexts[0].study.collection)} seeds a cell; cells.csv gives n of each.")
     return " ".join(said)
 
 

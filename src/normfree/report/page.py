@@ -14,12 +14,11 @@ from normfree.report import facts
 from normfree.report.escaping import code_block, markdown_text
 from normfree.report.layout import Drawing
 from normfree.runs.outcomes import STALLED
-from normfree.study import DEFINITIONS, Collection, Experiment, Verdict, count
+from normfree.study import DEFINITIONS, Study, Verdict, count
 
 
 def pages(
-    experiment: Experiment,
-    collection: Collection,
+    study: Study,
     verdicts: Sequence[Verdict],
     drawings: Sequence[Drawing],
     failures: pd.DataFrame,
@@ -28,6 +27,7 @@ def pages(
 
     Narrow screens show the panels of the main figure one by one.
     """
+    experiment, collection = study.experiment, study.collection
     chosen = [one for one in drawings if one.name not in experiment.figure or len(experiment.figure) < 2]
     content: dict[str, Any] = {
         "experiment": experiment,
@@ -36,16 +36,16 @@ def pages(
         "level": f"{100 * experiment.level:g} %",
         "definitions": DEFINITIONS,
         "stalled": STALLED,
-        "series": facts.series_grid(experiment, collection),
-        "cells": facts.cells_grid(experiment, collection),
+        "series": facts.series_grid(study),
+        "cells": facts.cells_grid(study),
         "failures": facts.failures_grid(failures),
-        "problems": facts.problems_grid(experiment, collection),
-        "networks": facts.networks_grid(experiment, collection),
-        "cost": facts.cost_grid(experiment, collection),
+        "problems": facts.problems_grid(study),
+        "networks": facts.networks_grid(study),
+        "cost": facts.cost_grid(study),
         "total_time": facts.total_time(collection),
         "provenance": facts.provenance_grid(collection),
         "planned_by": collection.planned_by,
-        "limits": facts.limits(experiment, collection),
+        "limits": facts.limits(study),
     }
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("normfree.report"),

@@ -162,7 +162,7 @@ class Cut(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitKeys(ProbeKeys):
+class CutKeys(ProbeKeys):
     """What `probe=split` can be told.
 
     Raises:
@@ -217,7 +217,7 @@ class SplitKeys(ProbeKeys):
         return tuple(sorted({1, math.gcd(*(cut.micro_batch for cut in self.cuts))}))
 
 
-PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys, AugmentKeys, SplitKeys)}
+PROBES: dict[str, type[ProbeKeys]] = {one.probe: one for one in (SignalKeys, AugmentKeys, CutKeys)}
 
 
 def typed(value: Any) -> str:

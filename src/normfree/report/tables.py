@@ -5,95 +5,94 @@ from __future__ import annotations
 import pandas as pd
 
 from normfree.report.escaping import csv_text
-from normfree.study import Cell, Collection, Experiment, accounting, along, cells, count, series_of
-from normfree.study.arms import series_label
+from normfree.study import Cell, Study, accounting, count
+from normfree.study.measures import ACCURACY
 
 CELL_FACTORS = (
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name",
     "batch.global", "batch.norm_batch", "lr", "precision", "steps",
 )  # fmt: skip
+ALONG = ("accuracy_over",)
+"""Kinds of panel whose numbers are in the tables."""
+_COUNTED = ("planned", "trained", "untrained", "diverged", "open", "stalled")
 
 
-def runs_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
-    """One row a planned run: its series, outcome, factors and measurements."""
-    table = with_series(experiment, collection)
+def runs_table(study: Study) -> pd.DataFrame:
+    """One row a planned run: its series, outcome, factors and measurements.
+
+    Of the factors that stand in the plan alone, those that vary.
+    """
+    table = study.table.copy()
+    table = table.drop(columns=[name for name in study.collection.unrecorded if table[name].nunique(dropna=False) < 2])
     table["grids"] = table["grids"].map(";".join)
     first = ["run_id", "series", "status", "reason", "seed"]
     rest = [name for name in table.columns if name not in (*first, "traceback")]
     return table[[*first, *rest]].sort_values("run_id", ignore_index=True)
 
 
-def with_series(experiment: Experiment, collection: Collection) -> pd.DataFrame:
-    """The collected table with a column `series` of labels."""
-    table = collection.table.copy()
-    series = series_of(experiment, table)
-    labels = {arm: series_label(series, part.iloc[0]) for arm, part in table.groupby("arm_id")}
-    table["series"] = table["arm_id"].map(labels).astype(object)
-    return table
-
-
-def cells_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
-    """One row a cell: its factors, counts, and its accuracy where all seeds trained."""
+def cells_table(study: Study) -> pd.DataFrame:
+    """One row a cell: its factors, counts, and its accuracy, and what else panels show, where all seeds trained."""
+    panels = [panel for panel in study.experiment.panels if panel.kind in ALONG]
+    others = dict.fromkeys(measure for panel in panels if (measure := study.measure(panel)) != ACCURACY)
     rows = []
-    for cell in cells(with_series(experiment, collection), experiment.level):
-        run, interval, counts = cell.runs.iloc[0], cell.interval, cell.counts
+    for number, cell in enumerate(study.cells()):
+        counts = cell.counts
         rows.append(
-            {"series": run["series"], **{name: run[name] for name in CELL_FACTORS}}
+            {name: cell.first(name) for name in ("series", *CELL_FACTORS)}
             | {"planned": counts.planned, "trained": counts.trained, "untrained": counts.untrained}
             | {"diverged": counts.diverged, "open": counts.open, "stalled": counts.stalled}
-            | {
-                "test/accuracy/mean": interval.estimate if interval else None,
-                "test/accuracy/low": interval.low if interval else None,
-                "test/accuracy/high": interval.high if interval else None,
-                "test/accuracy/seeds": ";".join(f"{value:g}" for value in cell.accuracies("finished")),
-                "test/accuracy/untrained_seeds": ";".join(f"{value:g}" for value in cell.accuracies("untrained")),
-                "test/accuracy/diverged_seeds": ";".join(f"{value:g}" for value in cell.accuracies("diverged")),
-                "level": experiment.level,
-                "arm_id": cell.arm_id,
-            }
+            | _measured(cell)
+            | {"level": study.experiment.level, "arm_id": cell.arm_id}
         )
+        for measure in others:
+            rows[-1] |= _measured(study.cells(measure)[number])
     return pd.DataFrame(rows)
 
 
-def series_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
+def _measured(cell: Cell) -> dict[str, object]:
+    """Mean and interval of a cell where it has them, and its seeds by what became of them."""
+    name, interval = cell.measure.name, cell.interval
+    return {
+        f"{name}/mean": interval.estimate if interval else None,
+        f"{name}/low": interval.low if interval else None,
+        f"{name}/high": interval.high if interval else None,
+        f"{name}/seeds": ";".join(f"{value:g}" for value in cell.values("finished")),
+        f"{name}/untrained_seeds": ";".join(f"{value:g}" for value in cell.values("untrained")),
+        f"{name}/diverged_seeds": ";".join(f"{value:g}" for value in cell.values("diverged")),
+    }
+
+
+def series_table(study: Study) -> pd.DataFrame:
     """One row a panel and series, over all its cells: what became of its runs.
 
     There is no accuracy over several cells: that of the runs that trained would be best for a series whose hardest
     cells failed.
     """
     rows = []
-    for title, one, found in conditions(experiment, collection):
-        parts = [cell.runs for cell in found.values()]
-        if not parts:
+    for title, one, found in conditions(study):
+        each = [cell.counts for cell in found.values()]
+        if not each:
             continue
-        counts = count(pd.concat(parts))
-        whole = sum(cell.counts.trained == cell.counts.planned for cell in found.values())
-        rows.append(
-            {"panel": title, "series": one, "cells": len(found), "cells_trained": whole, "planned": counts.planned}
-            | {"trained": counts.trained, "untrained": counts.untrained, "diverged": counts.diverged}
-            | {"open": counts.open, "stalled": counts.stalled}
-        )
+        total = {name: sum(getattr(counts, name) for counts in each) for name in _COUNTED}
+        whole = sum(counts.trained == counts.planned for counts in each)
+        rows.append({"panel": title, "series": one, "cells": len(found), "cells_trained": whole} | total)
     return pd.DataFrame(rows)
 
 
-def conditions(experiment: Experiment, collection: Collection) -> list[tuple[str, str, dict[float | None, Cell]]]:
-    """Panel title, series label and cells by condition, for every panel that shows accuracy over a factor."""
+def conditions(study: Study) -> list[tuple[str, str, dict[float | None, Cell]]]:
+    """Panel title, series label and cells by condition, for every panel that shows a measure over a factor."""
     found = []
-    every = series_of(experiment, collection.table)
-    for panel in experiment.panels:
-        if panel.kind == "accuracy_over":
-            for one in every:
-                if one.name in panel.series or not panel.series:
-                    x = str(panel.options.get("x"))
-                    found.append((panel.title, one.label, along(collection.table, panel, one, x, experiment.level)))
+    for panel in study.experiment.panels:
+        if panel.kind in ALONG:
+            chosen = [one for one in study.series if one.name in panel.series or not panel.series]
+            found += [(panel.title, one.label, study.along(panel, one)) for one in chosen]
     return found
 
 
-def failures_table(experiment: Experiment, collection: Collection) -> pd.DataFrame:
+def failures_table(study: Study) -> pd.DataFrame:
     """Planned runs and their outcomes, for each series and for all."""
-    table = with_series(experiment, collection)
-    each = accounting(table, ["series"])
-    total = {"series": "all", **vars(count(table))}
+    each = accounting(study.table, ["series"])
+    total = {"series": "all", **vars(count(study.table))}
     return pd.concat([each, pd.DataFrame([total])], ignore_index=True)
 
 

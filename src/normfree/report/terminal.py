@@ -9,26 +9,28 @@ from rich.markup import escape
 from rich.table import Table
 
 from normfree.report.axes import plain
-from normfree.report.grid import accuracy, some
-from normfree.report.tables import conditions
-from normfree.study import OUTCOMES, Collection, Experiment, Verdict, count
+from normfree.report.grid import measured, some
+from normfree.report.tables import ALONG, conditions
+from normfree.study import OUTCOMES, Study, Verdict, count
+from normfree.study.factor_names import head_of_factor
 
-_FACTORS = {"batch.global": "batch", "batch.norm_batch": "norm_batch"}
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
 
-def show(console: Console, experiment: Experiment, collection: Collection, verdicts: Sequence[Verdict]) -> None:
+def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     """Print the cells of every panel and the verdicts."""
-    every = conditions(experiment, collection)
-    factors = {
-        panel.title: _FACTORS.get(str(panel.options.get("x")), str(panel.options.get("x")))
+    experiment, every = study.experiment, conditions(study)
+    factors = {panel.title: head_of_factor(str(panel.options.get("x"))) for panel in experiment.panels}
+    heads = {
+        panel.title: study.measure(panel).axis.removeprefix("test ")
         for panel in experiment.panels
+        if panel.kind in ALONG
     }
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("series", no_wrap=True)
         table.add_column(factors[title], justify="right", no_wrap=True)
-        table.add_column("accuracy (%)", justify="right", no_wrap=True)
+        table.add_column(heads[title], justify="right", no_wrap=True)
         for name in ("trained", "diverged", "untrained", "open"):
             table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
@@ -37,7 +39,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
                     escape(label) if i == 0 else "", "none" if value is None else plain(value),
-                    accuracy(cell),
+                    measured(cell),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
                     some(counts.untrained), some(counts.open),
                     style=style,
@@ -49,7 +51,7 @@ def show(console: Console, experiment: Experiment, collection: Collection, verdi
             f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]  {escape(verdict.claim.claim)}", soft_wrap=True
         )
         console.print(f"    {escape(verdict.sentence)}", soft_wrap=True, style="dim")
-    total = count(collection.table)
+    total = count(study.table)
     outcomes = [f"{getattr(total, name)} {name}" for name in OUTCOMES if getattr(total, name)]
     legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
     console.print(f"\n[dim]accuracy: {legend}[/]")

@@ -14,6 +14,7 @@ from normfree.runs.files import set_aside
 from normfree.runs.outcomes import TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged, read_text
 from normfree.runs.recorded import OtherVersion
+from normfree.runs.result import Ended, Result
 from normfree.runs.tables import check_clip_record, check_metrics
 
 
@@ -24,12 +25,21 @@ def damages(directory: RunDirectory, tables: bool = True, asked: bool = True) ->
         tables: look at ``metrics.csv`` and ``clip.csv`` too, which a run that is being trained writes row by row.
         asked: look at ``config.yaml`` and ``overrides.yaml`` too.
     """
-    ended = False
-    try:
-        result = directory.read_result()
-        ended = result is not None and result["status"] in TERMINAL
-    except Damaged as error:
+    result, error = _result(directory)
+    if error is not None:
         yield error
+    yield from _others(directory, result, tables, asked)
+
+
+def _result(directory: RunDirectory) -> tuple[Result | None, Damaged | None]:
+    try:
+        return directory.read_result(), None
+    except Damaged as error:
+        return None, error
+
+
+def _others(directory: RunDirectory, result: Result | None, tables: bool, asked: bool) -> Iterator[Damaged]:
+    ended = result is not None and result["status"] in TERMINAL
     checks: list[tuple[Callable[..., Any], Path, tuple[Any, ...]]] = [(_attempts, directory.environment, (directory,))]
     if asked:
         checks += [(_table, directory.config, ()), (_list, directory.overrides, ())]
@@ -49,7 +59,13 @@ def damage_of(directory: RunDirectory, tables: bool = True, asked: bool = True) 
     return next(damages(directory, tables, asked), None)
 
 
-def standing(directory: RunDirectory) -> dict[str, Any] | None:
+def examined(directory: RunDirectory) -> tuple[Result | None, Damaged | None]:
+    """The result of a run, if it has one, and the first file of it that a report cannot use, if there is one."""
+    result, error = _result(directory)
+    return result, error or next(_others(directory, result, tables=True, asked=False), None)
+
+
+def standing(directory: RunDirectory) -> Ended | None:
     """The result of a run that is not to be started again, else ``None``; of a damaged one, why it cannot be.
 
     Raises:
@@ -63,7 +79,7 @@ def standing(directory: RunDirectory) -> dict[str, Any] | None:
         return told(error)
 
 
-def told(error: Damaged) -> dict[str, Any]:
+def told(error: Damaged) -> Ended:
     """What stands for the result of a run of which a file cannot be read."""
     return {"status": DAMAGED, "reason": str(error), "traceback": None}
 
@@ -97,7 +113,7 @@ def repair(directory: RunDirectory, config: dict[str, Any], overrides: list[str]
     asked for is written anew.
 
     Args:
-        config, overrides: of the run, as they come from its cell.
+        config, overrides: of the run, as they come from its plan.
 
     Raises:
         UserError: another process holds the run, or the directory cannot be written.

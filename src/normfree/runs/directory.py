@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import yaml
 
@@ -19,7 +19,7 @@ from normfree.runs.lock import acquire
 from normfree.runs.outcomes import TERMINAL, today
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import OtherVersion, check_result, check_version
-from normfree.runs.result import result_of
+from normfree.runs.result import Result, result_of
 
 RECORDS = ("metrics.csv", "clip.csv")
 """What a run writes row by row."""
@@ -118,7 +118,7 @@ class RunDirectory:
                 "give a writable directory with runs_dir=..."
             ) from error
 
-    def read_result(self) -> dict[str, Any] | None:
+    def read_result(self) -> Result | None:
         """The result, in today's words for outcomes, or ``None`` where there is none.
 
         Raises:
@@ -132,9 +132,9 @@ class RunDirectory:
                 self.attempts()
                 return None
             check_result(content, self.path.name)
-            return today(content)
+            return cast(Result, today(content))
 
-    def finished_result(self) -> dict[str, Any] | None:
+    def finished_result(self) -> Result | None:
         """The result of a run that has one and is not to be started again, else ``None``.
 
         Raises:
@@ -218,7 +218,7 @@ class RunDirectory:
         if not difference:
             self.difference.unlink(missing_ok=True)
 
-    def record_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
+    def record_failure(self, resolved: Resolved, reason: str) -> Result:
         """Write the result of a run that failed where it could not write its own; one that it has stands.
 
         Raises:
@@ -231,17 +231,17 @@ class RunDirectory:
                 return done
             return self.write_failure(resolved, reason)
 
-    def write_failure(self, resolved: Resolved, reason: str) -> dict[str, Any]:
+    def write_failure(self, resolved: Resolved, reason: str) -> Result:
         """What :meth:`record_failure` does, for the process that holds the run."""
         return self.write_result(result_of(resolved, "failed", reason, attempts=max(1, self.attempts())))
 
-    def write_result(self, result: dict[str, Any], records: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def write_result(self, result: Result, records: Mapping[str, str] | None = None) -> Result:
         """Write the result, on a full disk into the room kept free for it; returns it as it will be read.
 
         Args:
             records: SHA-256 of the files of rows, by those who wrote them; of what is there where they are not given.
         """
-        content: dict[str, Any] = finite({"schema_version": SCHEMA_VERSION} | result)
+        content: Result = finite({"schema_version": SCHEMA_VERSION, **result})
         ended = result["status"] in TERMINAL
         # What an unfinished run goes on from is known to its checkpoints.
         there = [path for name in RECORDS if ended and (path := self.path / name).exists()]

@@ -4,6 +4,7 @@ See docs/decisions/0004-outcomes.md.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from normfree.runs.chance import p_of_guessing
@@ -67,7 +68,7 @@ def guessed(split: str, accuracy: float, images: int, share: float, p: float) ->
     )
 
 
-def explanation(result: dict[str, Any]) -> str:
+def explanation(result: Mapping[str, Any]) -> str:
     """What stands beside the outcome of a run that has stalled, else nothing."""
     if not result.get("stalled"):
         return ""
@@ -75,7 +76,7 @@ def explanation(result: dict[str, Any]) -> str:
     return "stalled" + (f": mean |skip gain| {gain:.2g} at the end" if gain is not None else "")
 
 
-def _only_stayed(result: dict[str, Any]) -> bool:
+def _only_stayed(result: Mapping[str, Any]) -> bool:
     """Whether what was called diverged is a loss that stayed at its start, finite, and did not blow up."""
     initial = _number(result, "metrics", "train/initial_loss")
     final = _number(result, "metrics", "train/final_loss")
@@ -87,7 +88,7 @@ def _only_stayed(result: dict[str, Any]) -> bool:
     return final <= _BLOWN_UP * max(initial, math.log(classes))
 
 
-def _number(result: dict[str, Any], part: str, key: str) -> float | None:
+def _number(result: Mapping[str, Any], part: str, key: str) -> float | None:
     content = result.get(part)
     value = content.get(key) if isinstance(content, dict) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,14 +1,17 @@
-"""``sweep.json`` of an experiment: every cell that its sweeps have planned, so that none can vanish unseen.
+"""``sweep.json`` of an experiment: every run that its sweeps have planned, so that none can vanish unseen.
 
-A sweep adds its cells to those of earlier ones, under a lock, so that sweeps that run side by side all stay in it. A
-cell knows the grids it stands in. Where a later sweep gives a grid other content, cells that stood in it before are in
+A sweep adds its runs to those of earlier ones, under a lock, so that sweeps that run side by side all stay in it. A
+run knows the grids it stands in. Where a later sweep gives a grid other content, runs that stood in it before are in
 ``<grid>@<digest>``, and in ``<grid>`` as well only if the later grid has them too.
+
+The factors of each arm, by which reports choose and count its runs, are there too; what all arms have in common stands
+once. Plans of earlier versions have none.
 """
 
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,22 +19,30 @@ from typing import Any, TypeGuard
 
 from normfree.config import SCHEMA_VERSION
 from normfree.config.names import fault_of
+from normfree.runs.factors import Factors, pack, unpack
 from normfree.runs.files import remove_unfinished, write_json_atomic
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import check_version
 
 PLAN = "sweep.json"
 _LOCK = ".sweep.lock"
+_EARLIER = "cells"
+"""How plans of earlier versions call their runs."""
 _LARGEST = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class PlannedCell:
-    """One planned run: its directory's name, the overrides it comes from and the grids it stands in."""
+class PlannedRun:
+    """One planned run: its directory's name, the overrides it comes from, the grids it stands in, its arm and seed.
+
+    Arm and seed are ``None`` in a plan of an earlier version.
+    """
 
     run_id: str
     overrides: tuple[str, ...] = ()
     grids: tuple[str, ...] = ()
+    arm_id: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,29 +50,33 @@ class Plan:
     """What ``sweep.json`` holds.
 
     Attributes:
-        cells: by run id, in the order in which they were planned.
+        runs: by run id, in the order in which they were planned.
         grids: grid -> digest of its content, as the last sweep that had it gave it.
+        arms: arm -> its factors, as the last sweep that had it resolved them.
     """
 
     experiment: str = ""
-    cells: dict[str, PlannedCell] = field(default_factory=dict)
+    runs: dict[str, PlannedRun] = field(default_factory=dict)
     grids: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, Factors] = field(default_factory=dict)
 
-    def with_cells(self, cells: Iterable[PlannedCell], grids: dict[str, str]) -> "Plan":
-        """The plan with a sweep's cells added; see the module for grids that have changed."""
+    def with_runs(
+        self, runs: Iterable[PlannedRun], grids: dict[str, str], arms: Mapping[str, Factors] | None = None
+    ) -> "Plan":
+        """The plan with a sweep's runs added; see the module for grids that have changed."""
         changed = {
             name: f"{name}@{self.grids[name]}"
             for name, digest in grids.items()
             if name in self.grids and self.grids[name] != digest
         }
         found = {
-            run: replace(cell, grids=tuple(changed.get(grid, grid) for grid in cell.grids))
-            for run, cell in self.cells.items()
+            run: replace(planned, grids=tuple(changed.get(grid, grid) for grid in planned.grids))
+            for run, planned in self.runs.items()
         }
-        for cell in cells:
-            earlier = found.get(cell.run_id, PlannedCell(cell.run_id)).grids
-            found[cell.run_id] = replace(cell, grids=tuple(dict.fromkeys([*cell.grids, *earlier])))
-        return Plan(self.experiment, found, self.grids | grids)
+        for planned in runs:
+            earlier = found.get(planned.run_id, PlannedRun(planned.run_id)).grids
+            found[planned.run_id] = replace(planned, grids=tuple(dict.fromkeys([*planned.grids, *earlier])))
+        return Plan(self.experiment, found, self.grids | grids, self.arms | dict(arms or {}))
 
 
 def grid_digest(grid: Any) -> str:
@@ -90,10 +105,19 @@ def read_plan(folder: Path) -> Plan | None:
     raise Damaged(path, reason, f"{path}: {shortened(reason, 240)}; the plan cannot be read, start the sweep again")
 
 
-def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], grids: dict[str, str]) -> list[str]:
+def add_to_plan(
+    folder: Path,
+    experiment: str,
+    runs: Iterable[PlannedRun],
+    grids: dict[str, str],
+    arms: Mapping[str, Factors] | None = None,
+) -> list[str]:
     """Add a sweep to the plan; returns lines that tell the user what became of an earlier one.
 
     A plan that cannot be read is set aside as ``sweep.json.damaged``.
+
+    Args:
+        runs, grids, arms: as :class:`Plan` has them.
 
     Raises:
         OSError: the folder cannot be written.
@@ -106,7 +130,8 @@ def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], gri
             (folder / PLAN).replace(folder / f"{PLAN}.damaged")
             lines.append(f"{error.path} was damaged ({error.reason}); it is now {PLAN}.damaged, and planned anew")
             earlier = Plan(experiment)
-        plan = earlier.with_cells(cells, grids)
+        plan = earlier.with_runs(runs, grids, arms)
+        common, own = pack(plan.arms)
         for name, digest in grids.items():
             before = earlier.grids.get(name, digest)
             if before != digest:
@@ -115,13 +140,17 @@ def add_to_plan(folder: Path, experiment: str, cells: Iterable[PlannedCell], gri
             "schema_version": SCHEMA_VERSION,
             "experiment": experiment,
             "grids": plan.grids,
-            "cells": [
-                {"run_id": cell.run_id, "overrides": list(cell.overrides), "grids": list(cell.grids)}
-                for cell in plan.cells.values()
-            ],
+            "factors": common,
+            "arms": own,
+            "runs": [_written(planned) for planned in plan.runs.values()],
         }
         write_json_atomic(folder / PLAN, content)
         return lines
+
+
+def _written(planned: PlannedRun) -> dict[str, Any]:
+    arm = {} if planned.arm_id is None else {"arm_id": planned.arm_id, "seed": planned.seed}
+    return {"run_id": planned.run_id, **arm, "overrides": list(planned.overrides), "grids": list(planned.grids)}
 
 
 @contextmanager
@@ -139,26 +168,40 @@ def is_run_name(name: object) -> TypeGuard[str]:
 
 
 def _plan(content: dict[str, Any]) -> Plan:
-    cells = content.get("cells")
-    if not isinstance(cells, list):
-        raise ValueError(f"cells is {shortened(cells)}, not a list")
-    found: dict[str, PlannedCell] = {}
-    for number, cell in enumerate(cells):
-        place = f"cells[{number}]"
-        if not isinstance(cell, dict):
-            raise ValueError(f"{place} is {shortened(cell)}, not names and values")
-        run = cell.get("run_id")
+    key = _EARLIER if "runs" not in content and _EARLIER in content else "runs"
+    runs = content.get(key)
+    if not isinstance(runs, list):
+        raise ValueError(f"{key} is {shortened(runs)}, not a list")
+    arms = unpack(content.get("factors"), content.get("arms"))
+    found: dict[str, PlannedRun] = {}
+    for number, planned in enumerate(runs):
+        place = f"{key}[{number}]"
+        if not isinstance(planned, dict):
+            raise ValueError(f"{place} is {shortened(planned)}, not names and values")
+        run = planned.get("run_id")
         if not is_run_name(run):
             why = fault_of(run) if isinstance(run, str) else "is no text"
             raise ValueError(f"run {shortened(run)} {why}")
         if run in found:
             raise ValueError(f"{place}.run_id: {shortened(run)} stands twice")
-        words = {name: _texts(f"{place}.{name}", cell.get(name)) for name in ("overrides", "grids")}
-        found[run] = PlannedCell(run, **words)
+        overrides, grids_of_it = (_texts(f"{place}.{name}", planned.get(name)) for name in ("overrides", "grids"))
+        found[run] = PlannedRun(run, overrides, grids_of_it, *_arm(place, planned, arms))
     grids = content.get("grids") or {}
     if not isinstance(grids, dict) or not all(isinstance(digest, str) for digest in grids.values()):
         raise ValueError(f"grids is {shortened(grids)}, not names and digests")
-    return Plan(shortened(content.get("experiment", "")), found, grids)
+    return Plan(shortened(content.get("experiment", "")), found, grids, arms)
+
+
+def _arm(place: str, planned: Mapping[str, Any], arms: Mapping[str, Factors]) -> tuple[str | None, int | None]:
+    """Arm and seed of a planned run, where its factors are known."""
+    arm, seed = planned.get("arm_id"), planned.get("seed")
+    if arm is None:
+        return None, None
+    if not isinstance(arm, str) or arm not in arms:
+        raise ValueError(f"{place}.arm_id: {shortened(arm)} is none of the arms")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"{place}.seed is {shortened(seed)}, not a whole number")
+    return arm, seed
 
 
 def _texts(place: str, value: object) -> tuple[str, ...]:

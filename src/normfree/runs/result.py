@@ -1,6 +1,8 @@
-"""The content of result.json."""
+"""The content of result.json, with its types; `runs.recorded` checks that a file holds it, `runs.directory` reads and
+writes it.
+"""
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from normfree.config import Resolved
 from normfree.config.schema import DataConfig
@@ -8,7 +10,107 @@ from normfree.config.sources import is_ffcv, is_resident
 from normfree.runs.identity import arm_id, clip_label, run_id
 
 
-def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any) -> dict[str, Any]:
+class Chance(TypedDict):
+    """The test behind finished or untrained: of which split, and how likely guessing is to do as well."""
+
+    split: str
+    images: int
+    correct: int
+    share: float
+    p_value: float
+
+
+class Model(TypedDict):
+    """The network; its cost where training came to count it."""
+
+    name: str
+    normalizer: str
+    parameters: NotRequired[int]
+    macs: NotRequired[int]
+
+
+class Clip(TypedDict):
+    """The clipping, and how figures call it."""
+
+    name: str
+    label: str
+
+
+class Data(TypedDict):
+    """The images, by split, and what was read of them."""
+
+    name: str
+    label: str
+    loader: str
+    classes: int
+    train: int
+    validation: int
+    test: int
+    root: str | None
+    digest: NotRequired[str]
+
+
+# Written as a call, as `global` is a word of Python.
+Batch = TypedDict(
+    "Batch",
+    {
+        "global": int,
+        "norm_batch": int | None,
+        "micro": NotRequired[int],
+        "accumulation": NotRequired[int],
+        "devices": NotRequired[int],
+        "nodes": NotRequired[int],
+    },
+)
+"""The global batch, how many images a BatchNorm's statistics see, and how the batch was cut."""
+
+
+class Time(TypedDict, total=False):
+    """What a run took; shares are in [0, 1]."""
+
+    seconds: float
+    images_per_second: float
+    data_wait_share: float
+
+
+class Ended(TypedDict):
+    """What a sweep has to know of a run that ended, or that cannot be read."""
+
+    status: str
+    reason: str
+    traceback: str | None
+    time: NotRequired[Time]
+
+
+class Result(Ended):
+    """All that a run records; entries that are not required are missing in results of earlier versions."""
+
+    schema_version: NotRequired[int]
+    run_id: str
+    arm_id: str
+    experiment: NotRequired[str]
+    seed: int
+    stalled: NotRequired[bool | None]
+    chance: NotRequired[Chance | None]
+    model: Model
+    clip: Clip
+    data: Data
+    batch: Batch
+    lr: float
+    precision: NotRequired[str]
+    steps: int
+    steps_done: int
+    metrics: dict[str, float | None]
+    batch_dependence: NotRequired[dict[str, float] | None]
+    skipped_images: NotRequired[dict[str, int]]
+    lost_rows: NotRequired[str]
+    attempts: NotRequired[int]
+    history: NotRequired[list[dict[str, Any]]]
+    resumed: NotRequired[str]
+    provenance: NotRequired[dict[str, Any]]
+
+
+def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any) -> Result:
     """What was planned, with how it ended and what was measured.
 
     Args:
@@ -25,7 +127,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
     model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
     read = measured.pop("data", {})
     batch = {"global": config.batch, **measured.pop("batch", {}), "norm_batch": resolved.norm_batch}
-    return {
+    content = {
         "run_id": run_id(resolved),
         "arm_id": arm_id(resolved),
         "experiment": config.experiment.name,
@@ -63,6 +165,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "resumed": "",
         **measured,
     }
+    return cast(Result, content)
 
 
 def _loader(data: DataConfig) -> str:

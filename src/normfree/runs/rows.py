@@ -91,8 +91,8 @@ def truncate_metrics(path: Path, step: int) -> None:
             columns = header.rstrip("\n").split(",")
             kept.write(header)
             for line in file:
-                row = dict(zip(columns, cells := line.rstrip("\n").split(","), strict=False))
-                whole = line.endswith("\n") and len(cells) == len(columns) and "\ufffd" not in line
+                row = dict(zip(columns, values := line.rstrip("\n").split(","), strict=False))
+                whole = line.endswith("\n") and len(values) == len(columns) and "\ufffd" not in line
                 if (
                     whole
                     and row.get("step", "").isdigit()

@@ -1,5 +1,6 @@
 """``metrics.csv`` and ``clip.csv`` read line by line: whether every row is whole, however long the file."""
 
+import re
 from pathlib import Path
 
 from normfree.runs.reading import LARGEST, Damaged, check_bytes, opened, read_text, shortened
@@ -7,6 +8,12 @@ from normfree.runs.reading import LARGEST, Damaged, check_bytes, opened, read_te
 _NUMBERS = b"0123456789+-.eE,naif\r\n"
 """All that a row of numbers, blanks, nan and inf is made of."""
 _LONGEST_LINE = 65_536
+_PLAIN = r"(?:-?\d{1,300}(?:\.\d*)?(?:e[+-]?\d{1,9})?)?"
+"""A number as most are written, or a blank; others are looked at more closely."""
+_ROW = re.compile(rf"{_PLAIN}(?:,{_PLAIN})*\r?\n".encode())
+_CLIP_ROW = re.compile(
+    rf"-?\d{{1,15}},-?\d{{1,15}},[!-+\--~]*,[!-+\--~]*,\d{{1,15}},\d{{1,15}}(?:,{_PLAIN})*", re.ASCII
+)
 
 
 def check_metrics(path: Path, whole: bool) -> None:
@@ -45,16 +52,17 @@ def check_metrics(path: Path, whole: bool) -> None:
             if not step.isdigit() or len(step) > 15 or int(step) < last:
                 raise Damaged(path, f"line {number}: step {shortened(step.decode())} does not follow step {last}")
             last = int(step)
-            _check_numbers(path, number, line)
+            if not _ROW.fullmatch(line):
+                _check_numbers(path, number, line)
 
 
 def _check_numbers(path: Path, number: int, line: bytes) -> None:
     try:
-        for cell in line.rstrip().split(b","):
-            if cell:
-                float(cell)
+        for value in line.rstrip().split(b","):
+            if value:
+                float(value)
     except ValueError as error:
-        raise Damaged(path, f"line {number}: {shortened(cell.decode())} is no number") from error
+        raise Damaged(path, f"line {number}: {shortened(value.decode())} is no number") from error
 
 
 def last_step(path: Path) -> int:
@@ -72,8 +80,8 @@ def last_step(path: Path) -> int:
         file.seek(max(0, size - _LONGEST_LINE))
         lines = file.read(_LONGEST_LINE).split(b"\n")[:-1]
     for line in reversed(lines):
-        cells = line.split(b",")
-        if len(cells) == len(columns) and (step := cells[columns.index(b"step")]).isdigit():
+        values = line.split(b",")
+        if len(values) == len(columns) and (step := values[columns.index(b"step")]).isdigit():
             return int(step)
     return 0
 
@@ -98,14 +106,16 @@ def check_clip_record(path: Path, whole: bool) -> None:
     words = {CLIP_COLUMNS.index("stage"), CLIP_COLUMNS.index("layer")}
     whole_numbers = [CLIP_COLUMNS.index(name) for name in ("step", "depth", "units", "clipped")]
     for number, line in enumerate(lines[1:], 2):
-        cells = line.split(",")
+        if _CLIP_ROW.fullmatch(line) and line.count(",") == len(CLIP_COLUMNS) - 1:
+            continue
+        values = line.split(",")
         try:
-            if len(cells) != len(CLIP_COLUMNS) or not line.isprintable():
+            if len(values) != len(CLIP_COLUMNS) or not line.isprintable():
                 raise ValueError(f"is no row of {len(CLIP_COLUMNS)} values")
-            if any(abs(int(cells[place])) >= 10**15 for place in whole_numbers):
+            if any(abs(int(values[place])) >= 10**15 for place in whole_numbers):
                 raise ValueError("a whole number is too large")
-            for place, cell in enumerate(cells):
-                if cell and place not in words:
-                    float(cell)
+            for place, value in enumerate(values):
+                if value and place not in words:
+                    float(value)
         except ValueError as error:
             raise Damaged(path, f"line {number}: {error}") from error

@@ -15,17 +15,17 @@ END_SECONDS = 120
 """How long a job that was put back into the queue waits to be ended."""
 
 
-def run_cell(file: str, max_requeues: int) -> None:
-    """What every task of a job does: train the cell; the first task records and requeues.
+def train_submitted(file: str, max_requeues: int) -> None:
+    """What every task of a job does: train the run; the first task records and requeues.
 
     A run that was stopped by USR1 (the time limit comes), USR2 or TERM (preemption) has saved itself at the next step
     boundary; its job is then put back into the queue and goes on from that step when it is started again.
 
     Args:
-        file: the cell's configuration in the snapshot.
+        file: the run's configuration in the snapshot.
         max_requeues: how often a job may go back into the queue.
     """
-    from normfree.slurm.submission import CODE, read_cell
+    from normfree.slurm.submission import CODE, read_run
     from normfree.train.stopping import StopRequest
 
     # Python has put the folder it was started in before the snapshot.
@@ -40,7 +40,7 @@ def run_cell(file: str, max_requeues: int) -> None:
         from normfree.train.run import run_one
 
         quieten()
-        resolved, overrides = read_cell(Path(file))
+        resolved, overrides = read_run(Path(file))
         torch.set_num_threads(cores())
         leader = os.environ.get("SLURM_PROCID", "0") == "0"
         try:

@@ -25,7 +25,7 @@ class SlurmSettings:
     """Options of ``sbatch`` and how often a stopped job may put itself back into the queue.
 
     ``None`` leaves an option to the cluster; ``nodes``, ``tasks_per_node`` and ``gpus_per_node`` then follow from the
-    cells: one task a device.
+    runs: one task a device.
     """
 
     name: str = "normfree"

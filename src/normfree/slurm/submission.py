@@ -1,7 +1,7 @@
-"""A submission: a folder with a copy of the code, the configuration of every cell and which job runs which.
+"""A submission: a folder with a copy of the code, the configuration of every run and which job runs which.
 
-``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/`` (normfree, and the user's modules that a cell names),
-``cells/<run id>.yaml``, ``logs/``, ``origin.json`` and ``uncommitted.diff`` (the commit of the code) and
+``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/`` (normfree, and the user's modules that a run names),
+``runs/<run id>.yaml``, ``logs/``, ``origin.json`` and ``uncommitted.diff`` (the commit of the code) and
 ``submission.json``. Jobs read these copies, so that edits do not reach what is already in the queue.
 """
 
@@ -30,7 +30,7 @@ CODE = "code"
 MANIFEST = "submission.json"
 SCHEMA_VERSION = 1
 
-Cells = list[tuple[Resolved, list[str]]]
+Submitted = list[tuple[Resolved, list[str]]]
 """Resolved configurations with the overrides they came from."""
 
 
@@ -53,16 +53,16 @@ class Submission:
         return sorted((self.folder / "logs").glob(f"{self.jobs[run]}_*_log.*"))
 
 
-def take_snapshot(experiment: Path, cells: Cells) -> Path:
-    """Copy the code and write the cells' configurations; returns the submission's folder.
+def take_snapshot(experiment: Path, runs: Submitted) -> Path:
+    """Copy the code and write the runs' configurations; returns the submission's folder.
 
     Args:
         experiment: directory of the experiment's runs.
 
     Raises:
-        UserError: a module that a cell names is not here.
+        UserError: a module that a run names is not here.
     """
-    targets = sorted({target for resolved, _ in cells if (target := resolved.config.clip._target_) is not None})
+    targets = sorted({target for resolved, _ in runs if (target := resolved.config.clip._target_) is not None})
     # Jobs find installed ones where they are.
     modules = {name: file for each in targets if not is_installed(each) for name, file in own_files(each).items()}
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -79,11 +79,11 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
     source = Path(normfree.__file__).parent
     shutil.copytree(source, folder / CODE / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     copy_files(modules, folder / CODE)
-    (folder / "cells").mkdir()
+    (folder / "runs").mkdir()
     (folder / "logs").mkdir()
-    for resolved, overrides in cells:
+    for resolved, overrides in runs:
         content = {"overrides": overrides, "config": asdict(resolved.config)}
-        write_text_atomic(cell_file(folder, run_id(resolved)), yaml.safe_dump(content, sort_keys=False))
+        write_text_atomic(run_file(folder, run_id(resolved)), yaml.safe_dump(content, sort_keys=False))
     head, dirty = commit()
     write_json_atomic(folder / "origin.json", {"commit": head, "dirty": dirty})
     if text := difference():
@@ -91,12 +91,14 @@ def take_snapshot(experiment: Path, cells: Cells) -> Path:
     return folder
 
 
-def cell_file(folder: Path, run: str) -> Path:
-    return folder / "cells" / f"{run}.yaml"
+def run_file(folder: Path, run: str) -> Path:
+    """The configuration of a run in a submission; those of earlier versions have them in ``cells``."""
+    earlier = folder / "cells" / f"{run}.yaml"
+    return earlier if earlier.exists() else folder / "runs" / f"{run}.yaml"
 
 
-def read_cell(path: Path) -> tuple[Resolved, list[str]]:
-    """What :func:`take_snapshot` wrote of a cell."""
+def read_run(path: Path) -> tuple[Resolved, list[str]]:
+    """What :func:`take_snapshot` wrote of a run."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return resolve_stored(content["config"]), content["overrides"]
 

@@ -1,4 +1,4 @@
-"""Submitting cells as job arrays, through submitit."""
+"""Submitting runs as job arrays, through submitit."""
 
 import shlex
 from contextlib import redirect_stderr
@@ -9,12 +9,12 @@ from typing import Any
 from normfree.config import UserError
 from normfree.config.schema import TrainerConfig
 from normfree.runs import RunDirectory, run_id
-from normfree.slurm.job import run_cell
+from normfree.slurm.job import train_submitted
 from normfree.slurm.settings import PREFIX, SlurmSettings
-from normfree.slurm.submission import CODE, Cells, Submission, cell_file, record, take_snapshot
+from normfree.slurm.submission import CODE, Submission, Submitted, record, run_file, take_snapshot
 
 
-def submit(cells: Cells, settings: SlurmSettings) -> Submission:
+def submit(planned: Submitted, settings: SlurmSettings) -> Submission:
     """Copy the code and the configurations, then submit: one array for each number of nodes and devices.
 
     Raises:
@@ -23,22 +23,22 @@ def submit(cells: Cells, settings: SlurmSettings) -> Submission:
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    first = cells[0][0]
+    first = planned[0][0]
     experiment = RunDirectory.of(first).path.parent
-    folder = take_snapshot(experiment, cells)
-    arrays: dict[tuple[int, int, str], Cells] = {}
-    for cell in cells:
-        trainer = cell[0].config.trainer
-        arrays.setdefault((trainer.nodes, trainer.devices, trainer.accelerator), []).append(cell)
+    folder = take_snapshot(experiment, planned)
+    arrays: dict[tuple[int, int, str], Submitted] = {}
+    for each in planned:
+        trainer = each[0].config.trainer
+        arrays.setdefault((trainer.nodes, trainer.devices, trainer.accelerator), []).append(each)
     jobs: dict[str, str] = {}
     for array in arrays.values():
         executor = submitit.SlurmExecutor(folder=folder / "logs", max_num_timeout=0)
         executor.update_parameters(**_parameters(settings, array[0][0].config.trainer, folder))
         runs = [run_id(resolved) for resolved, _ in array]
-        files = [str(cell_file(folder, run)) for run in runs]
+        files = [str(run_file(folder, run)) for run in runs]
         try:
             with redirect_stderr(StringIO()):  # submitit repeats what sbatch says
-                submitted = executor.map_array(run_cell, files, [settings.max_requeues] * len(files))
+                submitted = executor.map_array(train_submitted, files, [settings.max_requeues] * len(files))
         except (FailedJobError, FailedSubmissionError) as error:
             if jobs:
                 record(folder, first.config.experiment.name, settings, jobs)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from normfree.config.errors import UserError
-from normfree.study.experiment import Experiment, Panel, Series
+from normfree.study.measures import ACCURACY, Measure
 from normfree.study.outcomes import Counts, count
-from normfree.study.select import select
 from normfree.study.statistics import Interval, mean_interval
-
-ACCURACY = "test/accuracy"
-_FACTORS = (
-    "batch.global",
-    "batch.norm_batch",
-    "lr",
-    "steps",
-    "precision",
-    "model.name",
-    "clip.label",
-    "data.name",
-)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm. `interval` is None unless every planned seed finished and was measured.
+    """One arm by one measure, its runs by seed. `interval` is None unless every planned seed finished and was measured.
 
     Cells with untrained or diverged seeds are bimodal: a mean of those that trained and those that did not describes
     none of them, and a mean of the survivors describes a method that never fails.
@@ -37,84 +25,30 @@ class Cell:
     runs: pd.DataFrame
     counts: Counts
     interval: Interval | None
+    measure: Measure = ACCURACY
 
-    def accuracies(self, *outcomes: str) -> list[float]:
-        """Test accuracies, shares in [0, 1], of the runs with these outcomes; unmeasured ones left out."""
-        chosen = self.runs[self.runs["status"].isin(outcomes)]
-        return [float(value) for value in chosen[ACCURACY].dropna()]
+    def values(self, *outcomes: str) -> list[float]:
+        """What was measured, as recorded, of the runs with these outcomes; unmeasured ones left out."""
+        return _values(self.runs, outcomes, self.measure)
+
+    def first(self, factor: str) -> Any:
+        """A factor of the first run."""
+        return self.runs[factor].iloc[0]
 
 
-def cell_of(runs: pd.DataFrame, level: float = 0.95) -> Cell:
-    """The runs of one arm as a cell."""
+def cell_of(runs: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY) -> Cell:
+    """Runs of one arm, in order of their seeds, as a cell."""
     counts = count(runs)
-    values = runs.loc[runs["status"] == "finished", ACCURACY].dropna()
+    # Summed in the order of their names, for the last bit of the mean.
+    order = np.argsort(runs["run_id"].to_numpy(str), kind="stable")
+    values = _values(runs.iloc[order], ("finished",), measure)
     whole = counts.planned > 0 and len(values) == counts.planned
     arm = str(runs["arm_id"].iloc[0]) if len(runs) else ""
-    return Cell(
-        arm,
-        runs.sort_values(["seed", "run_id"]),
-        counts,
-        mean_interval(list(values), level) if whole else None,
-    )
+    return Cell(arm, runs, counts, mean_interval(values, level) if whole else None, measure)
 
 
-def cells(table: pd.DataFrame, level: float = 0.95) -> list[Cell]:
-    """All arms of the table, in order of their factors."""
-    found = [cell_of(part, level) for _, part in table.groupby("arm_id", sort=True)]
-    return sorted(found, key=lambda cell: [_sortable(cell.runs[name].iloc[0]) for name in (*_ORDER, "arm_id")])
-
-
-_ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_batch", "lr")
-
-
-def along(table: pd.DataFrame, panel: Panel, series: Series, x: str, level: float = 0.95) -> dict[float | None, Cell]:
-    """The cells of one series by their value of factor `x`, ascending; None for 'has no such value', last.
-
-    Raises:
-        UserError: if a value of `x` is shared by several arms, naming the factors in which they differ.
-    """
-    place = f"experiment.panels.{panel.name}"
-    runs = select(select(table, panel.where, f"{place}.where"), series.where, f"experiment.series.{series.name}.where")
-    if x not in runs.columns:
-        select(runs, {x: None}, f"{place}.x")
-    found: dict[float | None, Cell] = {}
-    values = pd.to_numeric(runs[x], errors="coerce")
-    for value in sorted(values.dropna().unique()):
-        found[float(value)] = _single(runs[values == value], f"{place}: series '{series.name}' at {x}={value:g}", level)
-    if values.isna().any():
-        found[None] = _single(runs[values.isna()], f"{place}: series '{series.name}' without {x}", level)
-    return found
-
-
-def _single(runs: pd.DataFrame, place: str, level: float) -> Cell:
-    if runs["arm_id"].nunique() > 1:
-        differing = [name for name in _FACTORS if runs[name].nunique(dropna=False) > 1]
-        named = ", ".join(differing) or "a factor that results do not record"
-        raise UserError(f"{place} mixes {runs['arm_id'].nunique()} arms that differ in {named}; fix it in `where`")
-    return cell_of(runs, level)
-
-
-def series_of(experiment: Experiment, table: pd.DataFrame) -> tuple[Series, ...]:
-    """The declared series, or one for each network and clipping found where the file declares none."""
-    if experiment.series:
-        return experiment.series
-    pairs = table[["model.name", "clip.label"]].dropna().drop_duplicates().sort_values(["model.name", "clip.label"])
-    return tuple(
-        Series(f"{model}/{clip}", f"{model}, {clip}", {"model.name": model, "clip.label": clip})
-        for model, clip in pairs.itertuples(index=False)
-    )
-
-
-def series_label(series: tuple[Series, ...], run: pd.Series) -> str:
-    """The label of the first series that a run belongs to, or its network and clipping."""
-    frame = run.to_frame().T
-    for one in series:
-        if len(select(frame, one.where, f"experiment.series.{one.name}.where")):
-            return one.label
-    return ", ".join(str(run[name]) for name in ("model.name", "clip.label") if isinstance(run[name], str))
-
-
-def _sortable(value: object) -> tuple[int, float, str]:
-    if isinstance(value, int | float) and value == value:
-        return (0, float(value), "")
-    return (1, 0.0, value) if isinstance(value, str) else (2, 0.0, "")
+def _values(runs: pd.DataFrame, outcomes: tuple[str, ...], measure: Measure) -> list[float]:
+    column = runs[measure.name]
+    numbers = column if column.dtype == np.float64 else pd.to_numeric(column, errors="coerce")
+    pairs = zip(runs["status"].tolist(), numbers.tolist(), strict=True)
+    return [float(value) for status, value in pairs if status in outcomes and not pd.isna(value)]

@@ -3,7 +3,7 @@
 `result.json` is flattened with dots (`model.name`, `batch.norm_batch`, `time.seconds`); what is under
 `metrics` keeps the name it has in `metrics.csv` (`test/accuracy`). A run without a result takes its factors
 from its overrides and from the runs that were given the same ones, so that it can be counted where it
-belongs.
+belongs. A plan that knows the factors of its arms gives them, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
-from normfree.runs.damage import damage_of
+from normfree.runs.damage import examined
+from normfree.runs.factors import Factors
 from normfree.runs.outcomes import DEFINITIONS
-from normfree.runs.plan import PlannedCell, is_run_name, read_plan
+from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 
@@ -51,13 +52,16 @@ class Collection:
     """The runs of one experiment.
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
-    they are shown and not used. `planned_by` says where the plan came from.
+    they are shown and not used. `planned_by` says where the plan came from, `factors` are the columns that it
+    gives, and `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
     directory: Path
     unplanned: tuple[str, ...] = ()
     planned_by: str = "sweep.json"
+    factors: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
         """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
@@ -107,15 +111,20 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     plan = read_plan(directory)
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
-    cells = plan.cells if plan is not None else {name: PlannedCell(name) for name in present}
-    rows = [_row(directory, cells[run_id]) for run_id in sorted(cells)]
+    runs = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
+    arms = {} if plan is None else plan.arms
+    known = {*WORDS, *NUMBERS}
+    rows = [_row(directory, runs[run_id], arms, known) for run_id in sorted(runs)]
+    factors = {key for arm in {run.arm_id for run in runs.values()} for key in arms.get(arm or "", ())}
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
     return Collection(
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
-        unplanned=tuple(name for name in present if name not in cells),
+        unplanned=tuple(name for name in present if name not in runs),
+        factors=tuple(sorted(factors)),
+        unrecorded=tuple(sorted(factors - known)),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 
@@ -139,22 +148,30 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("config.yaml", "result.json", "metrics.csv"))
 
 
-def _row(directory: Path, cell: PlannedCell) -> dict[str, Any]:
-    overrides = scientific(cell.overrides)
+def _row(directory: Path, planned: PlannedRun, arms: Mapping[str, Factors], known: set[str]) -> dict[str, Any]:
+    """What is known of a planned run: overrides as typed, better the factors of its plan, and best its result.
+
+    Adds to `known` the columns that do not come from the plan's factors alone.
+    """
+    overrides = scientific(planned.overrides)
     row: dict[str, Any] = override_factors(overrides)
+    known.update(row)
+    if planned.arm_id is not None:
+        row |= arms[planned.arm_id] | {"arm_id": planned.arm_id, "seed": planned.seed}
     row["overrides"] = relatives_key(overrides)
-    row["grids"] = cell.grids
-    row["run_id"] = cell.run_id
-    run = RunDirectory(directory / cell.run_id)
+    row["grids"] = planned.grids
+    row["run_id"] = planned.run_id
+    run = RunDirectory(directory / planned.run_id)
     if not run.path.is_dir():
         return row | {"status": "missing", "reason": DEFINITIONS["missing"]}
-    damage = damage_of(run, asked=False)
+    result, damage = examined(run)
     if damage is not None:
         return row | {"status": DAMAGED, "reason": f"{damage.path.name}: {damage.reason}"}
-    result = run.read_result()
     if result is None:
         return row | {"status": "incomplete", "reason": "no result.json"}
-    return row | {key: value for key, value in _flat(result) if key not in _OWN}
+    recorded = {key: value for key, value in _flat(result) if key not in _OWN}
+    known.update(recorded)
+    return row | recorded
 
 
 _OWN = ("overrides", "grids", "run_id", "series")

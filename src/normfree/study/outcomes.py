@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,9 +48,9 @@ class Counts:
 
 def count(table: pd.DataFrame) -> Counts:
     """Count the outcomes of the runs in `table` (its columns `status` and `stalled`)."""
-    found = table["status"].value_counts()
-    stalled = int(table["stalled"].isin([True]).sum()) if "stalled" in table else 0
-    return Counts(planned=len(table), **{name: int(found.get(name, 0)) for name in OUTCOMES}, stalled=stalled)
+    found = Counter(table["status"].tolist())
+    stalled = sum(value is True for value in table["stalled"].tolist()) if "stalled" in table else 0
+    return Counts(planned=len(table), **{name: found[name] for name in OUTCOMES}, stalled=stalled)
 
 
 def accounting(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
 from normfree.study.checks import Where, nearest
@@ -19,12 +21,24 @@ def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFr
     or null (no value recorded). `grids` asks whether the run belongs to a grid. Raises `UserError` for an
     unknown factor.
     """
-    keep = pd.Series(True, index=table.index)
+    keep = np.ones(len(table), dtype=bool)
     for factor, wanted in where.items():
         if factor not in table.columns:
             raise UserError(f"{place}: the runs have no factor '{factor}'{nearest(factor, table.columns)}")
-        keep &= table[factor].map(lambda value, wanted=wanted: matches(value, wanted)).astype(bool)
+        keep &= _matching(table[factor], wanted)
     return table[keep]
+
+
+def _matching(column: pd.Series, wanted: Any) -> NDArray[np.bool_]:
+    """Which values meet the condition; each value is asked once, however often it stands there."""
+    known: dict[tuple[type, Any], bool] = {}
+    found = []
+    for value in column.tolist():
+        key = (type(value), value)
+        if key not in known:
+            known[key] = matches(value, wanted)
+        found.append(known[key])
+    return np.array(found, dtype=bool)
 
 
 def matches(value: Any, wanted: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import optimize, stats
@@ -36,8 +37,14 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean = float(np.clip(array.mean(), array.min(), array.max()))
     if array.size == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf((1 + level) / 2, array.size - 1)) * _standard_error(array)
+    half = _quantile((1 + level) / 2, array.size - 1) * _standard_error(array)
     return Interval(mean, mean - half, mean + half, int(array.size))
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    """Of Student's t."""
+    return float(stats.t.ppf(level, freedom))
 
 
 def one_sided_t(differences: Sequence[float], margin: float) -> float:

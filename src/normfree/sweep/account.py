@@ -1,14 +1,14 @@
 """The account of a sweep in the terminal: how many runs ended how, and which failed."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from normfree.runs import DAMAGED, RECORDED, TERMINAL
+from normfree.runs.result import Ended
 
 ORDER = (*RECORDED, DAMAGED, "missing", "planned")
 
 
-def account(results: list[tuple[str, dict[str, Any] | None]]) -> tuple[list[str], bool]:
+def account(results: list[tuple[str, Ended | None]]) -> tuple[list[str], bool]:
     """Lines to print, and whether every run has its result.
 
     Args:
@@ -39,5 +39,5 @@ def tracebacks(of_runs: Iterable[tuple[str, str | None]]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _status(result: dict[str, Any] | None) -> str:
+def _status(result: Ended | None) -> str:
     return "planned" if result is None else str(result["status"])

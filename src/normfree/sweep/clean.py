@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normfree.runs import TERMINAL, Busy, RunDirectory
-from normfree.sweep.state import CellState
+from normfree.sweep.state import RunState
 
 KINDS = {
     "checkpoints": "the weights of runs that have their result; these cannot be loaded any more, results stay",
@@ -24,7 +24,7 @@ class Removal:
     size: int
 
 
-def removals(folder: Path, states: Sequence[CellState], kind: str) -> list[Removal]:
+def removals(folder: Path, states: Sequence[RunState], kind: str) -> list[Removal]:
     """What would go.
 
     Args:

@@ -3,39 +3,39 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
+from normfree.runs.result import Ended
 from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.settings import SlurmSettings
-from normfree.slurm.submission import Cells, Submission, latest
+from normfree.slurm.submission import Submission, Submitted, latest
 from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.schedule import Schedule
-from normfree.sweep.state import cell_states, count_states, logged_share, state_of
+from normfree.sweep.state import count_states, logged_share, run_states, state_of
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
 """Seconds between two looks at the queue; each is a little longer than the one before."""
 
 
-def submit_missing(cells: Cells, settings: SlurmSettings) -> dict[str, Submission]:
-    """Submit the cells that have no job in the queue already; returns where each one is.
+def submit_missing(missing: Submitted, settings: SlurmSettings) -> dict[str, Submission]:
+    """Submit the runs that have no job in the queue already; returns where each one is.
 
     Raises:
         UserError: SLURM is not there, or refuses.
     """
     settings.check_cluster()
-    for resolved, _ in cells:
+    for resolved, _ in missing:
         settings.check(resolved.config.trainer)
-    runs = {RunDirectory.of(resolved).path.name: (resolved, overrides) for resolved, overrides in cells}
-    experiment = RunDirectory.of(cells[0][0]).path.parent
+    runs = {RunDirectory.of(resolved).path.name: (resolved, overrides) for resolved, overrides in missing}
+    experiment = RunDirectory.of(missing[0][0]).path.parent
     earlier, live = latest(experiment), live_jobs() or {}
     places = {run: earlier[run] for run in runs if run in earlier and earlier[run].jobs[run] in live}
     if places:
         print(f"{len(places)} runs are in the queue already")
-    fresh = [cell for run, cell in runs.items() if run not in places]
+    fresh = [each for run, each in runs.items() if run not in places]
     if fresh:
         submission = submit(fresh, settings)
         places |= dict.fromkeys(submission.jobs, submission)
@@ -56,13 +56,11 @@ def how_to_follow(experiment: Path, places: dict[str, Submission]) -> str:
     return f"see: python runs.py experiment={experiment.name}{where}    end: scancel {' '.join(numbers)}"
 
 
-def wait_for(
-    planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, dict[str, Any] | None]
-) -> bool:
+def wait_for(planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, Ended | None]) -> bool:
     """Show progress until every submitted run has its result or its job has gone; fills ``results``.
 
     Args:
-        planned: cells of the sweep.
+        planned: runs of the sweep.
         schedule: the runs to wait for.
 
     Returns:
@@ -94,7 +92,7 @@ def wait_for(
                         left.discard(run)
                     progress.show(news)
     except KeyboardInterrupt:
-        print(count_states(cell_states(experiment)))
+        print(count_states(run_states(experiment)))
         print(f"the jobs go on; {how_to_follow(experiment, places)}", file=sys.stderr)
         return True
     return False
@@ -120,7 +118,7 @@ def _news(
     return None
 
 
-def _gone(path: Path, submission: Submission, live: dict[str, Job]) -> dict[str, Any]:
+def _gone(path: Path, submission: Submission, live: dict[str, Job]) -> Ended:
     """What is known of a run whose job has gone."""
     state = state_of(path, [], submission, live)
     return {"status": state.state, "reason": state.reason, "traceback": state.traceback}

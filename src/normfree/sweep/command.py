@@ -14,7 +14,7 @@ from normfree.sweep.compare import differences, find_run
 from normfree.sweep.keys import RunsKeys, nearest, read_keys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
-from normfree.sweep.state import CellState, cell_states, count_states
+from normfree.sweep.state import RunState, count_states, run_states
 
 __all__ = ["RunsKeys", "find_experiment", "read_keys", "runs"]
 
@@ -38,13 +38,13 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
         read_plan(folder)
     except Damaged as error:
         print(f"{error}; shown are the runs that have been started", file=sys.stderr)
-    states = [cell for cell in cell_states(folder) if keys.match in cell.run_id]
+    states = [one for one in run_states(folder) if keys.match in one.run_id]
     if keys.clean:
         return _clean(console, keys, folder, states)
     if not keys.retry:
         show(console, folder, states, keys.all, sort=keys.sort)
         return EXIT_OK
-    chosen = [cell for cell in states if cell.state in keys.retry]
+    chosen = [one for one in states if one.state in keys.retry]
     if not chosen:
         print(f"{count_states(states)}; none is {' or '.join(keys.retry)}")
         return EXIT_OK
@@ -90,7 +90,7 @@ def _compare(console: Console, keys: RunsKeys) -> int:
     return EXIT_OK
 
 
-def _clean(console: Console, keys: RunsKeys, folder: Path, states: list[CellState]) -> int:
+def _clean(console: Console, keys: RunsKeys, folder: Path, states: list[RunState]) -> int:
     chosen = removals(folder, states, keys.clean)
     if not chosen:
         line(console, f"clean={keys.clean}: nothing to remove; {count_states(states)}")

@@ -1,6 +1,6 @@
 """How two runs differ: in what was asked for, what came of it, what was read and what it ran under."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,16 @@ def differences(one: RunDirectory, other: RunDirectory) -> list[tuple[str, str, 
 
 def _parts(one: RunDirectory, other: RunDirectory) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "configuration", _configuration(one), _configuration(other)
-    left, right = one.read_result() or {}, other.read_result() or {}
+    left, right = _result(one), _result(other)
     yield "outcome", _some(left, _OUTCOME), _some(right, _OUTCOME)
     yield "metrics", dict(left.get("metrics") or {}), dict(right.get("metrics") or {})
     yield "data", _flat(left.get("data") or {}), _flat(right.get("data") or {})
     yield "time", _flat(left.get("time") or {}), _flat(right.get("time") or {})
     yield "provenance", _flat(left.get("provenance") or {}), _flat(right.get("provenance") or {})
+
+
+def _result(run: RunDirectory) -> Mapping[str, Any]:
+    return run.read_result() or {}
 
 
 def _configuration(run: RunDirectory) -> dict[str, Any]:
@@ -70,11 +74,11 @@ def _configuration(run: RunDirectory) -> dict[str, Any]:
     return _flat({key: value for key, value in table.items() if key not in _LEFT_OUT})
 
 
-def _some(content: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _some(content: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: content[key] for key in keys if key in content}
 
 
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in content.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}

@@ -1,4 +1,4 @@
-"""From the grids of an experiment to the overrides of each cell."""
+"""From the grids of an experiment to the overrides of each combination."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +13,10 @@ def expand(
     arguments: list[str],
     combinations: Callable[[list[str]], list[list[str]]],
 ) -> list[tuple[list[str], list[str]]]:
-    """The overrides of every cell, each cell once, with the names of the grids it stands in.
+    """The overrides of every combination, each once, with the names of the grids it stands in.
 
     A grid is a table of keys with comma lists of values, combined in full. Its key ``arms`` is a list of lines such
-    as ``model=resnet20 clip=none`` of which each cell takes one. What was typed outweighs the grid's own value.
+    as ``model=resnet20 clip=none`` of which each combination takes one. What was typed outweighs the grid's own value.
 
     Args:
         grids: name -> grid; empty for a plain sweep over what was typed.
@@ -27,7 +27,7 @@ def expand(
         UserError: for a grid that is not a table.
     """
     typed = {_key(argument) for argument in arguments}
-    cells: dict[tuple[str, ...], list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for name, grid in (grids or {"": {}}).items():
         if not isinstance(grid, dict):
             raise UserError(f"experiment.grids.{name}: must be a table of keys and values, not {grid!r}")
@@ -37,11 +37,11 @@ def expand(
         own = [f"{key}={_values(value)}" for key, value in grid.items() if key != ARMS and key not in typed]
         for arm in arms:
             words = [word for word in str(arm).split() if _key(word) not in typed]
-            for cell in combinations([*arguments, *words, *own]):
-                names = cells.setdefault(tuple(cell), [])
+            for one in combinations([*arguments, *words, *own]):
+                names = found.setdefault(tuple(one), [])
                 if name:
                     names.append(name)
-    return [(list(cell), names) for cell, names in cells.items()]
+    return [(list(one), names) for one, names in found.items()]
 
 
 def _key(override: str) -> str:

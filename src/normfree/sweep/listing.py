@@ -10,7 +10,7 @@ from rich.console import Console
 from normfree.cli.progress import duration
 from normfree.sweep.account import tracebacks
 from normfree.sweep.retry import RETRIED
-from normfree.sweep.state import STATES, CellState, cell_states, count_states
+from normfree.sweep.state import STATES, RunState, count_states, run_states
 
 _STYLES = {
     "queued": "cyan",
@@ -23,18 +23,18 @@ _STYLES = {
 }
 _ORDER = list(STATES)
 
-SORTS: dict[str, Callable[[CellState], Any]] = {
-    "state": lambda cell: _ORDER.index(cell.state),
-    "run": lambda cell: cell.run_id,
-    "seed": lambda cell: -1 if cell.seed is None else cell.seed,
-    "accuracy": lambda cell: -1.0 if cell.accuracy is None else cell.accuracy,
-    "time": lambda cell: -1.0 if cell.seconds is None else cell.seconds,
+SORTS: dict[str, Callable[[RunState], Any]] = {
+    "state": lambda one: _ORDER.index(one.state),
+    "run": lambda one: one.run_id,
+    "seed": lambda one: -1 if one.seed is None else one.seed,
+    "accuracy": lambda one: -1.0 if one.accuracy is None else one.accuracy,
+    "time": lambda one: -1.0 if one.seconds is None else one.seconds,
 }
 """What rows can be sorted by; those without the number come first, or last the other way round."""
 
 
 def show(
-    console: Console, folder: Path, states: Sequence[CellState], everything: bool, match: str = "", sort: str = "state"
+    console: Console, folder: Path, states: Sequence[RunState], everything: bool, match: str = "", sort: str = "state"
 ) -> None:
     """The table of runs, the tracebacks of the failed ones and the counts.
 
@@ -43,21 +43,21 @@ def show(
         match: a part of the names of those that are shown and counted.
         sort: one of `SORTS`, with a minus before it the other way round.
     """
-    states = [cell for cell in states if match in cell.run_id]
-    rows = sorted((cell for cell in states if everything or cell.state != "finished"), key=lambda cell: cell.run_id)
+    states = [one for one in states if match in one.run_id]
+    rows = sorted((one for one in states if everything or one.state != "finished"), key=lambda one: one.run_id)
     rows.sort(key=SORTS[sort.removeprefix("-")], reverse=sort.startswith("-"))
-    width = max((len(cell.run_id) for cell in rows), default=0)
+    width = max((len(one.run_id) for one in rows), default=0)
     if rows:
         head = f"{'run':{width}}  {'state':9}  {'job':10}  done  {'seed':>4}  {'test %':>6}  {'time':>8}"
         line(console, head, "bold")
-    for cell in rows:
-        line(console, f"{cell.run_id:{width}}  {_row(cell)}".rstrip(), _STYLES.get(cell.state, ""))
-        if cell.reason:
-            line(console, f"    {cell.reason}", "dim")
-    for text in tracebacks((cell.run_id, cell.traceback) for cell in states):
+    for one in rows:
+        line(console, f"{one.run_id:{width}}  {_row(one)}".rstrip(), _STYLES.get(one.state, ""))
+        if one.reason:
+            line(console, f"    {one.reason}", "dim")
+    for text in tracebacks((one.run_id, one.traceback) for one in states):
         line(console, text)
     line(console, count_states(list(states)))
-    again = [name for name in RETRIED if name != "planned" and any(cell.state == name for cell in states)]
+    again = [name for name in RETRIED if name != "planned" and any(one.state == name for one in states)]
     if again:
         line(console, f"start again: python runs.py experiment={folder.name}{_where(folder)} retry={','.join(again)}")
 
@@ -65,7 +65,7 @@ def show(
 def show_experiments(console: Console, runs_dir: Path) -> None:
     """A row for each experiment: how many runs ended how, and when something last came of one."""
     folders = [path for path in sorted(runs_dir.glob("[!._]*")) if path.is_dir()] if runs_dir.is_dir() else []
-    rows = [(folder, states) for folder in folders if (states := cell_states(folder))]
+    rows = [(folder, states) for folder in folders if (states := run_states(folder))]
     if not rows:
         line(console, f"runs_dir={runs_dir}: no runs yet; python train.py trains one, -m experiment=NAME a sweep")
         return
@@ -82,12 +82,12 @@ def line(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _row(cell: CellState) -> str:
-    done = "" if cell.share is None else f"{cell.share:.0%}"
-    seed = "" if cell.seed is None else str(cell.seed)
-    accuracy = "" if cell.accuracy is None else f"{100 * cell.accuracy:.1f}"
-    time = "" if cell.seconds is None else duration(cell.seconds)
-    return f"{cell.state:9}  {cell.job or '':10}  {done:>4}  {seed:>4}  {accuracy:>6}  {time:>8}"
+def _row(one: RunState) -> str:
+    done = "" if one.share is None else f"{one.share:.0%}"
+    seed = "" if one.seed is None else str(one.seed)
+    accuracy = "" if one.accuracy is None else f"{100 * one.accuracy:.1f}"
+    time = "" if one.seconds is None else duration(one.seconds)
+    return f"{one.state:9}  {one.job or '':10}  {done:>4}  {seed:>4}  {accuracy:>6}  {time:>8}"
 
 
 def _where(folder: Path) -> str:

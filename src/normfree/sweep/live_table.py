@@ -1,4 +1,4 @@
-"""The table of a sweep on a terminal: how many cells are where, the time left, and what is running."""
+"""The table of a sweep on a terminal: how many runs are where, the time left, and what is running."""
 
 import time
 from typing import Protocol
@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 MOST_ROWS = 8
-"""Running cells that are shown with a bar of their own."""
+"""Runs being trained that are shown with a bar of their own."""
 
 _STYLES = {
     "done": "bold",
@@ -38,12 +38,12 @@ class Progress(Protocol):
 
 
 def live_table(progress: Progress) -> RenderableType:
-    """The counts as a row, then a bar for each running cell, the one that is nearest its end first."""
+    """The counts as a row, then a bar for each run being trained, the one that is nearest its end first."""
     now = time.monotonic()
-    cells = {name: str(count) for name, count in progress.counts().items()}
-    cells["done"] += f"/{progress.planned}"
-    cells |= {"gone": progress.gone(now), "left": progress.left(now) or "?"}
-    shown = {name: text for name, text in cells.items() if name in _ALWAYS or text != "0"}
+    texts = {name: str(count) for name, count in progress.counts().items()}
+    texts["done"] += f"/{progress.planned}"
+    texts |= {"gone": progress.gone(now), "left": progress.left(now) or "?"}
+    shown = {name: text for name, text in texts.items() if name in _ALWAYS or text != "0"}
     counts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, text in shown.items():
         style = _STYLES.get(name, "") if text != "0" else "dim"

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from normfree.config import Resolved, UserError
 from normfree.runs import BUSY, RunDirectory
 from normfree.runs.damage import standing
+from normfree.runs.result import Ended
 from normfree.sweep.forking import started
 from normfree.sweep.logs import own_log
 from normfree.sweep.schedule import Schedule
@@ -47,7 +48,7 @@ class Event:
 
     run_id: str
     share: float
-    result: dict[str, Any] | None = None
+    result: Ended | None = None
     elsewhere: str = ""
 
 
@@ -191,7 +192,7 @@ class Pool:
     def _start(self, number: int) -> _Worker:
         return _Worker(number, self._logs[number], self._gpus)
 
-    def _dead(self, worker: _Worker, task: Task) -> dict[str, Any]:
+    def _dead(self, worker: _Worker, task: Task) -> Ended:
         """The result of a run whose worker died without a word."""
         worker.process.join(GRACE_SECONDS)
         code = worker.process.exitcode
@@ -200,11 +201,11 @@ class Pool:
         if code is not None and code > 0:
             reason += f" ({_last_line(worker.log)})"
         if self.stopping:
-            return {"status": "preempted", "reason": reason}
+            return {"status": "preempted", "reason": reason, "traceback": None}
         try:
             return RunDirectory.of(task.resolved).record_failure(task.resolved, reason)
         except (UserError, OSError):
-            return {"status": "failed", "reason": reason}
+            return {"status": "failed", "reason": reason, "traceback": None}
 
     def _end(self) -> None:
         for worker in self._workers:

@@ -1,4 +1,4 @@
-"""Where a sweep is: cells done, running and failed, and the time left."""
+"""Where a sweep is: runs done, running and failed, and the time left."""
 
 import sys
 import time
@@ -25,13 +25,13 @@ class SweepProgress:
     A context manager; what is shown stays when it is left.
 
     Args:
-        planned: cells of the sweep.
-        done: cells that had their result before.
-        schedule: the cells to run, and the work of each.
+        planned: runs of the sweep.
+        done: runs that had their result before.
+        schedule: the runs to train, and the work of each.
 
     Attributes:
-        queued: cells that wait in a cluster's queue.
-        elsewhere: cells that another process trains.
+        queued: runs that wait in a cluster's queue.
+        elsewhere: runs that another process trains.
     """
 
     def __init__(self, planned: int, done: int, schedule: Schedule) -> None:
@@ -86,7 +86,7 @@ class SweepProgress:
             self._live.stop()
 
     def counts(self) -> dict[str, int]:
-        """Cells done, running, queued and elsewhere, then those of each status but finished that this sweep came to."""
+        """Runs done, running, queued and elsewhere, then those of each status but finished that this sweep came to."""
         found = {"done": self._done + len(self._finished), "running": len(self.running())}
         found |= {"queued": self.queued, "elsewhere": len(self.elsewhere)}
         return found | {status: self._ended[status] for status in ORDER if status != "finished"}
@@ -96,7 +96,7 @@ class SweepProgress:
         return self._planned
 
     def running(self) -> dict[str, float]:
-        """The share of its steps that each running cell has done."""
+        """The share of its steps that each run that is being trained has done."""
         return {run: share for run, share in self._share.items() if run not in self._finished | self.elsewhere}
 
     def gone(self, now: float) -> str:

@@ -3,27 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
 from normfree.runs import DAMAGED, RunDirectory
 from normfree.runs.damage import repair
 from normfree.runs.plan import PLAN
+from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing
-from normfree.sweep.state import CellState
+from normfree.sweep.state import RunState
 from normfree.sweep.stored import permit_settings, permit_target
-from normfree.sweep.sweep import plan_cells, run_here
+from normfree.sweep.sweep import plan_runs, run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""
 
 
-def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
-    """Submit the cells as they were submitted before, or train them here.
+def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str]] | None = None) -> int:
+    """Submit the runs as they were submitted before, or train them here.
 
     Args:
         named: code that the user named on the command line, by key.
@@ -46,29 +46,29 @@ def retry(chosen: list[CellState], folder: Path, named: Mapping[str, Sequence[st
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     check_files()
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
-    planned = [([*_less(cell.overrides, here), *here], list[str]()) for cell in chosen]
+    planned = [([*_less(run.overrides, here), *here], list[str]()) for run in chosen]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        cells = plan_cells(planned, lambda overrides: compose("train", overrides=list(overrides)))
-    for cell, old in zip(cells, chosen, strict=True):
-        if cell.run_id != old.run_id:
+        planned_runs = plan_runs(planned, lambda overrides: compose("train", overrides=list(overrides)))
+    for run, old in zip(planned_runs, chosen, strict=True):
+        if run.run_id != old.run_id:
             if not old.planned and not old.overrides:
                 why = "what it was started with cannot be read; start it again by its own command"
                 raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
             raise UserError(
-                f"retry: conf/ has changed, run {old.run_id} would be {cell.run_id} now; start the sweep again"
+                f"retry: conf/ has changed, run {old.run_id} would be {run.run_id} now; start the sweep again"
             )
-    for cell, old in zip(cells, chosen, strict=True):
+    for run, old in zip(planned_runs, chosen, strict=True):
         if old.state == DAMAGED:
-            moved = repair(cell.directory, asdict(cell.resolved.config), cell.overrides)
-            print(f"{cell.run_id}: set aside: {', '.join(path.name for path in moved)}")
+            moved = repair(run.directory, asdict(run.resolved.config), run.overrides)
+            print(f"{run.run_id}: set aside: {', '.join(path.name for path in moved)}")
     before = list(submissions(folder))
     if before:
         permit_settings(before[-1].settings, before[-1].folder, named or {})
         settings = SlurmSettings.of(before[-1].settings)
-        print(how_to_follow(folder, submit_missing([(cell.resolved, cell.overrides) for cell in cells], settings)))
+        print(how_to_follow(folder, submit_missing([(run.resolved, run.overrides) for run in planned_runs], settings)))
         return EXIT_OK
-    results: dict[str, dict[str, Any] | None] = dict.fromkeys((cell.run_id for cell in cells), None)
-    run_here(cells, cells, results, None)
+    results: dict[str, Ended | None] = dict.fromkeys((run.run_id for run in planned_runs), None)
+    run_here(planned_runs, planned_runs, results, None)
     lines, complete = account(list(results.items()))
     print("\n".join(lines))
     return EXIT_OK if complete else EXIT_FAILED

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Self
+from typing import Self
 
 from normfree.config import Resolved
 from normfree.runs import TERMINAL, arm_id, run_id
+from normfree.runs.result import Ended
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Schedule:
         self._tried.add(self.runs[chosen].arm)
         return chosen
 
-    def end(self, run: str, result: dict[str, Any]) -> None:
+    def end(self, run: str, result: Ended) -> None:
         """Learn from a run that has ended, if it has come to what its arm comes to."""
         seconds = result.get("time", {}).get("seconds")
         if seconds is not None and result["status"] in TERMINAL:

@@ -17,9 +17,10 @@ from normfree.runs.damage import damage_of
 from normfree.runs.files import read_bytes
 from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
+from normfree.runs.result import Result
 from normfree.runs.tables import last_step
 from normfree.slurm.queue import Job, fate, live_jobs
-from normfree.slurm.submission import Submission, latest, read_cell
+from normfree.slurm.submission import Submission, latest, read_run, run_file
 
 STATES = {
     "planned": "not started yet",
@@ -37,7 +38,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class CellState:
+class RunState:
     """One planned run.
 
     Attributes:
@@ -60,42 +61,42 @@ class CellState:
     seconds: float | None = None
 
 
-def planned_cells(experiment: Path) -> dict[str, list[str]]:
+def planned_runs(experiment: Path) -> dict[str, list[str]]:
     """Run id -> overrides, of what sweeps have planned.
 
     Raises:
         Damaged: the plan cannot be read.
     """
     plan = read_plan(experiment) or Plan()
-    return {run: list(cell.overrides) for run, cell in plan.cells.items()}
+    return {run: list(each.overrides) for run, each in plan.runs.items()}
 
 
-def unplanned_cells(experiment: Path, planned: Container[str]) -> dict[str, list[str]]:
+def unplanned_runs(experiment: Path, planned: Container[str]) -> dict[str, list[str]]:
     """Those runs that have been started, one by one for instance, and stand in no plan."""
     runs = (RunDirectory(path) for path in sorted(experiment.glob("[!._]*")) if path.name not in planned)
     return {run.path.name: _overrides(run) for run in runs if run.config.is_file() or run.result.is_file()}
 
 
-def cell_states(experiment: Path) -> list[CellState]:
+def run_states(experiment: Path) -> list[RunState]:
     """The state of every run of an experiment, the planned ones first; a plan that cannot be read hides no other."""
     jobs = latest(experiment)
     live = live_jobs() if jobs else {}
     try:
-        planned = planned_cells(experiment)
+        planned = planned_runs(experiment)
     except Damaged:
         planned = {}
-    every = planned | unplanned_cells(experiment, planned)
+    every = planned | unplanned_runs(experiment, planned)
     states = [state_of(experiment / run, words, jobs.get(run), live) for run, words in every.items()]
     return [replace(state, planned=state.run_id in planned) for state in states]
 
 
-def count_states(states: list[CellState]) -> str:
+def count_states(states: list[RunState]) -> str:
     """``4 runs: 1 queued, 2 finished, 1 failed``."""
-    counts = Counter(cell.state for cell in states)
+    counts = Counter(each.state for each in states)
     return f"{len(states)} runs: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
 
 
-def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> CellState:
+def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> RunState:
     """The state of one run.
 
     Args:
@@ -113,35 +114,35 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
     if damage is None:
         result = directory.read_result()
     if result is not None and result["status"] in TERMINAL:
-        return CellState(run, overrides, result["status"], result.get("reason", ""), 1.0, job, **_measured(result))
+        return RunState(run, overrides, result["status"], result.get("reason", ""), 1.0, job, **_measured(result))
     share = logged_share(directory, submission)
     if queued and job:
         if live is None:
-            return CellState(run, overrides, "queued", "squeue does not answer", share, job)
+            return RunState(run, overrides, "queued", "squeue does not answer", share, job)
         state = "running" if live[job].runs else "queued"
         reason = "" if state == "running" else f"{live[job].state.lower()}: {live[job].reason}"
-        return CellState(run, overrides, state, reason, share, job)
+        return RunState(run, overrides, state, reason, share, job)
     if busy:
-        return CellState(run, overrides, "running", "", share, job)
+        return RunState(run, overrides, "running", "", share, job)
     if damage is not None:
-        return CellState(run, overrides, DAMAGED, f"{damage.path}: {damage.reason}", None, job)
+        return RunState(run, overrides, DAMAGED, f"{damage.path}: {damage.reason}", None, job)
     ended = _ended(submission, run) if submission else ""
     if result is not None:
         reason = result.get("reason", "")
         if ended and result["status"] == "preempted":
             reason = f"{reason} ({ended})"
-        return CellState(
+        return RunState(
             run, overrides, result["status"], reason, share, job, result.get("traceback"), **_measured(result)
         )
     if submission is not None:
         told = _last_words(submission, run)
-        return CellState(run, overrides, "missing", f"{ended}, without a result{told}", share, job)
+        return RunState(run, overrides, "missing", f"{ended}, without a result{told}", share, job)
     if directory.environment.exists():
-        return CellState(run, overrides, "missing", "its process has gone without a word", share)
-    return CellState(run, overrides, "planned")
+        return RunState(run, overrides, "missing", "its process has gone without a word", share)
+    return RunState(run, overrides, "planned")
 
 
-def _measured(result: dict[str, Any]) -> dict[str, Any]:
+def _measured(result: Result) -> dict[str, Any]:
     accuracy = (result.get("metrics") or {}).get("test/accuracy")
     return {"seed": result["seed"], "accuracy": accuracy, "seconds": (result.get("time") or {}).get("seconds")}
 
@@ -175,7 +176,7 @@ def logged_share(directory: RunDirectory, submission: Submission | None = None) 
     try:
         step = last_step(directory.metrics)
         if submission is not None:
-            resolved, _ = read_cell(submission.folder / "cells" / f"{directory.path.name}.yaml")
+            resolved, _ = read_run(run_file(submission.folder, directory.path.name))
         else:
             resolved = resolve_stored(parse_yaml(read_text(directory.config)))
     except (OSError, KeyError, ValueError, TypeError, UserError, OmegaConfBaseException):

@@ -105,10 +105,10 @@ def permit_settings(settings: Mapping[str, Any], source: Path, named: Mapping[st
             )
 
 
-def remember_code(folder: Path, cells: Iterable[Sequence[str]], settings: Mapping[str, Any] | None) -> None:
-    """Keep what the user has named by starting these cells, so that ``runs.py retry=`` may start them again."""
+def remember_code(folder: Path, runs: Iterable[Sequence[str]], settings: Mapping[str, Any] | None) -> None:
+    """Keep what the user has named by starting these runs, so that ``runs.py retry=`` may start them again."""
     found = {}
-    for overrides in cells:
+    for overrides in runs:
         if any(TARGET in each for each in overrides):
             for key, value in code_of(OverridesParser.create().parse_overrides(list(overrides))):
                 found[key, str(value)] = (key, value)

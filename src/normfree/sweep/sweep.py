@@ -1,4 +1,4 @@
-"""A sweep: check every cell, run what is missing, tell what came of it."""
+"""A sweep: check every run, train what is missing, tell what came of it."""
 
 import os
 import signal
@@ -14,9 +14,12 @@ from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
+from normfree.runs.factors import factors_of
+from normfree.runs.identity import arm_id
 from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
-from normfree.runs.plan import PlannedCell, add_to_plan
+from normfree.runs.plan import PlannedRun, add_to_plan
+from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
@@ -30,7 +33,7 @@ from normfree.train.ranks import check_cores, refuse_more
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepRun:
     """One planned run."""
 
     overrides: list[str]
@@ -51,53 +54,53 @@ def run_sweep(
     slurm: dict[str, Any] | None = None,
     grids: dict[str, str] | None = None,
 ) -> None:
-    """Run every cell that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
+    """Train every run that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
 
     Args:
-        planned: overrides of each cell, and the grids that it stands in.
+        planned: overrides of each run, and the grids that it stands in.
         compose: overrides -> composed configuration.
         workers: processes at a time, on this machine.
         slurm: what jobs ask SLURM for; ``None`` to run on this machine.
         grids: digests of the grids' contents, by name.
 
     Raises:
-        UserError: if any cell is wrong, before anything starts.
+        UserError: if any run is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    cells = plan_cells(planned, compose, prepare=settings is None)
-    for cell in cells:
-        _check_place(cell.resolved, settings)
-    config = cells[0].resolved.config
+    runs = plan_runs(planned, compose, prepare=settings is None)
+    for run in runs:
+        _check_place(run.resolved, settings)
+    config = runs[0].resolved.config
     if config.plan:
-        _print_plan(cells)
+        _print_plan(runs)
         return
     if settings is not None:
         settings.check_cluster()
-    _add_to_plan(cells, grids or {})
-    remember_code(cells[0].directory.path.parent, [cell.overrides for cell in cells], slurm)
-    results = {cell.run_id: standing(cell.directory) for cell in cells}
+    _add_to_plan(runs, grids or {})
+    remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
+    results = {run.run_id: standing(run.directory) for run in runs}
     moved = set[str]()
-    for cell in cells:
-        if (result := results[cell.run_id]) is not None and result["status"] in TERMINAL:
-            moved.add(refuse_other_data(result, cell.resolved))
+    for run in runs:
+        if (result := results[run.run_id]) is not None and result["status"] in TERMINAL:
+            moved.add(refuse_other_data(result, run.resolved))
     for line in sorted(moved - {""}):
         print(line, file=sys.stderr)
-    missing = [cell for cell in cells if results[cell.run_id] is None]
+    missing = [run for run in runs if results[run.run_id] is None]
     interrupted = False
     if missing and settings is not None:
-        places = submit_missing([(cell.resolved, cell.overrides) for cell in missing], settings)
-        print(how_to_follow(cells[0].directory.path.parent, places), flush=True)
+        places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
+        print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
         if config.sweep.detach:
             return
-        if wait_for(len(cells), Schedule.of([cell.resolved for cell in missing]), places, results):
+        if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
             sys.exit(EXIT_INTERRUPTED)
     elif missing:
-        interrupted = run_here(cells, missing, results, workers)
+        interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
-        print(f"all {len(cells)} runs of {cells[0].resolved.config.experiment.name} have their results")
-    lines, complete = account([(cell.run_id, results[cell.run_id]) for cell in cells])
+        print(f"all {len(runs)} runs of {runs[0].resolved.config.experiment.name} have their results")
+    lines, complete = account([(run.run_id, results[run.run_id]) for run in runs])
     print("\n".join(lines), flush=True)
-    folder = cells[0].directory.path.parent
+    folder = runs[0].directory.path.parent
     print(f"runs: {folder}")
     if command := how_to_sync_all(folder):
         print(f"W&B, offline: {command}")
@@ -108,37 +111,37 @@ def run_sweep(
         sys.exit(EXIT_FAILED)
 
 
-def plan_cells(
+def plan_runs(
     planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any], prepare: bool = False
-) -> list[Cell]:
-    """Check every cell; cells that come to the same run are one.
+) -> list[SweepRun]:
+    """Check every combination of overrides; those that come to the same run are one.
 
     Args:
         planned, compose: as for `run_sweep`.
-        prepare: let workers get ready on other cores as soon as there is a cell to run.
+        prepare: let workers get ready on other cores as soon as there is a run to train.
     """
-    cells: dict[str, Cell] = {}
+    runs: dict[str, SweepRun] = {}
     same: dict[str, list[Planned]] = {}
     for each, grids in planned:
         try:
             resolved = resolve(compose(each), each)
         except UserError as error:
-            raise UserError(f"{error} (in the cell {' '.join(each)})") from error
+            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
-        cell = cells.setdefault(run_id(resolved), Cell(overrides, resolved, run_id(resolved), []))
-        same.setdefault(cell.run_id, []).append((overrides, resolved, tuple(grids)))
-        cell.grids.extend(name for name in grids if name not in cell.grids)
-        if prepare and _needs_processors(cell):
+        run = runs.setdefault(run_id(resolved), SweepRun(overrides, resolved, run_id(resolved), []))
+        same.setdefault(run.run_id, []).append((overrides, resolved, tuple(grids)))
+        run.grids.extend(name for name in grids if name not in run.grids)
+        if prepare and _needs_processors(run):
             warm_up()
             prepare = False
     tell_same_runs(same)
-    return list(cells.values())
+    return list(runs.values())
 
 
-def _needs_processors(cell: Cell) -> bool:
-    config = cell.resolved.config
+def _needs_processors(run: SweepRun) -> bool:
+    config = run.resolved.config
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
-    return not config.plan and not on_gpus and standing(cell.directory) is None
+    return not config.plan and not on_gpus and standing(run.directory) is None
 
 
 def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
@@ -159,11 +162,18 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
         refuse_more(trainer.devices, len(gpus), "GPU")
 
 
-def _add_to_plan(cells: list[Cell], grids: dict[str, str]) -> None:
-    folder = cells[0].directory.path.parent
-    planned = [PlannedCell(cell.run_id, tuple(cell.overrides), tuple(cell.grids)) for cell in cells]
+def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
+    folder = runs[0].directory.path.parent
+    arms = [arm_id(run.resolved) for run in runs]
+    # An arm is resolved for every seed; any of them says what it is.
+    resolved = {arm: run.resolved for arm, run in zip(arms, runs, strict=True)}
+    factors = {arm: factors_of(one) for arm, one in resolved.items()}
+    planned = [
+        PlannedRun(run.run_id, tuple(run.overrides), tuple(run.grids), arm, run.resolved.config.seed)
+        for arm, run in zip(arms, runs, strict=True)
+    ]
     try:
-        lines = add_to_plan(folder, cells[0].resolved.config.experiment.name, planned, grids)
+        lines = add_to_plan(folder, runs[0].resolved.config.experiment.name, planned, grids, factors)
     except OSError as error:
         raise UserError(
             f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "
@@ -174,21 +184,21 @@ def _add_to_plan(cells: list[Cell], grids: dict[str, str]) -> None:
 
 
 def run_here(
-    cells: list[Cell], missing: list[Cell], results: dict[str, dict[str, Any] | None], workers: int | None
+    runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
 ) -> bool:
-    """Run the missing cells; returns whether Ctrl-C ended it early."""
-    on_cpu = all(cell.resolved.config.trainer.accelerator == "cpu" for cell in missing)
-    # A cell takes so many of them; it starts a process for each itself.
-    width = max(cell.resolved.config.trainer.devices for cell in missing)
+    """Train the missing runs; returns whether Ctrl-C ended it early."""
+    on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)
+    # A run takes so many of them; it starts a process for each itself.
+    width = max(run.resolved.config.trainer.devices for run in missing)
     gpus = [] if on_cpu else grouped(visible_gpus(), width)
     count = (len(gpus) or max(1, cores() // width)) if workers is None else workers
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
-    tasks = [Task(cell.run_id, cell.resolved, cell.overrides) for cell in missing]
-    schedule = Schedule.of([cell.resolved for cell in missing])
+    tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
+    schedule = Schedule.of([run.resolved for run in missing])
     with (
         Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
-        SweepProgress(len(cells), len(cells) - len(missing), schedule) as progress,
+        SweepProgress(len(runs), len(runs) - len(missing), schedule) as progress,
     ):
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
@@ -226,11 +236,11 @@ def visible_gpus() -> list[str]:
     return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
-def _print_plan(cells: list[Cell]) -> None:
-    for cell in cells:
-        print(cell.run_id)
-    steps = sum(cell.resolved.steps for cell in cells)
-    states = [result["status"] for cell in cells if (result := standing(cell.directory)) is not None]
+def _print_plan(runs: list[SweepRun]) -> None:
+    for run in runs:
+        print(run.run_id)
+    steps = sum(run.resolved.steps for run in runs)
+    states = [result["status"] for run in runs if (result := standing(run.directory)) is not None]
     damaged = states.count(DAMAGED)
-    parts = [f"{len(cells)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
+    parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
     print(f"{', '.join(parts)}, {steps:,} optimizer steps in all")

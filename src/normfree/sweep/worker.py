@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from normfree.runs.result import Ended
+
 
 def work(connection: Connection, log: Path, gpu: str | None) -> None:
     """Train what comes through ``connection`` until it is closed; everything printed goes to ``log``.
@@ -45,7 +47,7 @@ def _print_to(log: Path) -> None:
         os.dup2(descriptor, stream.fileno())
 
 
-def _train(task: Any, progress: Any) -> dict[str, Any]:
+def _train(task: Any, progress: Any) -> Ended:
     from normfree.runs import run_id
 
     if run_id(task.resolved) != task.run_id:
@@ -54,7 +56,7 @@ def _train(task: Any, progress: Any) -> dict[str, Any]:
     try:
         from normfree.train.worker import train_task
 
-        result: dict[str, Any] = train_task(task.resolved, task.overrides, progress)
+        result: Ended = train_task(task.resolved, task.overrides, progress)
         return result
     except Exception as error:  # the log, where it would be seen otherwise, may be what cannot be written
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

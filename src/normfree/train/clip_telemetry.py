@@ -160,9 +160,9 @@ def layers_of(network: nn.Module) -> Layers:
 
 def _row(step: int, depth: int, stage: str, name: str, clipped: NDArray[np.bool_], ratio: NDArray[np.float64]) -> str:
     finite = ratio[np.isfinite(ratio)]
-    cells: list[Any] = [step, depth, stage, name, len(clipped), int(clipped.sum())]
+    texts: list[Any] = [step, depth, stage, name, len(clipped), int(clipped.sum())]
     if finite.size:
-        cells += [f"{value:.4g}" for value in np.quantile(finite, [share / 100 for share in QUANTILES])]
+        texts += [f"{value:.4g}" for value in np.quantile(finite, [share / 100 for share in QUANTILES])]
     else:
-        cells += [""] * len(QUANTILES)
-    return ",".join(map(str, cells))
+        texts += [""] * len(QUANTILES)
+    return ",".join(map(str, texts))

@@ -167,7 +167,7 @@ def fit(
             status="preempted",
             steps_done=trainer.global_step,
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
-            batch=_split(plan),
+            batch=_cut_of(plan),
             lost_rows=start.lost_rows,
             data=dict(source.read),
             time={
@@ -249,7 +249,7 @@ def warn_of_waiting(waited: float, seconds: float, data: DataConfig) -> None:
     warnings.warn(f"training waited for images {waited / seconds:.0%} of its time; {remedy}", stacklevel=2)
 
 
-def _split(plan: BatchPlan) -> dict[str, int]:
+def _cut_of(plan: BatchPlan) -> dict[str, int]:
     return {
         "micro": plan.micro_batch,
         "accumulation": plan.accumulation,

@@ -59,7 +59,7 @@ class MetricsFile:
         unknown = set(row) - set(COLUMNS)
         if unknown:
             raise ValueError(f"no such column in metrics.csv: {', '.join(sorted(unknown))}")
-        self.rows.append(",".join(_cell(row.get(column)) for column in COLUMNS) + "\n")
+        self.rows.append(",".join(_text(row.get(column)) for column in COLUMNS) + "\n")
         if self._also is not None:
             self._also(row)
 
@@ -74,7 +74,7 @@ class NoFile(MetricsFile):
         """Drop it."""
 
 
-def _cell(value: float | None) -> str:
+def _text(value: float | None) -> str:
     return "" if value is None else repr(value)
 
 

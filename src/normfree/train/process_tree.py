@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -19,6 +18,7 @@ from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, result_of
 from normfree.runs.heartbeat import Heartbeats
 from normfree.runs.identity import with_own_code
+from normfree.runs.result import Result
 from normfree.train.rank_process import END_SECONDS, RankProcess
 from normfree.train.stopping import StopRequest
 from normfree.train.watch import START_SECONDS, Silence, culprits, standing
@@ -48,7 +48,7 @@ class _Tree:
         task = pickle.dumps((with_own_code(resolved), overrides))
         for rank in self.ranks:
             rank.connection.send_bytes(task)
-        self.result: dict[str, Any] | None = None
+        self.result: Result | None = None
         self.refused: str | None = None
         self.broken: list[tuple[str, str]] = []
         self.hung: tuple[str, str] | None = None
@@ -139,7 +139,7 @@ def train_in_ranks(
     progress: Progress,
     stop: StopRequest,
     lock: int,
-) -> dict[str, Any]:
+) -> Result:
     """Train with a process for each of ``trainer.devices``, and return the result that rank 0 wrote.
 
     A rank that dies, or breaks, ends all within seconds; the run is then recorded as failed, with the reason and, where
@@ -176,13 +176,13 @@ def train_in_ranks(
     if tree.result is not None and lost_contact(reason):
         return tree.result
     if tree.result is not None and not lost_contact(tree.result["reason"]):
-        reason, traceback = tree.result["reason"], tree.result["traceback"]
+        reason, traceback = tree.result["reason"], tree.result["traceback"] or ""
     return directory.write_result(
         result_of(resolved, "failed", reason, traceback=traceback or reason, attempts=attempts)
     )
 
 
-def _hung(resolved: Resolved, where: str, stacks: str, stop: StopRequest, attempts: int) -> dict[str, Any]:
+def _hung(resolved: Resolved, where: str, stacks: str, stop: StopRequest, attempts: int) -> Result:
     if stop.asked():
         reason = f"{stop.cause()} and not saved: {where}; the same command goes on from the last checkpoint"
         return result_of(resolved, "preempted", reason, traceback=stacks, attempts=attempts)

@@ -7,11 +7,12 @@ import sys
 import threading
 import warnings
 from multiprocessing.connection import Connection
-from typing import Any, TextIO
+from typing import TextIO
 
 from normfree.config import UserError
 from normfree.runs.heartbeat import watched
 from normfree.runs.orphans import end_with
+from normfree.runs.result import Result
 from normfree.train.lightning_noise import quieten
 from normfree.train.run import run_one, told
 from normfree.train.stopping import StopRequest
@@ -48,9 +49,7 @@ def main(descriptor: int, beats: int, stacks: int, parent: int) -> int:
         warnings.showwarning = relay
     quieten()
     try:
-        result: dict[str, Any] = run_one(
-            resolved, overrides, lambda row: connection.send(("progress", dict(row))), stop
-        )
+        result: Result = run_one(resolved, overrides, lambda row: connection.send(("progress", dict(row))), stop)
     except UserError as error:
         connection.send(("refused", str(error)))
         return 0

@@ -19,6 +19,7 @@ from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.own_code import own_files
 from normfree.runs.provenance import difference, provenance
+from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
 from normfree.train.clipped import check_clipping
@@ -43,7 +44,7 @@ def run_one(
     overrides: list[str],
     progress: Progress = lambda row: None,
     stop: StopRequest | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Train, evaluate and record; a run that has its result returns it at once, an unfinished one goes on.
 
     On several devices this starts a process for each, unless it is itself one of them: then it trains its part, and
@@ -105,7 +106,7 @@ def _train_as_rank(
     stop: StopRequest,
     rank: Rank,
     world: World,
-) -> dict[str, Any]:
+) -> Result:
     directory = RunDirectory.of(resolved)
     if not world.leader:
         try:
@@ -114,7 +115,7 @@ def _train_as_rank(
         except Exception as error:
             world.tell_failure(*told(error, resolved))
             raise
-        result: dict[str, Any] = world.gather(None)[0]
+        result: Result = world.gather(None)[0]
         return result
     with _owned(directory, rank), computing_threads(resolved, device) as threads:
         result = _train(resolved, overrides, device, progress, stop, world, threads)
@@ -142,7 +143,7 @@ def _train(
     stop: StopRequest,
     world: World,
     threads: int,
-) -> dict[str, Any]:
+) -> Result:
     directory = RunDirectory.of(resolved)
     attempts = directory.next_attempt()
     config = dataclasses.asdict(resolved.config)

@@ -1,12 +1,11 @@
 """One run inside a sweep's worker process."""
 
-from typing import Any
-
 import torch
 
 from normfree.config import Resolved, UserError
 from normfree.runs import BUSY, Busy, Damaged, RunDirectory
 from normfree.runs.damage import told
+from normfree.runs.result import Ended
 from normfree.train.lightning_noise import quieten
 from normfree.train.run import Progress, run_one
 from normfree.train.stopping import StopRequest, parent_gone
@@ -14,7 +13,7 @@ from normfree.train.stopping import StopRequest, parent_gone
 quieten()
 
 
-def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> dict[str, Any]:
+def train_task(resolved: Resolved, overrides: list[str], progress: Progress) -> Ended:
     """The result of a run, whatever happens to it; one CPU thread unless the configuration says otherwise."""
     if resolved.config.trainer.threads is None:
         torch.set_num_threads(1)

@@ -1,7 +1,8 @@
 """The kinds of panel. A kind is one file here with a `draw` function and is known by the file's name.
 
 `draw(axes, context) -> None` fills one set of axes; `OPTIONS` are the keys of a panel it reads beside kind,
-title, where and series; `marks(context)` names the marks it uses, for the legend that all panels share.
+title, where and series; `marks(context)` names the marks it uses, for the legend that all panels share. `CAPTION`, or
+`caption(context)`, is the text beneath it, in which `{level}` is the confidence level and `{measure}` what is shown.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from normfree.config.errors import UserError
 from normfree.report.style import Look
-from normfree.study import Collection, Experiment, Panel, Series
+from normfree.study import Cell, Measure, Panel, Series, Study
 from normfree.study.checks import nearest
 
 
@@ -28,8 +31,21 @@ class Context:
     panel: Panel
     series: tuple[Series, ...]
     looks: dict[str, Look]
-    experiment: Experiment
-    collection: Collection
+    study: Study
+
+    @property
+    def measure(self) -> Measure:
+        """What the panel shows of its runs."""
+        return self.study.measure(self.panel)
+
+    def runs(self, one: Series) -> pd.DataFrame:
+        """The runs of one series in the panel, by seed."""
+        return self.study.runs(self.panel, one)
+
+    def along(self) -> dict[str, dict[float | None, Cell]]:
+        """The cells of every series over the panel's factor `x`. Raises `UserError` where the panel names none."""
+        self.required("x")
+        return {one.name: self.study.along(self.panel, one) for one in self.series}
 
     def option(self, key: str, default: Any = None) -> Any:
         """One of the kind's own keys."""
@@ -51,7 +67,7 @@ class Kind:
 
     draw: Callable[[Axes, Context], None]
     options: frozenset[str]
-    caption: str
+    caption: Callable[[Context], str]
     marks: Callable[[Context], tuple[str, ...]]
     height: float
 
@@ -63,8 +79,12 @@ def kinds() -> dict[str, Kind]:
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if not module.startswith("_"):
             part = import_module(f"{__name__}.{module}")
-            found[module] = Kind(part.draw, frozenset(part.OPTIONS), part.CAPTION, part.marks, part.HEIGHT)
+            found[module] = Kind(part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT)
     return found
+
+
+def _caption(part: ModuleType) -> Callable[[Context], str]:
+    return getattr(part, "caption", lambda _: str(part.CAPTION))
 
 
 def kind_of(panel: Panel) -> Kind:

@@ -1,10 +1,12 @@
-"""Test accuracy over a factor: seeds as dots, means with intervals where all seeds trained, failures as
-marks.
+"""Test accuracy, or another measure, over a factor: seeds as dots, means with intervals where all seeds trained,
+failures as marks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.markers import CARETDOWN, CARETUP
@@ -24,57 +26,80 @@ from normfree.report.axes import (
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
 from normfree.runs import TERMINAL
-from normfree.study import Cell, along
+from normfree.study import Cell, Measure
 
-OPTIONS = ("x", "x_label")
+OPTIONS = ("x", "x_label", "measure")
 HEIGHT = 2.5
-CAPTION = (
-    "Small dots are seeds (test accuracy). Where every seed of a cell trained, the large mark is their mean and the "
+_MEANS = (
+    "Small dots are seeds ({measure}). Where every seed of a cell trained, the large mark is their mean and the "
     "bar its {level} Student t interval, with an arrow where the axis cuts it; lines join neighbouring means. Where "
-    "any seed did not train there is no mean: diverged runs are ✕ and untrained runs open triangles, at their own "
+    "any seed did not train there is no mean: "
+)
+CAPTION = _MEANS + (
+    "diverged runs are ✕ and untrained runs open triangles, at their own "
     "accuracy (at chance where weights that are not finite have none), and the strip beneath counts them (✕2△1/5: two "
     "diverged and one untrained of five planned; ?: no outcome yet). Panels with failures have a logit axis, which "
     "keeps 10, 50, 97 and 98 % apart; the others are linear."
 )
+OF_OTHERS = _MEANS + (
+    "untrained runs are open triangles at their own value, diverged runs are not drawn, and the strip beneath counts "
+    "both (✕2△1/5: two diverged and one untrained of five planned; ?: no outcome yet)."
+)
+"""The caption where what is measured is no accuracy."""
+_MANY = "Where values are too many for its counts, the strip marks where runs failed or have no outcome."
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 
 
+def caption(context: Context) -> str:
+    """What stands beneath the panel, with fields for the level and the measure."""
+    said = CAPTION if context.measure.of_chance else OF_OTHERS
+    return f"{said} {_MANY}" if places(context.along().values()).many else said
+
+
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
-    seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
+    seen = [cell.counts for cells in context.along().values() for cell in cells.values()]
     failures = [name for name in MARKS if any(getattr(one, name) for one in seen)]
-    return ("seed", "mean", *failures, *(["chance"] if failures else []))
+    of_chance = context.measure.of_chance
+    return ("seed", "mean", *failures, *(["chance"] if failures and of_chance else []))
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one line a series over the panel's factor `x`."""
-    found = _found(context)
+    found = context.along()
     where = places(found.values())
-    floor = 100 * (chance(context) or 0.0)
+    measure = context.measure
+    floor = measure.shown(chance(context) or 0.0) if measure.of_chance else 0.0
     every = [cell for cells in found.values() for cell in cells.values()]
-    scale = Scale(logit=any(cell.counts.diverged or cell.counts.untrained for cell in every))
+    failed = any(cell.counts.diverged or cell.counts.untrained for cell in every)
+    scale = Scale(logit=failed and measure.of_chance, log=measure.log)
     axes.set_yscale("function", functions=(scale.forward, scale.inverse))
-    limits = _limits(every, floor, scale)
+    limits = _limits(every, floor, scale, measure)
     shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
     for index, (name, cells) in enumerate(found.items()):
         shift = where.dodge(index, len(found)) if shared else 0.0
         aside = 0.055 if shared and len(found) > 2 else 0.1
         _series(axes, cells, context.looks[name], where, shift, floor, aside, limits)
     x_axis(axes, where, context)
-    axes.set_ylabel("test accuracy (%), logit scale" if scale.logit else "test accuracy (%)")
+    axes.set_ylabel(f"{measure.axis}, logit scale" if scale.logit else measure.axis)
     failure_strip(axes, found, where, context, scale, limits)
     if scale.logit:
         ticks = _TICKS if limits[1] > 80 else (*_TICKS, *_MIDDLE)
         axes.set_yticks(sorted(tick for tick in ticks if limits[0] <= tick <= limits[1]))
         if floor:
             floor_line(axes, floor)
+    if scale.log:
+        axes.set_yticks(_powers(limits))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
-def _found(context: Context) -> dict[str, dict[float | None, Cell]]:
-    table, level, x = context.collection.table, context.experiment.level, context.required("x")
-    return {one.name: along(table, context.panel, one, x, level) for one in context.series}
+def _powers(limits: tuple[float, float]) -> list[float]:
+    """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them where there are few."""
+    first, last = (math.floor(math.log10(one)) for one in limits)
+    factors = (1, 2, 5) if last - first < 3 else (1,)
+    ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    return [tick for tick in ticks if limits[0] <= tick <= limits[1]]
 
 
 def _series(
@@ -88,69 +113,94 @@ def _series(
     limits: tuple[float, float],
 ) -> None:
     """One series: dots `aside` of the means, means with bars, marks of failures, lines between neighbours."""
-    lines: list[list[tuple[float, float]]] = [[]]
+    seeds, untrained, diverged, means = _Points(), _Points(), _Points(), _Points()
+    bars, ends, cut_below, cut_above = _Points(), _Points(), _Points(), _Points()
+    lines: list[_Points] = [_Points()]
     for value, cell in cells.items():
         x = where.position(value) + shift
-        _dots(axes, x + aside * bool(cell.interval), cell.accuracies("finished"), ".", look, 3.2)
-        _dots(axes, x, cell.accuracies("untrained"), SHAPES["untrained"], look, 3.6)
-        diverged = cell.accuracies("diverged")
-        unmeasured = [floor / 100] * min(1, cell.counts.diverged - len(diverged))
-        _dots(axes, x, [*diverged, *unmeasured], SHAPES["diverged"], look, 4.2)
+        seeds.side_by_side(x + aside * bool(cell.interval), _shown(cell, "finished"))
+        untrained.side_by_side(x, _shown(cell, "untrained"))
+        if cell.measure.of_chance:
+            measured = _shown(cell, "diverged")
+            unmeasured = [floor] * min(1, cell.counts.diverged - len(measured))
+            diverged.side_by_side(x, [*measured, *unmeasured])
         if cell.interval is None or value is None:
-            lines.append([])
+            lines.append(_Points())
         if cell.interval is None:
             continue
-        mean, half = 100 * cell.interval.estimate, 100 * cell.interval.half_width
+        mean, half = (cell.measure.shown(one) for one in (cell.interval.estimate, cell.interval.half_width))
         if cell.interval.n > 1:
             low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
-            axes.plot([x, x], [low, high], color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
-            ends = [end for end, whole in ((low, mean - half), (high, mean + half)) if end == whole]
-            axes.plot([x] * len(ends), ends, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
-            for end, whole, cut in ((low, mean - half, CARETDOWN), (high, mean + half, CARETUP)):
-                if end != whole:
-                    axes.plot([x], [end], marker=cut, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
-        axes.plot(
-            [x],
-            [mean],
-            look.marker,
-            color=look.colour,
-            ms=look.size(4.2),
-            mec="white",
-            mew=look.edge,
-            zorder=3.5,
-        )
+            bars.add([x, x, x], [low, high, math.nan])
+            (ends if low == mean - half else cut_below).add([x], [low])
+            (ends if high == mean + half else cut_above).add([x], [high])
+        means.add([x], [mean])
         if value is None:
             axes.axhline(mean, color=look.colour, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
         else:
-            lines[-1].append((x, mean))
+            lines[-1].add([x], [mean])
+    _dots(axes, seeds, ".", look, 3.2)
+    _dots(axes, untrained, SHAPES["untrained"], look, 3.6)
+    _dots(axes, diverged, SHAPES["diverged"], look, 4.2)
+    axes.plot(bars.x, bars.y, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
+    axes.plot(ends.x, ends.y, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
+    for cut, marker in ((cut_below, CARETDOWN), (cut_above, CARETUP)):
+        axes.plot(cut.x, cut.y, linestyle="", marker=marker, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
+    size = look.size(4.2)
+    axes.plot(means.x, means.y, look.marker, color=look.colour, ms=size, mec="white", mew=look.edge, zorder=3.5)
     for line in lines:
-        if len(line) > 1:
-            axes.plot(*zip(*line, strict=True), color=look.colour, zorder=2.5, alpha=0.9)
+        if len(line.x) > 1:
+            axes.plot(line.x, line.y, color=look.colour, zorder=2.5, alpha=0.9)
 
 
-def _dots(axes: Axes, x: float, accuracies: Sequence[float], marker: str, look: Look, size: float) -> None:
-    if accuracies:
-        filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
-        axes.plot(
-            [x + offset for offset in spread(len(accuracies), 0.06)],
-            [100 * value for value in accuracies], marker,
-            ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
-            alpha=0.7 if filled else 1.0, zorder=4,
-        )  # fmt: skip
+@dataclass
+class _Points:
+    """Places of marks of one kind, which are drawn at once."""
+
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+
+    def add(self, x: Sequence[float], y: Sequence[float]) -> None:
+        self.x.extend(x)
+        self.y.extend(y)
+
+    def side_by_side(self, x: float, values: Sequence[float]) -> None:
+        self.add([x + offset for offset in spread(len(values), 0.06)], values)
 
 
-def _limits(cells: Sequence[Cell], floor: float, scale: Scale) -> tuple[float, float]:
-    """What the y axis must show, in percent: every run. A linear one also shows intervals, as far as they leave the
+def _shown(cell: Cell, *outcomes: str) -> list[float]:
+    return [cell.measure.shown(value) for value in cell.values(*outcomes)]
+
+
+def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> None:
+    filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
+    axes.plot(
+        points.x, points.y, marker,
+        ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
+        alpha=0.7 if filled else 1.0, zorder=4,
+    )  # fmt: skip
+
+
+def _limits(cells: Sequence[Cell], floor: float, scale: Scale, measure: Measure) -> tuple[float, float]:
+    """What the y axis must show: every run that is drawn. A linear one also shows intervals, as far as they leave the
     runs a third of its height; those of few seeds may be cut at its ends.
     """
-    seen = [100 * value for cell in cells for value in cell.accuracies(*TERMINAL)]
+    outcomes = TERMINAL if measure.of_chance else ("finished", "untrained")
+    seen = [value for cell in cells for value in _shown(cell, *outcomes)]
+    if scale.log:
+        seen = [value for value in seen if value > 0]
     if not seen:
-        return 0.0, 100.0
+        return (0.1, 100.0) if scale.log else (0.0, 100.0)
+    if scale.log:
+        bottom, top = (float(scale.forward(one)) for one in (min(seen), max(seen)))
+        room = max(0.06 * (top - bottom), 0.05)
+        return float(scale.inverse(bottom - room)), float(scale.inverse(top + room))
     if scale.logit:
         bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
         return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
-    span = max(max(seen) - min(seen), 0.2)
+    span = max(max(seen) - min(seen), 0.2 if measure.share else 0.02 * max(map(abs, seen)) or 0.2)
     intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
-    ends = [100 * (one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
+    ends = [measure.shown(one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
     bottom, top = max(min([*seen, *ends]), min(seen) - span), min(max([*seen, *ends]), max(seen) + span)
-    return max(bottom - 0.12 * span, 0.0), min(top + 0.12 * span, 100.0)
+    lowest, highest = 0.0 if min(seen) >= 0 else -math.inf, 100.0 if measure.share else math.inf
+    return max(bottom - 0.12 * span, lowest), min(top + 0.12 * span, highest)

@@ -11,7 +11,7 @@ from normfree.report.axes import floor_line, spread
 from normfree.report.figures import Context
 from normfree.report.log_axis import power
 from normfree.report.style import PALE
-from normfree.study import select
+from normfree.study.measures import ROWS
 
 OPTIONS = ("threshold",)
 HEIGHT = 2.5
@@ -23,11 +23,7 @@ CAPTION = (
     "(gradient). The dashed line is the threshold of the claim; exact zeros stand at the bottom."
 )
 
-_MEASURES = (
-    ("logits_batch_vs_single", "logits: whole\nvs one by one"),
-    ("logits_train_vs_eval", "logits: train\nvs eval mode"),
-    ("gradient_whole_vs_accumulated", "gradient: whole\nvs two halves"),
-)
+_MEASURES = [row for row in ROWS if row.name.startswith("batch_dependence.")]
 _ZERO = 1e-19
 _TICKS = (1e-16, 1e-12, 1e-8, 1e-4, 1e0)
 
@@ -39,36 +35,33 @@ def marks(_: Context) -> tuple[str, ...]:
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one dot a run, measure and series."""
-    table = select(context.collection.table, context.panel.where, f"experiment.panels.{context.panel.name}.where")
     count = len(context.series)
     step = min(0.2, 0.8 / max(count, 1))
-    highest, lowest = 1e-2, 1e-17
+    highest = 1e-2
     for index, one in enumerate(context.series):
-        runs = select(table, one.where, f"experiment.series.{one.name}.where").sort_values(["seed", "run_id"])
+        runs = context.runs(one)
         look = context.looks[one.name]
-        for position, (measure, _) in enumerate(_MEASURES):
-            values = [float(value) for value in runs[f"batch_dependence.{measure}"].dropna()]
+        for position, measure in enumerate(_MEASURES):
+            values = [float(value) for value in runs[measure.name].dropna()]
             centre = position + (index - (count - 1) / 2) * step
-            for offset, value in zip(spread(len(values), 0.6 * step), values, strict=True):
-                shown = value if value > 0 else _ZERO
-                axes.plot(
-                    [centre + offset],
-                    [shown],
-                    look.marker,
-                    color=look.colour,
-                    ms=look.size(3.6),
-                    mec="white",
-                    mew=0.6 * look.edge,
-                    zorder=4,
-                )
-                highest, lowest = max(highest, value), min(lowest, value or lowest)
+            axes.plot(
+                [centre + offset for offset in spread(len(values), 0.6 * step)],
+                [value if value > 0 else _ZERO for value in values],
+                look.marker,
+                color=look.colour,
+                ms=look.size(3.6),
+                mec="white",
+                mew=0.6 * look.edge,
+                zorder=4,
+            )
+            highest = max([highest, *values])
     axes.set_yscale("log")
     axes.set_ylim(_ZERO / 6, max(highest * 30, 1.0))
     axes.axhspan(_ZERO / 6, _ZERO * 6, color=PALE, zorder=0, linewidth=0)
     axes.yaxis.set_major_locator(FixedLocator([_ZERO, *_TICKS]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.set_xticks(range(len(_MEASURES)), [label for _, label in _MEASURES])
+    axes.set_xticks(range(len(_MEASURES)), [row.label.replace(" vs ", "\nvs ") for row in _MEASURES])
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.55, len(_MEASURES) - 0.45)
     axes.set_ylabel("largest relative difference")

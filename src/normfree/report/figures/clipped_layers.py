@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from normfree.report.figures import Context
 from normfree.report.style import GREY
 from normfree.runs.clip_record import ClipRecord, draw_heat_map, read_clip_record
-from normfree.study import select
 
 OPTIONS = ()
 HEIGHT = 2.9
@@ -59,15 +58,16 @@ def _agree(one: ClipRecord, other: ClipRecord) -> bool:
 
 def _records(context: Context) -> tuple[list[ClipRecord], int]:
     """Of the runs that match the panel and one of its series, those that agree with the first, and how many match."""
-    panel, collection = context.panel, context.collection
-    table = select(collection.table, panel.where, f"experiment.panels.{panel.name}.where")
     found: list[ClipRecord] = []
-    asked = 0
+    longest, asked = None, 0
     for one in context.series:
-        runs = select(table, one.where, f"experiment.series.{one.name}.where")
+        runs = context.runs(one)
         asked += len(runs)
         for run_id in sorted(runs.loc[runs["status"] != "damaged", "run_id"].astype(str)):
-            record = read_clip_record(collection.directory / run_id / "clip.csv")
-            if record is not None and all(_agree(record, other) for other in found):
-                found.append(record)
+            record = read_clip_record(context.study.collection.directory / run_id / "clip.csv")
+            if record is None or (longest is not None and not _agree(record, longest)):
+                continue
+            found.append(record)
+            # The others are as it is, as far as they go.
+            longest = record if longest is None or len(record.steps) > len(longest.steps) else longest
     return found, asked

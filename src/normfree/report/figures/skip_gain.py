@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from normfree.report.axes import places, plain, spread, x_axis
+from normfree.report.axes import Places, places, plain, spread, x_axis
 from normfree.report.figures import Context
 from normfree.report.style import SHAPES
-from normfree.study import Cell, along
+from normfree.study import MEASURES, Cell
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
@@ -17,38 +19,48 @@ CAPTION = (
     "marks are stalled runs, whose gains hardly opened; triangles were untrained. A run can have stalled and be "
     "trained all the same, through its shortcuts. Diverged runs are left out."
 )
-_COLUMN = "skip_gain/mean_abs"
+_GAIN = MEASURES["skip_gain/mean_abs"]
 
 
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: stalled and untrained runs where there are any."""
-    seen = [cell.counts for cells in _found(context).values() for cell in cells.values()]
+    seen = [cell.counts for cells in context.along().values() for cell in cells.values()]
     return ("seed", *(name for name in ("untrained", "stalled") if any(getattr(one, name) for one in seen)))
 
 
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one mark a run."""
-    found = _found(context)
+    found = context.along()
     where = places(found.values())
     for index, (name, cells) in enumerate(found.items()):
         look = context.looks[name]
-        for value, cell in cells.items():
-            runs = cell.runs[cell.runs["status"].isin(("finished", "untrained")) & (cell.runs[_COLUMN] > 0)]
-            centre = where.position(value) + where.dodge(index, len(found))
-            for offset, (_, run) in zip(spread(len(runs), 0.1), runs.iterrows(), strict=True):
-                untrained, stalled = run["status"] == "untrained", run["stalled"] is True
-                axes.plot(
-                    [centre + offset], [run[_COLUMN]], SHAPES["untrained"] if untrained else look.marker,
-                    ms=look.size(3.6), mew=0.8 if stalled else 0,
-                    mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
-                )  # fmt: skip
+        shift = where.dodge(index, len(found))
+        for (untrained, stalled), points in _by_mark(cells, where, shift).items():
+            axes.plot(
+                *zip(*points, strict=True), SHAPES["untrained"] if untrained else look.marker,
+                ms=look.size(3.6), mew=0.8 if stalled else 0,
+                mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
+            )  # fmt: skip
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-    axes.set_ylabel("mean |skip gain|")
+    axes.set_ylabel(_GAIN.label)
     x_axis(axes, where, context)
 
 
-def _found(context: Context) -> dict[str, dict[float | None, Cell]]:
-    table, x = context.collection.table, context.required("x")
-    return {one.name: along(table, context.panel, one, x) for one in context.series}
+def _by_mark(
+    cells: Mapping[float | None, Cell], where: Places, shift: float
+) -> dict[tuple[bool, bool], list[tuple[float, float]]]:
+    """Places of the runs that are drawn alike, by whether they are untrained and whether they stalled."""
+    found: dict[tuple[bool, bool], list[tuple[float, float]]] = {}
+    for value, cell in cells.items():
+        columns = (cell.runs[name].tolist() for name in ("status", "stalled", _GAIN.name))
+        runs = [
+            (status == "untrained", stalled is True, gain)
+            for status, stalled, gain in zip(*columns, strict=True)
+            if status in ("finished", "untrained") and gain > 0
+        ]
+        centre = where.position(value) + shift
+        for offset, (untrained, stalled, gain) in zip(spread(len(runs), 0.1), runs, strict=True):
+            found.setdefault((untrained, stalled), []).append((centre + offset, gain))
+    return found

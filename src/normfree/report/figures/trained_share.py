@@ -5,12 +5,13 @@ share.
 from __future__ import annotations
 
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
 from normfree.report.axes import places, plain, told
 from normfree.report.figures import Context
 from normfree.report.style import INK
-from normfree.study import along
+from normfree.study.factor_names import label_of_factor
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.2
@@ -19,7 +20,13 @@ CAPTION = (
     "others: ✕ diverged, "
     "△ untrained, ? no outcome yet."
 )
+_MANY = "The darker a tile, the larger the share of its planned runs that trained; there are too many for their counts."
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)
+
+
+def caption(context: Context) -> str:
+    """What stands beneath the panel."""
+    return _MANY if places(context.along().values()).many else CAPTION
 
 
 def marks(_: Context) -> tuple[str, ...]:
@@ -30,16 +37,19 @@ def marks(_: Context) -> tuple[str, ...]:
 def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one tile a cell."""
     x = context.required("x")
-    found = {one.name: along(context.collection.table, context.panel, one, x) for one in context.series}
+    found = context.along()
     where = places(found.values())
+    tiles: list[Rectangle] = []
+    colours: list[tuple[float, ...]] = []
     for row, cells in enumerate(found.values()):
         for value, cell in cells.items():
-            column = where.values.index(value)
+            column = round(where.position(value) - (0.35 if value is None and len(where.values) > 1 else 0))
             share = cell.counts.trained / cell.counts.planned
             colour = tuple(e + (f - e) * share for e, f in zip(_EMPTY, _FULL, strict=True))
-            axes.add_patch(
-                Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, facecolor=colour, edgecolor="#c8c8c8", lw=0.5)
-            )
+            tiles.append(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9))
+            colours.append(colour)
+            if where.many:
+                continue
             failed = told(cell).rpartition("/")[0]
             ink = "white" if share > 0.55 else INK
             axes.text(
@@ -56,11 +66,13 @@ def draw(axes: Axes, context: Context) -> None:
                     color=ink,
                     fontsize=5.6 if len(failed) < 6 else 4.6,
                 )
+    axes.add_collection(PatchCollection(tiles, facecolors=colours, edgecolors="#c8c8c8", linewidths=0.5))
     axes.set_xlim(-0.55, len(where.values) - 0.45)
     axes.set_ylim(len(found) - 0.45, -0.55)
-    axes.set_xticks(range(len(where.values)), ["none" if v is None else plain(v) for v in where.values])
+    ticks = [where.values.index(value) for value in where.named]
+    axes.set_xticks(ticks, ["none" if value is None else plain(value) for value in where.named])
     axes.set_yticks(range(len(found)), [context.looks[name].label for name in found])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel(str(context.option("x_label", "learning rate" if x == "lr" else x)))
+    axes.set_xlabel(str(context.option("x_label", label_of_factor(x))))

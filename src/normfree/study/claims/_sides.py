@@ -11,9 +11,9 @@ import pandas as pd
 
 from normfree.config.errors import UserError
 from normfree.runs.reading import shortened
-from normfree.study.arms import ACCURACY
 from normfree.study.checks import is_number, nearest
 from normfree.study.experiment import Claim, Experiment
+from normfree.study.measures import ACCURACY, Measure, measure_of
 from normfree.study.outcomes import Counts, count
 from normfree.study.select import select
 from normfree.study.statistics import Interval, mean_interval
@@ -41,8 +41,19 @@ def sides(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> list[tup
     return found
 
 
-def paired(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> tuple[str, str, list[float]]:
-    """Sentence, gap, and accuracy of A less that of B for each seed, averaged first over the other cells
+def measured(claim: Claim, table: pd.DataFrame) -> Measure:
+    """What the claim compares: its key `measure`, else the test accuracy.
+
+    Raises:
+        UserError: the runs have no such number.
+    """
+    return measure_of(claim.options.get("measure", ACCURACY.name), table, f"experiment.claims.{claim.name}.measure")
+
+
+def paired(
+    claim: Claim, experiment: Experiment, table: pd.DataFrame, measure: Measure = ACCURACY
+) -> tuple[str, str, list[float]]:
+    """Sentence, gap, and what was measured of A less that of B for each seed, averaged first over the other cells
     named.
     """
     (label_a, runs_a), (label_b, runs_b) = sides(claim, experiment, table)
@@ -53,18 +64,18 @@ def paired(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> tuple[s
         missing = gap(label, counts, experiment.minimum_seeds)
         if not missing and counts.trained < counts.planned:
             missing = f"{label} trained in {told_counts(counts)}, and a mixture has no meaningful mean"
-        if not missing and runs[ACCURACY].isna().any():
-            missing = f"{label} has runs without a test accuracy"
+        if not missing and runs[measure.name].isna().any():
+            missing = f"{label} has runs without a {measure.label}"
         if missing:
             return asked, missing, []
-        told.append(f"{label} {100 * runs[ACCURACY].mean():.1f} %")
-    a, b = runs_a.groupby("seed")[ACCURACY].mean(), runs_b.groupby("seed")[ACCURACY].mean()
+        told.append(f"{label} {told_mean(float(runs[measure.name].mean()), measure)}")
+    a, b = (runs.groupby("seed")[measure.name].mean() for runs in (runs_a, runs_b))
     seeds = sorted(set(a.index) & set(b.index))
     differences = [float(a[seed] - b[seed]) for seed in seeds]
     if len(seeds) < max(2, experiment.minimum_seeds) or len(seeds) < max(len(a), len(b)):
         return asked, f"{len(seeds)} seeds are in both, of {len(a)} and {len(b)}", differences
     interval = mean_interval(differences, experiment.level)
-    return f"{'; '.join(told)}; mean difference {told_interval(interval, experiment.level)}", "", differences
+    return f"{'; '.join(told)}; mean difference {told_interval(interval, experiment.level, measure)}", "", differences
 
 
 def gap(label: str, counts: Counts, fewest: int) -> str:
@@ -90,12 +101,24 @@ def told_counts(counts: Counts) -> str:
     return f"{counts.trained}/{counts.planned}" + (f" ({', '.join(failures)})" if failures else "")
 
 
-def points(share: float) -> str:
-    """`1.5 points`, percentage points."""
-    return f"{100 * share:g} point{'' if share == 0.01 else 's'}"
+def told_mean(value: float, measure: Measure) -> str:
+    """`97.1 %`, `12.3 s`."""
+    return f"{100 * value:.1f} %" if measure.share else f"{value:.4g} {measure.unit}".rstrip()
 
 
-def told_interval(interval: Interval, level: float) -> str:
+def points(difference: float, measure: Measure = ACCURACY) -> str:
+    """A difference of two values: `1.5 points`, percentage points of a share, or `0.5 s`."""
+    if not measure.share:
+        return f"{difference:g} {measure.unit}".rstrip()
+    return f"{100 * difference:g} point{'' if difference == 0.01 else 's'}"
+
+
+def told_interval(interval: Interval, level: float, measure: Measure = ACCURACY) -> str:
     """`+2.5 points (95 % interval +1.8 to +3.2, n = 3)`."""
-    limits = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
-    return f"{100 * interval.estimate:+.1f} points ({100 * level:g} % interval {limits}, n = {interval.n})"
+    if not measure.share:
+        numbers = [f"{value:+.3g}" for value in (interval.estimate, interval.low, interval.high)]
+        estimate, limits = f"{numbers[0]} {measure.unit}".rstrip(), f"{numbers[1]} to {numbers[2]}"
+    else:
+        estimate = f"{100 * interval.estimate:+.1f} points"
+        limits = f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    return f"{estimate} ({100 * level:g} % interval {limits}, n = {interval.n})"

@@ -7,14 +7,11 @@ import pandas as pd
 from normfree.study.claims import Evidence
 from normfree.study.claims._sides import gap, number, sides
 from normfree.study.experiment import Claim, Experiment
+from normfree.study.measures import ROWS
 from normfree.study.outcomes import count
 
 OPTIONS = ("threshold",)
-MEASURES = (
-    "batch_dependence.logits_batch_vs_single",
-    "batch_dependence.logits_train_vs_eval",
-    "batch_dependence.gradient_whole_vs_accumulated",
-)
+_MEASURES = [row.name for row in ROWS if row.name.startswith("batch_dependence.")]
 
 
 def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence:
@@ -28,7 +25,7 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     )
     told, worst, missing, n = [], [], "", 0
     for label, runs in sides(claim, experiment, table):
-        values = runs[list(MEASURES)].max(axis=1).dropna()
+        values = runs[_MEASURES].max(axis=1).dropna()
         missing = missing or gap(label, count(runs), 1)
         n += len(values)
         if values.empty:

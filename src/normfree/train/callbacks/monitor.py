@@ -14,7 +14,7 @@ from normfree.nets import skip_gains
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
-from normfree.train.other_split import count_anew, own_part
+from normfree.train.other_cut import count_anew, own_part
 from normfree.train.outcome import LossRule
 from normfree.train.world import ALONE, World
 

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from tests.conftest import ROOT, command_line
 
 from normfree.config import UserError
-from normfree.report import split_figure
+from normfree.report import cut_figure
 from normfree.report.command import check_arguments
-from normfree.report.probe_keys import Cut, SplitKeys
-from normfree.report.split_figure import BOUND, MARKERS, PALETTE, cut_label, draw_split
-from normfree.report.split_page import SplitConditions, answer, caption, case_name, split_files, split_table
+from normfree.report.cut_figure import BOUND, MARKERS, PALETTE, cut_label, draw_cuts
+from normfree.report.cut_page import CutConditions, answer, caption, case_name, cut_files, cut_table
+from normfree.report.probe_keys import Cut, CutKeys
 
-CONDITIONS = SplitConditions(batch=48, steps=4, seed=0, image_size=14)
+CONDITIONS = CutConditions(batch=48, steps=4, seed=0, image_size=14)
 CUTS = ((1, 48, 1), (1, 24, 2), (2, 24, 1))
 
 
@@ -35,20 +35,20 @@ def table(free: tuple[float, float] = (0.0, 6e-16), normed: tuple[float, float] 
         for (model, clip, ghost), values in cases.items()
         for cut, value in zip(CUTS, (0.0, *values), strict=False)
     ]  # fmt: skip
-    return split_table(rows)
+    return cut_table(rows)
 
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn."""
     drawn: list[Figure] = []
-    encode = split_figure.encode
-    monkeypatch.setattr(split_figure, "encode", lambda figure: (drawn.append(figure), encode(figure))[1])
+    encode = cut_figure.encode
+    monkeypatch.setattr(cut_figure, "encode", lambda figure: (drawn.append(figure), encode(figure))[1])
     return drawn
 
 
 def test_a_mark_is_a_cut_and_zero_has_a_place_of_its_own(figures: list[Figure]) -> None:
-    draw_split(table())
+    draw_cuts(table())
     (axes,) = figures[0].axes
     marks = {line.get_label(): line for line in axes.lines if line.get_marker() in MARKERS}
     assert list(marks) == ["nf_resnet20, AGC", "resnet20, BatchNorm", "resnet20, BatchNorm, ghost batches of 6"]
@@ -58,7 +58,7 @@ def test_a_mark_is_a_cut_and_zero_has_a_place_of_its_own(figures: list[Figure]) 
     assert rounding == 6e-16
     named = dict(zip(axes.get_yticks(), [text.get_text() for text in axes.get_yticklabels()], strict=True))
     assert named[zero] == "0 (equal)"
-    assert axes.get_ylim()[0] < zero < split_figure.LOWEST
+    assert axes.get_ylim()[0] < zero < cut_figure.LOWEST
     assert list(marks["resnet20, BatchNorm"].get_ydata()) == [0.51, 0.51]
     assert [round(x) for x in marks["resnet20, BatchNorm"].get_xdata()] == [0, 1]
     assert len(marks["resnet20, BatchNorm, ghost batches of 6"].get_xdata()) == 1
@@ -67,10 +67,10 @@ def test_a_mark_is_a_cut_and_zero_has_a_place_of_its_own(figures: list[Figure]) 
 
 
 def test_without_equality_there_is_no_place_for_zero(figures: list[Figure]) -> None:
-    draw_split(table(free=(5e-16, 6e-16)))
+    draw_cuts(table(free=(5e-16, 6e-16)))
     (axes,) = figures[0].axes
     assert "0 (equal)" not in [text.get_text() for text in axes.get_yticklabels()]
-    assert axes.get_ylim()[0] == split_figure.LOWEST
+    assert axes.get_ylim()[0] == cut_figure.LOWEST
     assert "equal to the last bit" not in caption(table(free=(5e-16, 6e-16)), CONDITIONS)
 
 
@@ -99,18 +99,18 @@ def test_the_caption_tells_the_conditions() -> None:
 
 def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Path) -> None:
     arguments = (table(), CONDITIONS, "cut", "python report.py probe=split", "this machine")
-    files = split_files(*arguments)
-    assert files == split_files(*arguments)
+    files = cut_files(*arguments)
+    assert files == cut_files(*arguments)
     assert set(files) == {"cut.csv", "cut.md", "cut.png", "cut.pdf", "cut.svg"}
     (tmp_path / "cut.csv").write_bytes(files["cut.csv"])
-    assert draw_split(pd.read_csv(tmp_path / "cut.csv"))["svg"] == files["cut.svg"]
+    assert draw_cuts(pd.read_csv(tmp_path / "cut.csv"))["svg"] == files["cut.svg"]
     page = files["cut.md"].decode()
     assert "Measured with this machine." in page
     assert "| nf_resnet20, AGC | 0 | 6e-16 |" in page
     assert "| resnet20, BatchNorm, ghost batches of 6 | 0.8 | - |" in page
     assert "it is not measured here" in page
     free = table()[lambda rows: rows["model"] == "nf_resnet20"]
-    page = split_files(free, *arguments[1:])["cut.md"].decode()
+    page = cut_files(free, *arguments[1:])["cut.md"].decode()
     assert "BatchNorm is" not in page
     assert "even with BatchNorm" not in page
     assert "model.sync_norm" not in page
@@ -118,12 +118,12 @@ def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Pat
 
 def test_keys_are_read_and_cut_the_batch() -> None:
     keys = check_arguments(["probe=split"])
-    assert isinstance(keys, SplitKeys)
+    assert isinstance(keys, CutKeys)
     assert keys.model == ("nf_resnet20", "nfnet_nano", "resnet20")
     assert keys.cuts == [Cut(1, 48, 1), Cut(1, 24, 2), Cut(2, 24, 1), Cut(1, 12, 4), Cut(2, 12, 2), Cut(2, 6, 4)]
     assert keys.ghost_batches == (1, 6)
     keys = check_arguments(["probe=split", "model=resnet20", "batch=60", "devices=2", "accumulation=3,2"])
-    assert isinstance(keys, SplitKeys)
+    assert isinstance(keys, CutKeys)
     assert keys.cuts == [Cut(1, 60, 1), Cut(2, 15, 2), Cut(2, 10, 3)]
     assert keys.ghost_batches == (1, 5)
 

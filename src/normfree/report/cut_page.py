@@ -1,4 +1,4 @@
-"""The report of a split probe: table, figure and a page that says what cutting a batch changes."""
+"""The report of the probe of cuts: table, figure and a page that says what cutting a batch changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from normfree.report.split_figure import BOUND, MEASURE, TIMES, cut_label, draw_split, is_whole
+from normfree.report.cut_figure import BOUND, MEASURE, TIMES, cut_label, draw_cuts, is_whole
 from normfree.report.tables import csv
 
 _DIFFERENCES = (
@@ -23,7 +23,7 @@ _DIFFERENCES = (
 
 
 @dataclass(frozen=True)
-class SplitConditions:
+class CutConditions:
     """How the cuts were measured; `image_size` in pixels."""
 
     batch: int
@@ -41,7 +41,7 @@ def case_name(model: str, clip: str, ghost_batch: int | None, normed: bool) -> s
     return f"{model}, BatchNorm, ghost batches of {ghost_batch}"
 
 
-def split_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def cut_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row a case and cut, with four digits: those of rounding errors mean no more."""
     table = pd.DataFrame(rows)
     for name in _DIFFERENCES:
@@ -51,11 +51,11 @@ def split_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def split_files(
-    table: pd.DataFrame, conditions: SplitConditions, name: str, command: str, made_with: str
+def cut_files(
+    table: pd.DataFrame, conditions: CutConditions, name: str, command: str, made_with: str
 ) -> dict[str, bytes]:
     """The report's files by name: csv, figure and page; `made_with` names code and hardware."""
-    files = {f"{name}.{kind}": content for kind, content in draw_split(table).items()}
+    files = {f"{name}.{kind}": content for kind, content in draw_cuts(table).items()}
     text = _PAGE.format(
         command=command, name=name, caption=caption(table, conditions), answer=answer(table),
         table=_markdown(table), made_with=made_with, batch=conditions.batch,
@@ -134,7 +134,7 @@ def _kinds(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(heading, part) for heading, part in found if len(part)]
 
 
-def caption(table: pd.DataFrame, conditions: SplitConditions) -> str:
+def caption(table: pd.DataFrame, conditions: CutConditions) -> str:
     """What is drawn and how it was measured."""
     whole = table[is_whole(table)]
     shown = table[~is_whole(table)]
@@ -158,7 +158,7 @@ def caption(table: pd.DataFrame, conditions: SplitConditions) -> str:
     return " ".join(said)
 
 
-def split_terminal(table: pd.DataFrame) -> Table:
+def cut_terminal(table: pd.DataFrame) -> Table:
     """Distances by case and cut."""
     shown = Table(box=None, pad_edge=False)
     head, *rows = _grid(table)

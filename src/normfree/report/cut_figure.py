@@ -33,7 +33,7 @@ def is_whole(table: pd.DataFrame) -> pd.Series[bool]:
     return (table["devices"] == 1) & (table["accumulation"] == 1)
 
 
-def draw_split(table: pd.DataFrame) -> dict[str, bytes]:
+def draw_cuts(table: pd.DataFrame) -> dict[str, bytes]:
     """The figure as png, pdf and svg.
 
     Columns: case, devices, micro_batch, accumulation and `MEASURE`; rows of the whole batch, to which the others are

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
+from normfree.runs.result import Result
 from normfree.train.network import build_network
 from normfree.train.run import run_one
 from normfree.train.stopping import StopRequest
@@ -26,7 +26,7 @@ _PREFIX = "network."
 
 
 @dataclass(frozen=True)
-class SplitRow:
+class CutRow:
     """One cut of a batch, compared with the batch in one piece on one device. All differences are relative.
 
     Attributes:
@@ -54,7 +54,7 @@ class SplitRow:
     one_device_difference: float | None
 
 
-def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambda row: None) -> list[SplitRow]:
+def cut_law(runs: Sequence[Resolved], told: Callable[[CutRow], None] = lambda row: None) -> list[CutRow]:
     """Train every run, several devices as processes that average their gradients, and compare the final weights.
 
     All distances are Euclidean, over all learnable parameters; running statistics are left out.
@@ -71,14 +71,15 @@ def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambd
     """
     _check(runs)
     beginning = _beginning(runs[0])
-    rows: list[SplitRow] = []
+    rows: list[CutRow] = []
     whole: dict[str, Tensor] = {}
     loss = 0.0
     of_one_device: dict[int, dict[str, Tensor]] = {}
     for run in runs:
         result = _trained(run)
         weights = _parameters(run, beginning)
-        own_loss = float(result["metrics"]["train/final_loss"])
+        own_loss = result["metrics"]["train/final_loss"]
+        assert own_loss is not None, "a run that is trained has it"
         devices, micro_batch = run.config.trainer.devices, int(result["batch"]["micro"])
         if not rows:
             whole, loss = weights, own_loss
@@ -86,7 +87,7 @@ def split_law(runs: Sequence[Resolved], told: Callable[[SplitRow], None] = lambd
             of_one_device[micro_batch] = weights
         moved = _distance(whole, beginning)
         same = of_one_device.get(micro_batch) if devices > 1 else None
-        row = SplitRow(
+        row = CutRow(
             devices=devices,
             micro_batch=micro_batch,
             accumulation=int(result["batch"]["accumulation"]),
@@ -118,7 +119,7 @@ def _check(runs: Sequence[Resolved]) -> None:
         raise ValueError("give each run a runs_dir of its own: a cut does not change an NF network's identity")
 
 
-def _trained(run: Resolved) -> dict[str, Any]:
+def _trained(run: Resolved) -> Result:
     stop = StopRequest()
     result = run_one(run, [], stop=stop)
     # A run of a few steps may be past its last one when it is asked to stop, and finish.

@@ -1,0 +1,170 @@
+"""An experiment and its runs, with what figures, tables and the page share: worked out once, when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from normfree.config.errors import UserError
+from normfree.study.arms import Cell, cell_of
+from normfree.study.collect import Collection
+from normfree.study.experiment import Experiment, Panel, Series
+from normfree.study.measures import ACCURACY, Measure, measure_of
+from normfree.study.select import select
+
+_FACTORS = (
+    "batch.global",
+    "batch.norm_batch",
+    "lr",
+    "steps",
+    "precision",
+    "model.name",
+    "clip.label",
+    "data.name",
+)
+_ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_batch", "lr")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a report is made of; it does not change, and remembers every answer."""
+
+    experiment: Experiment
+    collection: Collection
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        """The declared series, or one for each network and clipping found where the file declares none."""
+        if self.experiment.series:
+            return self.experiment.series
+        names = ["model.name", "clip.label"]
+        pairs = self.collection.table[names].dropna().drop_duplicates().sort_values(names)
+        return tuple(
+            Series(f"{model}/{clip}", f"{model}, {clip}", {"model.name": model, "clip.label": clip})
+            for model, clip in pairs.itertuples(index=False)
+        )
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The collected table with a column `series`: the label of the first series that a run's arm belongs to, or its
+        network and clipping.
+        """
+        table = self.collection.table.copy()
+        first = table.drop_duplicates("arm_id")
+        labels: dict[Any, str] = {}
+        for one in self.series:
+            for arm in select(first, one.where, _where_of(one))["arm_id"]:
+                labels.setdefault(arm, one.label)
+        names = zip(first["arm_id"], first["model.name"], first["clip.label"], strict=True)
+        for arm, *words in names:
+            labels.setdefault(arm, ", ".join(word for word in words if isinstance(word, str)))
+        table["series"] = table["arm_id"].map(labels).astype(object)
+        return table
+
+    @cached_property
+    def by_seed(self) -> pd.DataFrame:
+        """The same in the order in which runs are shown: by seed, then by name."""
+        return self.table.sort_values(["seed", "run_id"], ignore_index=True)
+
+    @cached_property
+    def _runs_of_arms(self) -> dict[str, NDArray[np.intp]]:
+        return {str(arm): np.asarray(rows) for arm, rows in self.by_seed.groupby("arm_id", sort=True).indices.items()}
+
+    def cells(self, measure: Measure = ACCURACY) -> list[Cell]:
+        """All arms, in order of their factors."""
+        if ("cells", measure) not in self._known:
+            found = [self._whole(arm, measure) for arm in self._runs_of_arms]
+            keys = {cell.arm_id: [_sortable(cell.first(name)) for name in (*_ORDER, "arm_id")] for cell in found}
+            self._known["cells", measure] = sorted(found, key=lambda cell: keys[cell.arm_id])
+        cells: list[Cell] = self._known["cells", measure]
+        return cells
+
+    def measure(self, panel: Panel) -> Measure:
+        """What a panel shows of its runs: its key `measure`, else the test accuracy.
+
+        Raises:
+            UserError: the runs have no such number.
+        """
+        name = panel.options.get("measure", ACCURACY.name)
+        return measure_of(name, self.collection.table, f"experiment.panels.{panel.name}.measure")
+
+    def runs(self, panel: Panel, series: Series) -> pd.DataFrame:
+        """The runs of one series in a panel, by seed."""
+        key = ("runs", panel.name, series.name)
+        if key not in self._known:
+            place = f"experiment.panels.{panel.name}"
+            if ("panel", panel.name) not in self._known:
+                self._known["panel", panel.name] = select(self.by_seed, panel.where, f"{place}.where")
+            self._known[key] = select(self._known["panel", panel.name], series.where, _where_of(series))
+        runs: pd.DataFrame = self._known[key]
+        return runs
+
+    def along(self, panel: Panel, series: Series) -> dict[float | None, Cell]:
+        """The cells of one series by the panel's factor `x`, ascending; None for 'has no such value', last.
+
+        Raises:
+            UserError: if a value of `x` is shared by several arms, naming the factors in which they differ.
+        """
+        key = ("along", panel.name, series.name)
+        if key not in self._known:
+            self._known[key] = self._along(panel, series, str(panel.options.get("x")))
+        found: dict[float | None, Cell] = self._known[key]
+        return found
+
+    def _along(self, panel: Panel, series: Series, x: str) -> dict[float | None, Cell]:
+        place, measure, runs = f"experiment.panels.{panel.name}", self.measure(panel), self.runs(panel, series)
+        if x not in runs.columns:
+            select(runs, {x: None}, f"{place}.x")
+        values = pd.to_numeric(runs[x], errors="coerce").to_numpy(float)
+        found: dict[float | None, Cell] = {}
+        for value in np.unique(values[~np.isnan(values)]):
+            at = f"{place}: series '{series.name}' at {x}={value:g}"
+            found[float(value)] = self._single(runs, np.flatnonzero(values == value), at, measure)
+        if len(blank := np.flatnonzero(np.isnan(values))):
+            found[None] = self._single(runs, blank, f"{place}: series '{series.name}' without {x}", measure)
+        return found
+
+    def _single(self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure) -> Cell:
+        arms = set(runs["arm_id"].to_numpy()[rows])
+        if len(arms) > 1:
+            several = runs.iloc[rows]
+            names = dict.fromkeys([*_FACTORS, *self.collection.factors])
+            differing = [name for name in names if several[name].nunique(dropna=False) > 1]
+            named = ", ".join(differing) or "a factor that results do not record"
+            raise UserError(f"{place} mixes {len(arms)} arms that differ in {named}; fix it in `where`")
+        (arm,) = arms
+        if len(rows) == len(self._runs_of_arms[arm]):
+            return self._whole(arm, measure)
+        return cell_of(runs.iloc[rows], self.experiment.level, measure)
+
+    def _whole(self, arm: str, measure: Measure) -> Cell:
+        key = ("arm", arm, measure)
+        if key not in self._known:
+            runs = self.by_seed.iloc[self._runs_of_arms[arm]]
+            self._known[key] = cell_of(runs, self.experiment.level, measure)
+        cell: Cell = self._known[key]
+        return cell
+
+    def curve(self, run_id: str, column: str, most: int) -> NDArray[np.float64] | None:
+        """`Collection.curve`, read once."""
+        key = ("curve", run_id, column, most)
+        if key not in self._known:
+            self._known[key] = self.collection.curve(run_id, column, most)
+        points: NDArray[np.float64] | None = self._known[key]
+        return points
+
+
+def _where_of(series: Series) -> str:
+    return f"experiment.series.{series.name}.where"
+
+
+def _sortable(value: object) -> tuple[int, float, str]:
+    if isinstance(value, int | float) and value == value:
+        return (0, float(value), "")
+    return (1, 0.0, value) if isinstance(value, str) else (2, 0.0, "")

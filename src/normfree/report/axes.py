@@ -140,7 +140,8 @@ def failure_strip(
 def _failure_marks(axes: Axes, cells: Mapping[float | None, Cell], where: Places, y: float, colour: str) -> None:
     for name, marker in (*SHAPES.items(), ("open", ".")):
         places = [where.position(value) for value, cell in cells.items() if getattr(cell.counts, name)]
-        axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
+        if places:
+            axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
 
 
 def told(cell: Cell) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.markers import CARETDOWN, CARETUP
@@ -142,15 +143,15 @@ def _series(
     _dots(axes, seeds, ".", look, 3.2)
     _dots(axes, untrained, SHAPES["untrained"], look, 3.6)
     _dots(axes, diverged, SHAPES["diverged"], look, 4.2)
-    axes.plot(bars.x, bars.y, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
-    axes.plot(ends.x, ends.y, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
+    bars.draw(axes, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
+    ends.draw(axes, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
     for cut, marker in ((cut_below, CARETDOWN), (cut_above, CARETUP)):
-        axes.plot(cut.x, cut.y, linestyle="", marker=marker, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
+        cut.draw(axes, linestyle="", marker=marker, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
     size = look.size(4.2)
-    axes.plot(means.x, means.y, look.marker, color=look.colour, ms=size, mec="white", mew=look.edge, zorder=3.5)
+    means.draw(axes, look.marker, color=look.colour, ms=size, mec="white", mew=look.edge, zorder=3.5)
     for line in lines:
         if len(line.x) > 1:
-            axes.plot(line.x, line.y, color=look.colour, zorder=2.5, alpha=0.9)
+            line.draw(axes, color=look.colour, zorder=2.5, alpha=0.9)
 
 
 @dataclass
@@ -167,6 +168,11 @@ class _Points:
     def side_by_side(self, x: float, values: Sequence[float]) -> None:
         self.add([x + offset for offset in spread(len(values), 0.06)], values)
 
+    def draw(self, axes: Axes, *look: Any, **looks: Any) -> None:
+        """Nothing where there are none: an empty line that is not clipped would take part in the layout."""
+        if self.x:
+            axes.plot(self.x, self.y, *look, **looks)
+
 
 def _shown(cell: Cell, *outcomes: str) -> list[float]:
     return [cell.measure.shown(value) for value in cell.values(*outcomes)]
@@ -174,8 +180,8 @@ def _shown(cell: Cell, *outcomes: str) -> list[float]:
 
 def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> None:
     filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
-    axes.plot(
-        points.x, points.y, marker,
+    points.draw(
+        axes, marker,
         ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
         alpha=0.7 if filled else 1.0, zorder=4,
     )  # fmt: skip

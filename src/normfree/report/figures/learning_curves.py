@@ -38,14 +38,14 @@ def draw(axes: Axes, context: Context) -> None:
             drawn.append(points)
             if status == "diverged":
                 ends.append(points[-1])
-        axes.add_collection(
-            LineCollection(
-                drawn, colors=look.colour, linewidths=0.8, alpha=0.8, capstyle="projecting", joinstyle="round", zorder=2
-            )
-        )
+        if not drawn:
+            continue
+        lines_of_series = LineCollection(drawn, colors=look.colour, linewidths=0.8, alpha=0.8, zorder=2)
+        lines_of_series.set(capstyle="projecting", joinstyle="round")
+        axes.add_collection(lines_of_series)
+        axes.autoscale_view()
         if ends:
             axes.plot(*np.stack(ends).T, "x", color=look.colour, ms=4.2, mew=1.1, clip_on=False, zorder=5)
-    axes.autoscale_view()
     if context.option("y_scale") == "log":
         log_axis(axes)
     axes.set_xlabel("step")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from normfree.config.optimizer import OPTIMIZER_KEYS
+from normfree.config.parts import PARTS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
@@ -136,8 +137,9 @@ def without_effect(config: TrainConfig, referred: set[str], given: Sequence[str]
 
 def reason(config: TrainConfig, key: str, referred: set[str]) -> str:
     """Why a key changes nothing here, after 'has no effect'; empty for one that acts."""
-    if key.startswith("clip.arguments."):
-        key = "clip.arguments"
+    for part in PARTS:
+        if key.startswith(f"{part.arguments}."):
+            key = part.arguments
     if key in THROUGH:
         why = "" if key in referred else THROUGH[key]
     else:
@@ -181,7 +183,8 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     if config.optimizer.final_lr == 0:
         content["optimizer"]["final_lr"] = None
     content["augment"]["name"] = _augmentation(config.augment)
-    content["clip"]["arguments"] = _plain(content["clip"]["arguments"]) or None
+    for part in PARTS:
+        content[part.group]["arguments"] = _plain(content[part.group]["arguments"]) or None
     return content
 
 

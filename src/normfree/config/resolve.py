@@ -1,7 +1,8 @@
 """The values that follow from a configuration, worked out once and recorded with the run."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -32,8 +33,8 @@ class Resolved:
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
         without_effect: a line for every typed key that changes nothing.
-        own_code: the digest of the user's own code that it names, by the process that asked for the run; ``None``
-            where this is that process.
+        own_code: the digests of the user's own code that it names, by the key that names it, as the process has them
+            that asked for the run; empty where this is that process.
     """
 
     config: TrainConfig
@@ -44,7 +45,7 @@ class Resolved:
     norm_batch: int | None
     micro_batch: int | None
     without_effect: tuple[str, ...] = ()
-    own_code: str | None = None
+    own_code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def epochs(self) -> float:

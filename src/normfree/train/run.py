@@ -17,7 +17,7 @@ from normfree.data.worker_loader import lost_worker
 from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
-from normfree.runs.own_code import own_files
+from normfree.runs.own_code import files_of
 from normfree.runs.provenance import difference, provenance
 from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
@@ -155,8 +155,7 @@ def _train(
     try:
         origin = provenance(device_name(device), threads)
         environment = record | _circumstances(resolved, directory) | origin
-        sources = own_files(clip) if (clip := resolved.config.clip._target_) is not None else {}
-        directory.write_start(config, overrides, environment, difference(), sources)
+        directory.write_start(config, overrides, environment, difference(), files_of(resolved.config))
         record |= _history(directory)
         if record["resumed"]:
             warnings.warn(f"{record['resumed']}: the rest is not what it would have been to the last bit", stacklevel=2)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from normfree.config.optimizer import OPTIMIZER_KEYS
-from normfree.config.parts import PARTS
+from normfree.config.parts import MODEL, PARTS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
@@ -75,7 +75,11 @@ EFFECT: Mapping[str, Rule] = {
     "clip.unit": _clipped_by("unit"),
     "clip.scope": _clipped_by("scope"),
     "clip.max_norm": _clipped_by("max_norm"),
-    "clip.arguments": Rule(lambda config: config.clip.name == "custom", "with clip={clip.name}"),
+    **{
+        part.arguments: Rule(part.is_custom, f"with {part.group}={{{part.group}.name}}")
+        for part in PARTS
+        if part is not MODEL  # what else a network of this package takes
+    },
     "data.root": Rule(lambda config: _from_files(config) or is_ffcv(config.data), _OF_EMBEDDED),
     "data.train_file": Rule(lambda config: is_ffcv(config.data), "without data.loader=ffcv"),
     "data.test_file": Rule(lambda config: is_ffcv(config.data), "without data.loader=ffcv"),
@@ -173,7 +177,7 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     for key in THROUGH:
         group, _, name = key.partition(".")
         content[group][name] = _default(getattr(config, group), name)
-    usual = _network_defaults().get(config.model.name, {})
+    usual = {} if MODEL.is_custom(config) else _network_defaults().get(config.model.name, {})
     for name, value in content["model"].items():
         if name in usual and value == usual[name]:
             content["model"][name] = None
@@ -238,6 +242,11 @@ def _value(config: TrainConfig, key: str) -> Any:
     for part in key.split("."):
         value = getattr(value, part)
     return f"{value:g}" if isinstance(value, float) else value
+
+
+def network_names() -> list[str]:
+    """The networks of this package."""
+    return list(_network_defaults())
 
 
 @cache

@@ -46,8 +46,12 @@ class Part(NamedTuple):
         return str(getattr(config, self.group)._target_)
 
 
+MODEL = Part("model", "my_nets.PlainCNN", "width: 32", told_by="family")
 CLIP = Part("clip", "my_clipping.halve", "share: 0.5")
-PARTS = (CLIP,)
+DATA = Part("data", "my_data.Blobs", "images: 1000")
+OPTIMIZER = Part("optimizer", "my_optimizers.Descent", "momentum: 0.9")
+LOGGER = Part("logger", "my_loggers.Lines", "file: rows.jsonl")
+PARTS = (MODEL, CLIP, DATA, OPTIMIZER, LOGGER)
 
 
 def own_parts(config: TrainConfig) -> list[Part]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from normfree.config.errors import UserError
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
-from normfree.config.parts import check_parts
+from normfree.config.parts import CUSTOM, check_parts
 from normfree.config.schema import PRECISIONS, ClipConfig, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
@@ -87,7 +87,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.on_error": ("raise", "skip"),
     "optimizer.name": tuple(OPTIMIZER_KEYS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
-    "logger.name": ("csv", "wandb"),
+    "logger.name": ("csv", "wandb", CUSTOM),
     "logger.mode": ("online", "offline"),
 }
 

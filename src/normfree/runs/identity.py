@@ -61,7 +61,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
     used = CLIP_KEYS[resolved.config.clip.name]
-    own = {part.group: _own(part, resolved, content[part.group]) for part in PARTS}
+    own = {part.group: _own(part, resolved, content[part.group]) for part in PARTS if part.group in content}
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     clip = resolved.config.clip
     if clip.stages is not None:
@@ -86,9 +86,9 @@ def with_own_code(resolved: Resolved) -> Resolved:
 def _own(part: Part, resolved: Resolved, group: dict[str, Any]) -> dict[str, Any]:
     """Takes target and arguments out of a group of the configuration; gives what identifies the user's own code."""
     target, arguments = group.pop("_target_"), group.pop("arguments")
-    if not part.is_custom(resolved.config):
-        return {}
     given = {"arguments": arguments} if arguments else {}
+    if not part.is_custom(resolved.config):
+        return given
     return {"_target_": target, "source": _source(part, resolved), **given}
 
 

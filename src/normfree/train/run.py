@@ -26,6 +26,7 @@ from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
+from normfree.train.own_parts import check_own_parts
 from normfree.train.process_tree import train_in_ranks
 from normfree.train.ranks import Rank, check_ranks, rank_of
 from normfree.train.stopping import StopRequest
@@ -70,6 +71,7 @@ def run_one(
     check_ranks(resolved, rank)
     device = choose_device(resolved, rank)
     check_image_size(resolved)
+    check_own_parts(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
     check_clipping(resolved)
     stop = stop or StopRequest()

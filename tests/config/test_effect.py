@@ -16,7 +16,9 @@ from normfree.runs import run_id
 
 ALWAYS = {
     "augment.cutmix", "augment.erasing", "augment.flip", "augment.mixup", "augment.name",
-    "augment.random_resized_crop", "augment.shift", "batch", "clip._target_", "clip.name",
+    "augment.random_resized_crop", "augment.shift", "batch", "clip._target_", "clip.name", "data._target_",
+    "logger._target_",
+    "model._target_", "model.arguments", "optimizer._target_",
     "clip.stages", "data.channels", "data.classes", "data.label", "data.loader", "data.mean", "data.name", "data.std",
     "data.test_samples", "data.test_size", "data.train_samples", "data.train_size", "data.validation_samples", "epochs",
     "logger.name", "lr", "model.activation", "model.alpha", "model.depth", "model.drop_rate", "model.family",
@@ -59,6 +61,9 @@ IDLE = [
     ("clip.scope=all", ("clip=none",), "has no effect with clip=none"),
     ("clip.max_norm=3", (), "has no effect with clip=agc"),
     ("clip.arguments={a: 1}", (), "has no effect with clip=agc"),
+    ("data.arguments={a: 1}", (), "has no effect with data=mnist5k"),
+    ("optimizer.arguments={a: 1}", (), "has no effect with optimizer=sgd"),
+    ("logger.arguments={a: 1}", (), "has no effect with logger=csv"),
     ("data.root=there", (), "has no effect with data=mnist5k, which is embedded"),
     ("data.train_file=there", (), "without data.loader=ffcv"),
     ("data.test_file=there", (), "without data.loader=ffcv"),

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import TINY, command_line, resolved
 
 from normfree.config import UserError
+from normfree.config.parts import PARTS
 from normfree.runs import run_id
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
@@ -64,6 +65,20 @@ def test_the_plan_that_the_user_started_goes_on_without_asking(tmp_path: Path) -
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.parametrize("group", [part.group for part in PARTS])
+def test_each_part_of_a_run_is_asked_for_by_itself(group: str, tmp_path: Path) -> None:
+    cell = [f"{each}._target_=theirs.part" for each in ("model", "clip", "data", "optimizer")]
+    plan, named = tmp_path / "sweep.json", {f"{each}._target_": ["theirs.part"] for each in ("model", "clip", "data")}
+    permit_target(cell[:3], plan, named)
+    with pytest.raises(UserError, match=r"^optimizer\._target_=theirs.part comes from .*; look at it, and allow it"):
+        permit_target(cell, plan, named)
+    for sign in ("", "+", "++"):
+        with pytest.raises(UserError, match=rf"^{group}\._target_=theirs.part comes from"):
+            permit_target([f"{sign}{group}._target_=theirs.part"], plan, {})
+    remember_code(tmp_path, [cell], None)
+    permit_target(cell, plan, {})
+
+
 def test_what_was_named_holds_for_its_folder_and_its_arguments(tmp_path: Path) -> None:
     cell = ["clip=custom", "clip._target_=mine.halve", "clip.arguments={share: 0.5}"]
     remember_code(tmp_path, [cell], None)
@@ -92,8 +107,9 @@ def test_what_was_named_holds_for_its_folder_and_its_arguments(tmp_path: Path) -
         "clip={name: custom, _target_: subprocess.Popen}",
         "clip@data=theirs",
         "+model@clip=theirs",
-        "optimizer._target_=subprocess.Popen",
-        "+data._target_=subprocess.Popen",
+        "optimizer={name: custom, _target_: subprocess.Popen}",
+        "trainer._target_=subprocess.Popen",
+        "+outcome._target_=subprocess.Popen",
         "_target_=subprocess.Popen",
         "=",
         "clip=(",

@@ -16,7 +16,7 @@ from normfree.runs import RunDirectory
 from normfree.runs.clip_record import ALL, COLUMNS, read_clip_record
 from normfree.train.clip_telemetry import MOST_RECORDS, ClipTelemetry, RunTelemetry, layers_of
 from normfree.train.run import run_one
-from normfree.train.tracking import Tracker
+from normfree.train.tracker import Tracker
 
 
 def network_with_gradients(seed: int = 0) -> nn.Module:

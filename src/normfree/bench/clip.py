@@ -26,6 +26,9 @@ from normfree.clip import BACKENDS, backend, clip_grad_agc_, unit_dims
 from normfree.config import UserError
 from normfree.nets import create_model, model_info
 
+SUITE = "gradient clipping beside timm, PyTorch and the memory it must touch"
+TITLE = "Gradient clipping"
+
 COLUMNS = (
     "model", "clipped", "method", "value", "low", "high", "unit",
     "over_timm", "over_timm_low", "over_timm_high", "of_norm", "operations", "share_of_step",

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from normfree.config import UserError
 
-SUITES = {
-    "nets": "training step, inference and memory of networks beside timm and torchvision",
-    "clip": "gradient clipping beside timm, PyTorch and the memory it must touch",
-    "data": "loading and augmenting images beside torchvision with a DataLoader",
-    "loop": "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell",
-    "sweep": "a sweep through the pool launcher beside Hydra's basic launcher",
-    "summary": "the page reports/benchmarks/README.md from the CSV files",
-}
-"""Each a module of this package with a dataclass ``Options`` and a function ``run(options)``."""
+_FIRST = ("nets", "clip", "data", "loop", "sweep")
+"""Told in this order; others by their names, and the page of all of them last."""
+_LAST = "summary"
+
+
+@cache
+def suites() -> dict[str, str]:
+    """Every module of this package that says what it measures (``SUITE``), found without importing it.
+
+    Each has a dataclass ``Options`` and a function ``run(options)``; with a ``TITLE`` it has a section in the summary.
+    """
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        said = re.search(r'^SUITE = "(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+        if said:
+            found[path.stem] = said[1]
+    order = {name: place for place, name in enumerate(_FIRST)}
+    return dict(sorted(found.items(), key=lambda each: (each[0] == _LAST, order.get(each[0], len(order)), each[0])))
+
 
 HELP = """\
 Measure beside peers, interleaved in one process.
@@ -50,11 +63,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(HELP.replace("{suites}", "\n".join(f"  {name:8} {what}" for name, what in SUITES.items())))
+        print(HELP.replace("{suites}", "\n".join(f"  {name:8} {what}" for name, what in suites().items())))
         return 0
     name, *settings = arguments
-    if name not in SUITES:
-        raise UserError(f"{name}: no such suite; there are: {', '.join(SUITES)}")
+    if name not in suites():
+        raise UserError(f"{name}: no such suite; there are: {', '.join(suites())}")
     suite = import_module(f"normfree.bench.{name}")
     if {"-h", "--help"} & set(settings):
         print(_suite_help(name, suite))

@@ -42,6 +42,9 @@ from normfree.data.samples import FolderSamples, ParquetSamples
 from normfree.data.source import Source
 from normfree.data.workers import WorkerSource
 
+SUITE = "loading and augmenting images beside torchvision with a DataLoader"
+TITLE = "Loading images"
+
 COLUMNS = (
     "images", "loader", "value", "low", "high", "unit", "per_cpu_second", "cpu_low", "cpu_high",
     "reference", "over", "over_low", "over_high", "cpu_over", "cpu_over_low", "cpu_over_high",

@@ -31,6 +31,9 @@ from normfree.train.lightning_noise import quieten
 from normfree.train.network import build_network
 from normfree.train.run import run_one
 
+SUITE = "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell"
+TITLE = "The training loop"
+
 COLUMNS = ("what", "model", "clip", "batch", "size", "subject", "value", "low", "high", "unit", "over", "over_low",
            "over_high", "rounds", "clock")  # fmt: skip
 KEYS = ("what", "model", "clip", "batch", "size", "subject", "threads")

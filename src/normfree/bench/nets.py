@@ -26,6 +26,9 @@ from normfree.bench.rows import Table
 from normfree.nets import create_model, fold, model_info
 from normfree.nets.traffic import bytes_moved
 
+SUITE = "training step, inference and memory of networks beside timm and torchvision"
+TITLE = "Networks"
+
 COLUMNS = (
     "model", "against", "what", "subject", "form", "precision", "layout", "image_size", "batch",
     "unit", "value", "low", "high", "ratio", "ratio_low", "ratio_high", "rounds", "clock",

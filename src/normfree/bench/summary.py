@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
+from normfree.bench.command import suites
 from normfree.bench.options import key
+from normfree.bench.rows import PROVENANCE
 from normfree.config import UserError
+
+SUITE = "the page reports/benchmarks/README.md from the CSV files"
 
 PAGE = "README.md"
 _HEAD = """\
@@ -53,8 +59,8 @@ def page(folder: Path) -> str:
     parts = [_HEAD]
     for name, rows in tables.items():
         suite = name.partition("-")[0]
-        if suite in _SECTIONS and rows:
-            title, section = _SECTIONS[suite]
+        if rows and (found := _section_of(suite)) is not None:
+            title, section = found
             parts.append(f"## {title}, {rows[0]['device']}\n\n[{name}]({name}); {_origin(rows)}.\n\n{section(rows)}")
     if all(row["device"].startswith("CPU") for rows in tables.values() for row in rows):
         parts.append(_NO_GPU)
@@ -190,10 +196,27 @@ def _sweep(rows: list[Row]) -> str:
     return _markdown(head, body)
 
 
-_SECTIONS = {
-    "nets": ("Networks", _nets),
-    "clip": ("Gradient clipping", _clip),
-    "data": ("Loading images", _data),
-    "loop": ("The training loop", _loop),
-    "sweep": ("A sweep", _sweep),
+def _every_column(rows: list[Row]) -> str:
+    """For a suite that says nothing of its table: all that it measured, without where it came from."""
+    head = [column for column in rows[0] if column not in PROVENANCE]
+    return _markdown(head, [[row[column] for column in head] for row in rows])
+
+
+def _section_of(suite: str) -> tuple[str, Callable[[list[Row]], str]] | None:
+    """Title and table of a suite, as its module says; nothing of a file that is no suite's."""
+    if suite not in suites():
+        return None
+    module = import_module(f"normfree.bench.{suite}")
+    if (title := getattr(module, "TITLE", None)) is None:
+        return None
+    own: Callable[[list[Row]], str] = getattr(module, "section", _every_column)
+    return str(title), _SECTIONS.get(suite, own)
+
+
+_SECTIONS: dict[str, Callable[[list[Row]], str]] = {
+    "nets": _nets,
+    "clip": _clip,
+    "data": _data,
+    "loop": _loop,
+    "sweep": _sweep,
 }

@@ -26,6 +26,9 @@ from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.sweep.sweep import cores
 
+SUITE = "a sweep through the pool launcher beside Hydra's basic launcher"
+TITLE = "A sweep"
+
 COLUMNS = ("experiment", "overrides", "cells", "alike", "launcher", "workers", "steps_done", "value", "low", "high",
            "unit", "ratio", "ratio_low", "ratio_high", "rounds", "clock")  # fmt: skip
 KEYS = ("experiment", "overrides", "launcher", "workers")

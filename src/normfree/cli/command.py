@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from normfree.cli.arguments import prepared
 from normfree.cli.config_files import check_files
 from normfree.cli.explain import explain
+from normfree.cli.plugins import store_plugins
 from normfree.config import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -36,6 +37,7 @@ def command(entry: Callable[[], Any], schema: type) -> NoReturn:
     ConfigStore.instance().store(name="schema", node=schema)
     check_files()
     try:
+        store_plugins()
         sys.argv[1:] = prepared(sys.argv[1:], Path(sys.argv[0]).resolve().parent / "conf")
         refuse_contradictions(sys.argv[1:])
         entry()

@@ -5,6 +5,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 
+from normfree.cli.plugins import store_plugins
 from normfree.config import Resolved, TrainConfig, UserError, resolve
 
 
@@ -22,5 +23,6 @@ def compose_run(overrides: list[str], folder: Path | None = None) -> Resolved:
     if not (conf / "train.yaml").is_file():
         raise UserError(f"{conf}: no configuration there; run this in the project's folder")
     ConfigStore.instance().store(name="schema", node=TrainConfig)
+    store_plugins(conf=[conf])
     with initialize_config_dir(str(conf), version_base="1.3"):
         return resolve(compose("train", overrides=overrides), overrides)

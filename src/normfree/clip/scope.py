@@ -89,5 +89,7 @@ def parts_of(model: nn.Module) -> dict[str, str]:
     for name, _ in model.named_parameters():
         above = name.split(".")
         found = [stages[key] for i in range(1, len(above)) if (key := id(modules[".".join(above[:i])])) in stages]
-        parts[name] = str(found[0]) if found else "stem" if above[0].startswith("stem") else "head"
+        # The frame of a network from elsewhere calls it ``network``.
+        outermost = above[1] if above[0] == "network" else above[0]
+        parts[name] = str(found[0]) if found else "stem" if outermost.startswith("stem") else "head"
     return parts

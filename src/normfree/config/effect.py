@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from normfree.config.optimizer import OPTIMIZER_KEYS
+from normfree.config.parts import MODEL, PARTS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
@@ -74,7 +75,11 @@ EFFECT: Mapping[str, Rule] = {
     "clip.unit": _clipped_by("unit"),
     "clip.scope": _clipped_by("scope"),
     "clip.max_norm": _clipped_by("max_norm"),
-    "clip.arguments": Rule(lambda config: config.clip.name == "custom", "with clip={clip.name}"),
+    **{
+        part.arguments: Rule(part.is_custom, f"with {part.group}={{{part.group}.name}}")
+        for part in PARTS
+        if part is not MODEL  # what else a network of this package takes
+    },
     "data.root": Rule(lambda config: _from_files(config) or is_ffcv(config.data), _OF_EMBEDDED),
     "data.train_file": Rule(lambda config: is_ffcv(config.data), "without data.loader=ffcv"),
     "data.test_file": Rule(lambda config: is_ffcv(config.data), "without data.loader=ffcv"),
@@ -136,8 +141,9 @@ def without_effect(config: TrainConfig, referred: set[str], given: Sequence[str]
 
 def reason(config: TrainConfig, key: str, referred: set[str]) -> str:
     """Why a key changes nothing here, after 'has no effect'; empty for one that acts."""
-    if key.startswith("clip.arguments."):
-        key = "clip.arguments"
+    for part in PARTS:
+        if key.startswith(f"{part.arguments}."):
+            key = part.arguments
     if key in THROUGH:
         why = "" if key in referred else THROUGH[key]
     else:
@@ -171,7 +177,7 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     for key in THROUGH:
         group, _, name = key.partition(".")
         content[group][name] = _default(getattr(config, group), name)
-    usual = usual_of(config.model.name)
+    usual = {} if MODEL.is_custom(config) else usual_of(config.model.name)
     for name, value in content["model"].items():
         if name in usual and value == usual[name]:
             content["model"][name] = None
@@ -181,7 +187,8 @@ def acting(config: TrainConfig) -> dict[str, Any]:
     if config.optimizer.final_lr == 0:
         content["optimizer"]["final_lr"] = None
     content["augment"]["name"] = _augmentation(config.augment)
-    content["clip"]["arguments"] = _plain(content["clip"]["arguments"]) or None
+    for part in PARTS:
+        content[part.group]["arguments"] = _plain(content[part.group]["arguments"]) or None
     return content
 
 
@@ -240,6 +247,11 @@ def _value(config: TrainConfig, key: str) -> Any:
 def usual_of(network: str) -> dict[str, Any]:
     """What a network is built with where nothing is given, by the key; empty for one of another library."""
     return _network_defaults().get(network, {})
+
+
+def network_names() -> list[str]:
+    """The networks of this package."""
+    return list(_network_defaults())
 
 
 @cache

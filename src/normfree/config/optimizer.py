@@ -12,8 +12,9 @@ OPTIMIZER_KEYS = {
     "adamw": ("beta1", "beta2", "eps"),
     "lamb": ("beta1", "beta2", "eps"),
     "lion": ("beta1", "beta2"),
+    "custom": (),
 }
-"""What each optimizer uses beside learning rate and weight decay."""
+"""What each optimizer uses beside learning rate and weight decay; one of the user's own has arguments."""
 
 FROM_TIMM = ("lamb", "lion")
 SIGN_BASED = ("lion",)

@@ -1,17 +1,20 @@
 """The values that follow from a configuration, worked out once and recorded with the run."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
-from normfree.config.effect import references, without_effect
+from normfree.config.effect import network_names, references, without_effect
 from normfree.config.errors import UserError
 from normfree.config.optimizer import check_sam
-from normfree.config.schema import TrainConfig
+from normfree.config.own_model import found_normalizer
+from normfree.config.parts import CUSTOM, MODEL
+from normfree.config.schema import ModelConfig, TrainConfig
 from normfree.config.sources import counted, named
 from normfree.config.validate import WARMUP_KEYS, validate
 
@@ -32,8 +35,8 @@ class Resolved:
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
         without_effect: a line for every typed key that changes nothing.
-        own_code: the digest of the user's own code that it names, by the process that asked for the run; ``None``
-            where this is that process.
+        own_code: the digests of the user's own code that it names, by the key that names it, as the process has them
+            that asked for the run; empty where this is that process.
     """
 
     config: TrainConfig
@@ -44,7 +47,7 @@ class Resolved:
     norm_batch: int | None
     micro_batch: int | None
     without_effect: tuple[str, ...] = ()
-    own_code: str | None = None
+    own_code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def epochs(self) -> float:
@@ -52,12 +55,13 @@ class Resolved:
         return self.steps * self.config.batch / self.config.data.train_samples
 
 
-def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None) -> Resolved:
+def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None, *, stored: bool = False) -> Resolved:
     """Check a composed configuration and derive the rest.
 
     Args:
         config: as Hydra composed it, or as a run directory keeps it.
         given: overrides as typed. ``steps=`` there outweighs a recipe's ``epochs`` and the other way round.
+        stored: it was read from a file of a run: no code that it names is called.
 
     Raises:
         UserError: for the first thing that is wrong.
@@ -66,7 +70,10 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
     _refuse_unknown(node)
     if OmegaConf.get_type(node) is not TrainConfig:
         node = OmegaConf.merge(OmegaConf.structured(TrainConfig), node)
+    node = _named_own(node)
     if OmegaConf.is_missing(node.model, "name"):
+        if node.model.family == CUSTOM:
+            raise UserError(f"{MODEL.target}=null: model=custom needs a value, such as {MODEL.target}={MODEL.example}")
         raise UserError(
             f"model.name=???: model={node.model.family} is no network by itself; "
             "name one, for example model.name=resnet18"
@@ -77,11 +84,23 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None)
             f"{node.model.name} has none; give data.train_size=224 data.test_size=224, or another size"
         )
     if named(node.data.name).any_set and OmegaConf.missing_keys(node.data):
+        _refuse_code(node.data, stored)
         node = OmegaConf.merge(node, {"data": counted(node.data)})
+    if OmegaConf.is_missing(node.model, "normalizer") and node.model._target_ is not None:
+        _refuse_code(node.model, stored)
+        own = OmegaConf.to_object(OmegaConf.merge(node.model, {"normalizer": "none"}))
+        assert isinstance(own, ModelConfig)
+        found = found_normalizer(own, node.data.classes, node.data.channels)
+        node = OmegaConf.merge(node, {"model": {"normalizer": found}})
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)
     typed.data.label = named(typed.data.name).label(typed.data)
     _settle_length(typed, given or [])
+    if MODEL.is_custom(typed) and typed.model.name in network_names():
+        raise UserError(
+            f"model.name={typed.model.name}: is a network of normfree, and {typed.model._target_} is yours; "
+            "give it another name, such as model.name=mine"
+        )
     validate(typed)
     steps_per_epoch = typed.data.train_samples // typed.batch
     steps = typed.steps if typed.steps is not None else _steps(typed)
@@ -106,7 +125,24 @@ def resolve_stored(content: Any) -> Resolved:
         raise UserError("a stored configuration: is no table of keys and values; start the run again")
     if found := _interpolation(content):
         raise UserError(f"a stored configuration: {found} refers to something outside of it; start the run again")
-    return resolve(content)
+    return resolve(content, stored=True)
+
+
+def _named_own(node: Any) -> Any:
+    """A network of the user's own is called as its class or function; images have the size that a network asks for."""
+    model, found = node.model, {}
+    if model.family == CUSTOM and model._target_ is not None and OmegaConf.is_missing(model, "name"):
+        found["model"] = {"name": model._target_.rpartition(".")[2] or model._target_}
+    if node.data.name == CUSTOM and OmegaConf.is_missing(node.data, "train_size") and model.train_size is not None:
+        found["data"] = {"train_size": model.train_size}
+    return OmegaConf.merge(node, found) if found else node
+
+
+def _refuse_code(group: Any, stored: bool) -> None:
+    if stored:
+        raise UserError(
+            f"a stored configuration: leaves open what {group._target_} would have to say; start the run again"
+        )
 
 
 def _interpolation(content: Any) -> str:

@@ -36,6 +36,8 @@ class ModelConfig:
     stochastic_depth_rate: float | None = None
     ghost_batch: int | None = None  # samples of one BatchNorm statistics group; None: the micro batch
     sync_norm: bool = False  # BatchNorm statistics over the micro batches of all devices (SyncBN; GPUs alone)
+    _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch.nn.Module
+    arguments: Any = None  # what else the network takes, by name
 
 
 @dataclass
@@ -80,6 +82,8 @@ class DataConfig:
     resized_crop: bool = True  # or one of random size and aspect
     cache: str | None = None  # folder of decoded images; off; None: normfree in the user's cache directory
     download: bool = False  # CIFAR: fetch torchvision's files to root where they are missing
+    _target_: str | None = None  # custom: module.name of a class or function of yours, asked for split="train", "test"
+    arguments: Any = None  # custom: what it is given beside split (and root where data.root is set), by name
 
 
 @dataclass
@@ -103,7 +107,7 @@ class AugmentConfig:
 class OptimizerConfig:
     """The optimizer, linear warm-up and cosine decay; keys that the chosen optimizer does not use change nothing."""
 
-    name: str = "sgd"  # sgd, adamw, lamb or lion
+    name: str = "sgd"  # sgd, adamw, lamb, lion or custom
     base_lr: float = 0.1  # learning rate at batch 256
     final_lr: float | None = None  # where the cosine ends; None: 0
     momentum: float = 0.9  # sgd
@@ -119,6 +123,8 @@ class OptimizerConfig:
     ema_decay: float | None = None  # moving average of the weights, evaluated beside them; None: none is kept
     sam_rho: float | None = None  # sharpness-aware minimization: length of the ascent; None: off
     sam_share: float = 0.2  # of the batch, that the ascent is computed on
+    _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch optimizer
+    arguments: Any = None  # custom: what it is given beside the parameters and lr, by name
 
 
 @dataclass
@@ -154,13 +160,15 @@ class OutcomeConfig:
 
 @dataclass
 class LoggerConfig:
-    """metrics.csv is always written; W&B when asked for."""
+    """metrics.csv is always written; W&B, or a logger of the user's own, when asked for."""
 
-    name: str = "csv"  # csv or wandb
+    name: str = "csv"  # csv, wandb or custom
     project: str = "normfree"
     mode: str = "online"  # online or offline
     timeout: float = 10.0  # seconds that a W&B server may cost at most
     tags: list[str] = field(default_factory=list)
+    _target_: str | None = None  # custom: module.name of a class or function of yours
+    arguments: Any = None  # custom: what it is given beside the run's directory, by name
 
 
 @dataclass

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from normfree.config.errors import UserError
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
+from normfree.config.parts import CUSTOM, check_parts
 from normfree.config.schema import PRECISIONS, ClipConfig, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
@@ -86,7 +87,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.on_error": ("raise", "skip"),
     "optimizer.name": tuple(OPTIMIZER_KEYS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
-    "logger.name": ("csv", "wandb"),
+    "logger.name": ("csv", "wandb", CUSTOM),
     "logger.mode": ("online", "offline"),
 }
 
@@ -97,9 +98,9 @@ CLIP_KEYS = {
     "none": (),
     "norm": ("max_norm",),
     "agc": ("clip_factor", "eps", "unit", "scope"),
-    "custom": ("_target_",),
+    "custom": (),
 }
-"""What each kind of clipping uses."""
+"""What each kind of clipping uses; of the user's own, see `normfree.config.parts`."""
 
 
 def lookup(config: TrainConfig, key: str) -> object:
@@ -166,6 +167,7 @@ def _check_relations(config: TrainConfig) -> None:
             f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
+    check_parts(config)
     _check_clipping(config.clip)
     patience = config.outcome.patience
     if patience is not None and config.outcome.window > patience:
@@ -205,14 +207,7 @@ def _check_sync_norm(config: TrainConfig) -> None:
 def _check_clipping(clip: ClipConfig) -> None:
     for key in CLIP_KEYS[clip.name]:
         if getattr(clip, key) is None:
-            example = ", such as clip._target_=my_clipping.halve" if key == "_target_" else ""
-            raise UserError(f"clip.{key}=null: clip={clip.name} needs a value{example}")
-    if clip._target_ is not None and clip.name != "custom":
-        raise UserError(f"clip._target_={clip._target_}: clip={clip.name} has its own code; add clip=custom")
-    if not isinstance(clip.arguments, dict | None):
-        raise UserError(
-            f"clip.arguments={clip.arguments}: give names and values, such as 'clip.arguments={{share: 0.5}}'"
-        )
+            raise UserError(f"clip.{key}=null: clip={clip.name} needs a value")
     if clip.stages is None:
         return
     listed = "[" + ",".join(clip.stages) + "]"

@@ -231,7 +231,7 @@ def _encoded(samples: Samples, options: Options) -> Iterator[Encoded | ValueErro
 
     def work(index: int) -> Encoded | ValueError:
         try:
-            return encode(samples.read(index), options)
+            return encode(_content(samples, index), options)
         except ValueError as error:
             return error
 
@@ -239,6 +239,12 @@ def _encoded(samples: Samples, options: Options) -> Iterator[Encoded | ValueErro
     parts = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
     for done in in_threads(options.workers, parts, work, samples.where):
         yield from done
+
+
+def _content(samples: Samples, index: int) -> bytes:
+    content = samples.read(index)
+    assert isinstance(content, bytes), "a data set of the user's own is not convertible"
+    return content
 
 
 def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Options) -> None:
@@ -254,7 +260,7 @@ def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Options)
         raise UserError(f"{path}: holds {len(file.labels)} images, other than the {len(kept)} written; convert again")
     places = np.unique(np.linspace(0, len(kept) - 1, _SAMPLE).astype(np.int64))
     for place, read in zip(places.tolist(), read_images(file, places, _SIDE), strict=True):
-        source = encode(samples.read(kept[place]), options)
+        source = encode(_content(samples, kept[place]), options)
         pixels = (
             np.frombuffer(source.content, np.uint8) if source.mode == RAW else np.asarray(open_image(source.content))
         )

@@ -13,6 +13,7 @@
 
 import io
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import PIL
@@ -42,14 +43,14 @@ _UPRIGHT = {
 }
 
 
-def open_image(content: bytes, channels: int = 3) -> Image.Image:
-    """One image of mode ``RGB``, or ``L`` for one channel, decoded whole by the rules above.
+def open_image(content: bytes | Image.Image, channels: int = 3) -> Image.Image:
+    """One image of mode ``RGB``, or ``L`` for one channel, decoded whole by the rules above, or opened already.
 
     Raises:
         ValueError: the bytes are no image, a damaged one, or one that the rules refuse.
     """
     try:
-        with Image.open(io.BytesIO(content)) as opened:
+        with nullcontext(content) if isinstance(content, Image.Image) else Image.open(io.BytesIO(content)) as opened:
             _check(opened)
             opened.load()
             image = _eight_bits(_upright(opened))

@@ -51,7 +51,8 @@ def _read(samples: Samples, data: DataConfig, tested: int | None) -> Images:
         images, _, skipped = decode_all(samples, data, tested)
         return Pixels(images, skipped)
 
-    pixels = cached(cache_folder(data.cache), f"{data.name}-{key}", decode)
+    folder = cache_folder(data.cache) if samples.files else None
+    pixels = cached(folder, f"{data.name}-{key}", decode)
     if len(pixels.skipped) != len(samples.labels):
         raise UserError(f"data.root={data.root}: its files changed while they were read; run it again")
     count = len(samples.labels)

@@ -9,10 +9,12 @@ from normfree.config.schema import DataConfig
 from normfree.config.sources import named
 from normfree.config.sources.folder import FolderSource
 from normfree.config.sources.labels import names_of
+from normfree.config.sources.own import OwnSource
 from normfree.config.sources.parquet import ParquetSource
 from normfree.config.sources.words import TRAIN
 from normfree.data.held import held_arrays
 from normfree.data.mnist5k import mnist5k
+from normfree.data.own_samples import OwnSamples
 from normfree.data.resident import Arrays
 from normfree.data.samples import FolderSamples, ParquetSamples, Samples
 from normfree.data.synthetic import synthetic_arrays
@@ -68,6 +70,12 @@ def _parquet(data: DataConfig) -> dict[str, Samples]:
     return {split: ParquetSamples(paths, names) for split, paths in files.items() if paths}
 
 
+def _custom(data: DataConfig) -> dict[str, Samples]:
+    source = named(data.name)
+    assert isinstance(source, OwnSource)
+    return {split: OwnSamples(items) for split, items in source.splits(data).items()}
+
+
 def _mnist5k(data: DataConfig) -> Arrays:
     return mnist5k(data.train_size)
 
@@ -77,4 +85,8 @@ _ARRAYS: dict[str, Callable[[DataConfig], Arrays]] = {
     "synthetic": synthetic_arrays,
     "torchvision": torchvision_arrays,
 }
-_PARTS: dict[str, Callable[[DataConfig], dict[str, Samples]]] = {"folder": _folder, "parquet": _parquet}
+_PARTS: dict[str, Callable[[DataConfig], dict[str, Samples]]] = {
+    "folder": _folder,
+    "parquet": _parquet,
+    "custom": _custom,
+}

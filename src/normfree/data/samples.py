@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
@@ -39,8 +40,8 @@ class Samples(Protocol):
         """Hold in memory what processes that are forked later share."""
         ...
 
-    def read(self, index: int) -> bytes:
-        """The encoded image.
+    def read(self, index: int) -> bytes | Image.Image:
+        """The image, encoded unless it comes from a data set of the user's own.
 
         Raises:
             ValueError: it is not there or cannot be read.

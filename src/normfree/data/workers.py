@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
@@ -43,7 +44,7 @@ class _Batches:
         self._seed, self._augment = seed, augment
         self._counts = sample_draws(augment) if augment is not None else {}
         self.begins: Callable[[int | None], object] = lambda sample: None
-        self.read: Callable[[int], bytes] = samples.read
+        self.read: Callable[[int], bytes | Image.Image] = samples.read
 
     def where(self, sample: int) -> str:
         """How a sample is called."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.nets.batch_norm import GhostBatchNorm2d
+from normfree.nets.own_network import OwnNetwork
 from normfree.nets.weight_standardization import WSConv2d
 
 
@@ -32,7 +33,7 @@ def count_macs(model: nn.Module, image_size: int) -> int:
         assert isinstance(weight, Tensor)
         total += weight.numel() * (output.numel() // weight.shape[0])
 
-    shadow = _meta_copy(model).eval()
+    shadow = _shadow(model).eval()
     for module in shadow.modules():
         if isinstance(module, (nn.Conv2d, WSConv2d, nn.Linear)):
             module.register_forward_hook(count)
@@ -47,7 +48,7 @@ def estimate_activation_bytes(model: nn.Module, image_size: int) -> int:
     What the backward pass of the loss's network needs, counted once per storage; parameters and whatever
     does not grow with the batch (standardised weights) are left out, and so is an allocator's overhead.
     """
-    shadow = _meta_copy(model).float().train()
+    shadow = _shadow(model).float().train()
     for module in shadow.modules():
         if isinstance(module, GhostBatchNorm2d):
             module.ghost_batch = None
@@ -70,9 +71,16 @@ def _saved_bytes(model: nn.Module, batch: int, image_size: int) -> int:
 
 
 def _images(model: nn.Module, batch: int, image_size: int) -> Tensor:
-    first = next(module for module in model.modules() if isinstance(module, (nn.Conv2d, WSConv2d)))
-    dtype = next(model.parameters()).dtype
-    return torch.empty((batch, first.in_channels, image_size, image_size), device="meta", dtype=dtype)
+    first = next(module for module in model.modules() if isinstance(module, (nn.Conv2d, WSConv2d, OwnNetwork)))
+    weights = next(model.parameters())
+    return torch.zeros((batch, first.in_channels, image_size, image_size), device=weights.device, dtype=weights.dtype)
+
+
+def _shadow(model: nn.Module) -> nn.Module:
+    """A copy without memory, but of a network of the user's own that was built with it, as nothing else runs it."""
+    if isinstance(model, OwnNetwork) and next(model.parameters()).device.type != "meta":
+        return copy.deepcopy(model)
+    return _meta_copy(model)
 
 
 def _meta_copy(model: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 """Every start of a run with what it ran under, and what a run that was gone on with was gone on with.
 
-``attempts/<number>/`` holds ``environment.json``, ``uncommitted.diff`` where there is one, and ``clipper/``, the files
-of a clipper of the user's own.
+``attempts/<number>/`` holds ``environment.json``, ``uncommitted.diff`` where there is one, and ``own_code/``, the
+files of the user's own code.
 """
 
 import json
@@ -29,7 +29,7 @@ def record_attempt(
     if difference:
         texts["uncommitted.diff"] = difference
     write_verified(folder, texts)
-    copy_files(sources, folder / "clipper")
+    copy_files(sources, folder / "own_code")
 
 
 def attempts_of(run: Path) -> list[dict[str, Any]]:

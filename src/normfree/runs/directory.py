@@ -35,7 +35,7 @@ class RunDirectory:
     ``config.yaml`` and ``overrides.yaml`` (what was asked), ``environment.json`` and ``uncommitted.diff`` (with what),
     ``metrics.csv`` (how it went), ``result.json`` (what came out), ``checkpoints/`` (``last.ckpt`` and
     ``previous.ckpt`` to go on from; ``best.ckpt``, with ``trainer.evaluate_every``, and ``final.ckpt`` to stay),
-    ``attempts/`` (every start with its environment, difference and clipper), ``wandb_id``, ``lock``;
+    ``attempts/`` (every start with its environment, difference and own code), ``wandb_id``, ``lock``;
     ``checksums.sha256`` of all that is not written any more.
     """
 
@@ -203,7 +203,7 @@ class RunDirectory:
         """Record what was asked for and with what, before the first step.
 
         Args:
-            sources: the files of the user's own clipper by their names, of which copies are kept.
+            sources: the files of the user's own code by their names, of which copies are kept.
         """
         if "attempts" in environment:
             record_attempt(self.path, environment["attempts"], environment, difference, sources or {})

@@ -8,6 +8,7 @@ from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.effect import acting, acts
+from normfree.config.parts import PARTS, Part, own_parts
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
@@ -59,15 +60,14 @@ def science(resolved: Resolved) -> dict[str, Any]:
     del content["model"]["sync_norm"]  # enters through norm_batch
     if resolved.norm_batch is not None:
         del content["model"]["ghost_batch"]
-    used, arguments = CLIP_KEYS[resolved.config.clip.name], content["clip"]["arguments"]
+    used = CLIP_KEYS[resolved.config.clip.name]
+    own = {part.group: _own(part, resolved, content[part.group]) for part in PARTS if part.group in content}
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     clip = resolved.config.clip
     if clip.stages is not None:
         content["clip"]["stages"] = sorted(_stages(clip.stages))
-    if clip.name == "custom":
-        if arguments:
-            content["clip"]["arguments"] = arguments
-        content["clip"]["source"] = resolved.own_code or source_digest(str(clip._target_))
+    for group, values in own.items():
+        content[group] |= values
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,
@@ -80,10 +80,20 @@ def science(resolved: Resolved) -> dict[str, Any]:
 
 def with_own_code(resolved: Resolved) -> Resolved:
     """The same run for another process, whatever that finds where it looks for the user's own code."""
-    clip = resolved.config.clip
-    if clip.name != "custom":
-        return resolved
-    return replace(resolved, own_code=resolved.own_code or source_digest(str(clip._target_)))
+    return replace(resolved, own_code={part.target: _source(part, resolved) for part in own_parts(resolved.config)})
+
+
+def _own(part: Part, resolved: Resolved, group: dict[str, Any]) -> dict[str, Any]:
+    """Takes target and arguments out of a group of the configuration; gives what identifies the user's own code."""
+    target, arguments = group.pop("_target_"), group.pop("arguments")
+    given = {"arguments": arguments} if arguments else {}
+    if not part.is_custom(resolved.config):
+        return given
+    return {"_target_": target, "source": _source(part, resolved), **given}
+
+
+def _source(part: Part, resolved: Resolved) -> str:
+    return resolved.own_code.get(part.target) or source_digest(part.named(resolved.config), part.target)
 
 
 def _used_by_the_optimizer(settings: dict[str, Any]) -> dict[str, Any]:

@@ -17,24 +17,38 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from normfree.config import UserError
+from normfree.config import TrainConfig, UserError
+from normfree.config.parts import own_parts
 
 _NOT_SOURCE = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 
 
-def own_files(target: str) -> dict[str, Path]:
+def own_files(target: str, key: str = "_target_") -> dict[str, Path]:
     """Name below a folder that Python imports from -> file, of the code behind ``module.name`` outside this package.
 
     Of a module that is installed, its own file alone.
 
+    Args:
+        key: what names it, for the error.
+
     Raises:
         UserError: there is no such module here.
     """
-    return dict(_own_files(target, (os.getcwd(), *sys.path)))
+    return dict(_own_files(target, key, (os.getcwd(), *sys.path)))
+
+
+def files_of(config: TrainConfig) -> dict[str, Path]:
+    """`own_files` of all parts of a run that are the user's own.
+
+    Raises:
+        UserError: as `own_files`.
+    """
+    parts = own_parts(config)
+    return {name: file for part in parts for name, file in own_files(part.named(config), part.target).items()}
 
 
 @cache
-def _own_files(target: str, searched: tuple[str, ...]) -> dict[str, Path]:
+def _own_files(target: str, key: str, searched: tuple[str, ...]) -> dict[str, Path]:
     """``searched`` is where Python looks for modules now: what an import finds is another thing from another folder."""
     importlib.invalidate_caches()
     top = target.partition(".")[0]
@@ -44,7 +58,7 @@ def _own_files(target: str, searched: tuple[str, ...]) -> dict[str, Path]:
     if not places:
         if top in sys.builtin_module_names:
             return {}
-        raise UserError(f"clip._target_={target}: no module named {top}; start where it can be imported, or install it")
+        raise UserError(f"{key}={target}: no module named {top}; start where it can be imported, or install it")
     if all(_installed(place) for place in places):
         return dict(_module_file(target, places))
     found: dict[str, Path] = {}
@@ -62,14 +76,14 @@ def _own_files(target: str, searched: tuple[str, ...]) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def source_digest(target: str) -> str:
+def source_digest(target: str, key: str = "_target_") -> str:
     """Of the names and contents of `own_files`; another one is other code.
 
     Raises:
         UserError: as `own_files`.
     """
     content = hashlib.sha256()
-    for name, file in own_files(target).items():
+    for name, file in own_files(target, key).items():
         content.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
     return content.hexdigest()[:16]
 

@@ -19,6 +19,7 @@ import yaml
 import normfree
 from normfree.config import Resolved, UserError, resolve_stored
 from normfree.config.names import check_run, shown
+from normfree.config.parts import own_parts
 from normfree.runs import run_id
 from normfree.runs.files import write_json_atomic, write_text_atomic
 from normfree.runs.own_code import copy_files, is_installed, own_files
@@ -62,9 +63,14 @@ def take_snapshot(experiment: Path, runs: Submitted) -> Path:
     Raises:
         UserError: a module that a run names is not here.
     """
-    targets = sorted({target for resolved, _ in runs if (target := resolved.config.clip._target_) is not None})
+    targets = {part.named(resolved.config): part.target for resolved, _ in runs for part in own_parts(resolved.config)}
     # Jobs find installed ones where they are.
-    modules = {name: file for each in targets if not is_installed(each) for name, file in own_files(each).items()}
+    modules = {
+        name: file
+        for target, key in sorted(targets.items())
+        if not is_installed(target)
+        for name, file in own_files(target, key).items()
+    }
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     parent = (experiment / FOLDER).absolute()
     parent.mkdir(parents=True, exist_ok=True)

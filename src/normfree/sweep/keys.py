@@ -14,7 +14,7 @@ from normfree.sweep.clean import KINDS
 from normfree.sweep.listing import SORTS
 from normfree.sweep.retry import RETRIED
 from normfree.sweep.state import STATES
-from normfree.sweep.stored import NAMED
+from normfree.sweep.stored import NAMED, TARGETS
 
 HELP = """\
 Where the runs of an experiment are, from their directories and SLURM's queue:
@@ -41,7 +41,8 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
 What the folder of the runs holds is data: code that a plan there names is run only if you name it too, or have done so
 when you started these runs.
 
-  clip._target_          the clipper of yours, as module.name, that a retry may use
+  {targets}
+                         code of yours, as module.name, that a retry may use
   hydra.launcher.setup, hydra.launcher.additional_parameters    as in the submission, for jobs of a retry
 
 States:
@@ -74,7 +75,9 @@ def help_text() -> str:
     """What ``--help`` prints."""
     states = "\n".join(f"  {name:11}{text}" for name, text in STATES.items())
     kinds = "; ".join(f"{name}: {text}" for name, text in KINDS.items())
-    return HELP.format(retried=", ".join(RETRIED), states=states, sorts=", ".join(SORTS), kinds=kinds)
+    return HELP.format(
+        retried=", ".join(RETRIED), states=states, sorts=", ".join(SORTS), kinds=kinds, targets=", ".join(TARGETS)
+    )
 
 
 def read_keys(arguments: Sequence[str]) -> RunsKeys:

@@ -35,6 +35,7 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
     from hydra.core.config_store import ConfigStore
 
     from normfree.cli.config_files import check_files
+    from normfree.cli.plugins import store_plugins
     from normfree.config import TrainConfig
 
     conf = Path("conf").absolute()
@@ -45,6 +46,7 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
         permit_target(each.overrides, source, named or {})
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     check_files()
+    store_plugins(conf=[conf])
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
     planned = [([*_less(run.overrides, here), *here], list[str]()) for run in chosen]
     with initialize_config_dir(str(conf), version_base="1.3"):

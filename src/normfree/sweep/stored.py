@@ -1,8 +1,8 @@
 """Overrides and settings that are read from a folder of runs: values of keys, never code.
 
 ``sweep.json``, ``overrides.yaml`` and ``submission.json`` may be another person's. What they hold is taken as values of
-the schema's own keys; Hydra's features are refused, and code (``clip._target_``, lines of a job's shell) runs only if
-the user names it, or has named it for this folder before.
+the schema's own keys; Hydra's features are refused, and code (``clip._target_`` and its like, lines of a job's shell)
+runs only if the user names it, or has named it for this folder before.
 """
 
 import re
@@ -18,17 +18,19 @@ from hydra.errors import HydraException
 from normfree.cli.explain import schema_keys
 from normfree.config import TrainConfig, UserError
 from normfree.config.names import shown
+from normfree.config.parts import PARTS
 from normfree.runs.named_code import is_remembered, remember
 
-TARGET = "clip._target_"
+TARGETS = tuple(part.target for part in PARTS)
+"""Keys whose values are code."""
 OF_A_JOB = ("setup", "additional_parameters")
 """Settings of a submission that SLURM executes or obeys as they are."""
-NAMED = (TARGET, *(f"hydra.launcher.{key}" for key in OF_A_JOB))
+NAMED = (*TARGETS, *(f"hydra.launcher.{key}" for key in OF_A_JOB))
 """Keys by which ``runs.py`` is told what code of a plan may run."""
 
 _GROUPS = ("augment", "clip", "data", "experiment", "logger", "model", "optimizer", "recipe", "trainer")
 _OPTION = re.compile(r"\w[\w+-]*(\.\w[\w+-]*)*")
-_OPEN = ("clip.arguments.", "experiment.")
+_OPEN = (*(f"{part.arguments}." for part in PARTS), "experiment.")
 """Keys below which there are names of the user's own."""
 
 
@@ -59,13 +61,16 @@ def check_overrides(overrides: Sequence[object], source: Path) -> list[Override]
 
 def code_of(overrides: Iterable[Override]) -> list[tuple[str, Any]]:
     """The code that overrides name, with what it is given."""
-    given = [each for each in overrides if each.key_or_group.startswith(("clip._target_", "clip.arguments"))]
-    texts = sorted(str(each.input_line).lstrip("+") for each in given)
-    return [(TARGET, texts)] if any(each.key_or_group == TARGET for each in given) else []
+    every, found = list(overrides), list[tuple[str, Any]]()
+    for part in PARTS:
+        given = [each for each in every if each.key_or_group.startswith((part.target, part.arguments))]
+        if any(each.key_or_group == part.target for each in given):
+            found.append((part.target, sorted(str(each.input_line).lstrip("+") for each in given)))
+    return found
 
 
 def permit_target(overrides: Sequence[str], source: Path, named: Mapping[str, Sequence[str]]) -> None:
-    """Let the clipper of a planned run be used if the user named it.
+    """Let the code of a planned run be used if the user named it.
 
     Args:
         source: the plan's file, in the folder of the runs.
@@ -75,14 +80,14 @@ def permit_target(overrides: Sequence[str], source: Path, named: Mapping[str, Se
         UserError: it comes from the plan alone, or the plan holds more than values.
     """
     parsed = check_overrides(overrides, source)
-    targets = {str(each.value()) for each in parsed if each.key_or_group == TARGET} - {"None"}
-    foreign = targets - set(named.get(TARGET, ()))
-    if foreign and not all(is_remembered(source.parent, key, value) for key, value in code_of(parsed)):
-        target = shown(min(foreign), 200)
-        raise UserError(
-            f"{TARGET}={target} comes from {source}; look at it, and allow it with "
-            f"{TARGET}={target} on the command line"
-        )
+    for key, value in code_of(parsed):
+        targets = {str(each.value()) for each in parsed if each.key_or_group == key} - {"None"}
+        foreign = targets - set(named.get(key, ()))
+        if foreign and not is_remembered(source.parent, key, value):
+            target = shown(min(foreign), 200)
+            raise UserError(
+                f"{key}={target} comes from {source}; look at it, and allow it with {key}={target} on the command line"
+            )
 
 
 def permit_settings(settings: Mapping[str, Any], source: Path, named: Mapping[str, Sequence[str]]) -> None:
@@ -109,7 +114,7 @@ def remember_code(folder: Path, runs: Iterable[Sequence[str]], settings: Mapping
     """Keep what the user has named by starting these runs, so that ``runs.py retry=`` may start them again."""
     found = {}
     for overrides in runs:
-        if any(TARGET in each for each in overrides):
+        if any(target in each for each in overrides for target in TARGETS):
             for key, value in code_of(OverridesParser.create().parse_overrides(list(overrides))):
                 found[key, str(value)] = (key, value)
     lines = [(f"hydra.launcher.{name}", settings[name]) for name in OF_A_JOB if settings and settings.get(name)]

@@ -48,10 +48,12 @@ def _print_to(log: Path) -> None:
 
 
 def _train(task: Any, progress: Any) -> Ended:
+    from normfree.config.parts import own_parts
     from normfree.runs import run_id
 
     if run_id(task.resolved) != task.run_id:
-        reason = "the source of clip._target_ has changed since the sweep began; start the sweep again"
+        keys = " or ".join(part.target for part in own_parts(task.resolved.config))
+        reason = f"the source of {keys} has changed since the sweep began; start the sweep again"
         return {"status": "failed", "reason": reason, "traceback": None}
     try:
         from normfree.train.worker import train_task

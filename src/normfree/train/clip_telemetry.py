@@ -17,7 +17,7 @@ from normfree.config import Resolved
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record, stage_word
 from normfree.runs.rows import RowFile
-from normfree.train.tracking import Tracker
+from normfree.train.tracker import Tracker
 
 MOST_RECORDS = 200
 """Steps of a run that are recorded at most, so that the file stays small however long the run."""

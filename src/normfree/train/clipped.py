@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from normfree.clip import clipped_parameters
 from normfree.config import Resolved, UserError
+from normfree.config.parts import CLIP, MODEL
 from normfree.config.schema import ClipConfig
 from normfree.train.instantiate import clipper_of
 from normfree.train.network import build_network
@@ -32,8 +33,8 @@ def check_clipping(resolved: Resolved) -> None:
         UserError: as :func:`parameters_to_clip` and :func:`normfree.train.instantiate.clipper_of`.
     """
     clip = resolved.config.clip
-    if clip.name == "custom":
+    if CLIP.is_custom(resolved.config):
         clipper_of(clip)
-    if clip.stages is not None:
+    if clip.stages is not None and not MODEL.is_custom(resolved.config):  # those are tried as a whole
         with torch.device("meta"):
             parameters_to_clip(build_network(resolved), clip)

@@ -38,7 +38,8 @@ from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import Chance, against_chance, has_learned, has_stalled, verdict
 from normfree.train.resume import DATA, Start, find_start
 from normfree.train.stopping import StopRequest
-from normfree.train.tracking import Tracker, open_tracker
+from normfree.train.tracker import Tracker
+from normfree.train.tracking import open_tracker
 from normfree.train.world import ALONE, World
 
 EVALUATED = ("test/", "validation/")

@@ -6,6 +6,7 @@ import psutil
 import torch
 
 from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batch
+from normfree.config.parts import CUSTOM
 from normfree.runs.provenance import processor
 from normfree.train.network import Cost
 from normfree.train.ranks import Rank, refuse_more
@@ -66,7 +67,7 @@ def memory_estimate(resolved: Resolved, cost: Cost, micro_batch: int) -> int:
 
 def _copies(resolved: Resolved) -> int:
     optimizer = resolved.config.optimizer
-    squares = optimizer.name in ("adamw", "lamb")
+    squares = optimizer.name in ("adamw", "lamb", CUSTOM)
     return _COPIES + squares + (optimizer.ema_decay is not None) + (optimizer.sam_rho is not None)
 
 

@@ -1,25 +1,20 @@
-"""Where a name in a configuration becomes code: the only place, and only for the keys listed here.
+"""A clipper and an optimizer of the user's own, made from what the configuration of the run that is started names."""
 
-A ``_target_`` is taken from the configuration of the run that is being started, never from a file that is read
-(a checkpoint, weights, another run's record).
-"""
-
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from normfree.config import UserError
-from normfree.config.schema import ClipConfig
+from normfree.config.instantiate import called, fitting, imported
+from normfree.config.parts import CLIP, OPTIMIZER
+from normfree.config.schema import ClipConfig, OptimizerConfig
+from normfree.optim import parameter_groups
 
 Clipper = Callable[[list[Tensor]], Any]
 """Changes the gradients of parameters in place."""
-
-ALLOWED = ("clip._target_",)
-"""The keys whose value names code."""
 
 
 def clipper_of(clip: ClipConfig) -> Clipper:
@@ -33,45 +28,56 @@ def clipper_of(clip: ClipConfig) -> Clipper:
     """
     name = clip._target_
     assert name, "config.validate sees to it"
-    target = _imported("clip._target_", name)
+    target = imported(CLIP, name)
     arguments = clip.arguments or {}
     if isinstance(target, type):
-        made: Any = _fitting(name, arguments, target, ())(**arguments)
+        made: Any = called(CLIP, name, target, arguments)
         if not callable(made):
-            raise UserError(f"clip._target_={name}: its objects cannot be called; give it a __call__(self, parameters)")
+            raise UserError(f"{CLIP.target}={name}: its objects cannot be called; give it a __call__(self, parameters)")
         own: Clipper = made
         return own
-    filled: Clipper = partial(_fitting(name, arguments, target, ([],)), **arguments)
+    filled: Clipper = partial(fitting(CLIP, name, target, arguments, ([],)), **arguments)
     return filled
 
 
-def _imported(key: str, name: str) -> Any:
-    assert key in ALLOWED
-    module, dot, attribute = name.rpartition(".")
-    if not dot or not module:
-        raise UserError(f"{key}={name}: give module.name, such as my_clipping.halve")
-    try:
-        found = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
+def optimizer_of(settings: OptimizerConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """The user's optimizer, called as ``target(groups, lr=lr, **arguments)``.
+
+    ``groups`` are `normfree.optim.parameter_groups` with ``weight_decay`` of each; arguments do not outweigh them.
+
+    Raises:
+        UserError: the name cannot be imported or called, does not take the arguments, or gives no optimizer.
+    """
+    name = settings._target_
+    assert name, "config.validate sees to it"
+    target = imported(OPTIMIZER, name)
+    groups = parameter_groups(network, settings.weight_decay)
+    made = called(OPTIMIZER, name, target, settings.arguments or {}, (groups,), lr=lr)
+    if not isinstance(made, torch.optim.Optimizer):
         raise UserError(
-            f"{key}={name}: no module named {error.name}; start where it can be imported, or install it"
-        ) from error
-    except AttributeError as error:
-        raise UserError(f"{key}={name}: {error}") from error
-    except Exception as error:
+            f"{OPTIMIZER.target}={name}: gives a {type(made).__name__}, and must give a torch.optim.Optimizer"
+        )
+    if missing := _left_out(network.parameters(), made):
         raise UserError(
-            f"{key}={name}: cannot be imported ({type(error).__name__}: {error})".splitlines()[0]
-        ) from error
-    if not callable(found):
-        raise UserError(f"{key}={name}: a {type(found).__name__} cannot be called; name a function or a class")
-    return found
+            f"{OPTIMIZER.target}={name}: leaves out {missing} of the network's parameters; give it all groups"
+        )
+    return made
 
 
-def _fitting(name: str, arguments: dict[str, Any], target: Any, positional: tuple[Any, ...]) -> Any:
-    try:
-        inspect.signature(target).bind(*positional, **arguments)
-    except TypeError as error:
-        raise UserError(f"clip.arguments={arguments}: {name} does not take them ({error})") from error
-    except ValueError:
-        pass  # a builtin without a signature says it when called
-    return target
+def check_own_optimizer(settings: OptimizerConfig, network: nn.Module, lr: float) -> None:
+    """Make it once for a network that may be without memory.
+
+    Raises:
+        UserError: as `optimizer_of`; or optimizer.weight_decay would change nothing.
+    """
+    made = optimizer_of(settings, network, lr)
+    if settings.weight_decay and "weight_decay" not in made.defaults:
+        raise UserError(
+            f"optimizer.weight_decay={settings.weight_decay:g}: {settings._target_} has no weight decay; "
+            "add optimizer.weight_decay=0"
+        )
+
+
+def _left_out(parameters: Iterable[Tensor], optimizer: torch.optim.Optimizer) -> int:
+    held = {id(each) for group in optimizer.param_groups for each in group["params"]}
+    return sum(id(each) not in held for each in parameters)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normfree.config import OPTIMIZER_KEYS, Resolved
+from normfree.config.parts import OPTIMIZER
 from normfree.nets import sample_noise
 from normfree.optim import (
     ExponentialMovingAverage,
@@ -22,6 +23,7 @@ from normfree.optim import (
     warmup_cosine,
 )
 from normfree.runs.heartbeat import beat
+from normfree.train.instantiate import optimizer_of
 from normfree.train.loader import MicroBatch, Part
 
 EMA_KEY = "ema"
@@ -108,6 +110,17 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         resolved, settings = self.resolved, self.resolved.config.optimizer
+        optimizer = self._optimizer()
+        final = (settings.final_lr or 0.0) / resolved.lr
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, resolved.steps, resolved.warmup_steps, final)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        resolved, settings = self.resolved, self.resolved.config.optimizer
+        if OPTIMIZER.is_custom(resolved.config):
+            return optimizer_of(settings, self.network, resolved.lr)
         options = {key: getattr(settings, key) for key in OPTIMIZER_KEYS[settings.name]}
         if options.get("momentum") == 0:
             options["nesterov"] = False  # it looks ahead along a momentum that there is not
@@ -115,12 +128,10 @@ class Classifier(pl.LightningModule):
             # A fused optimizer would unscale float16 gradients after they were clipped.
             options["fused"] = resolved.config.precision != "16-mixed"
         build: Any = _BUILDERS[settings.name]
-        optimizer = build(self.network, resolved.lr, weight_decay=settings.weight_decay, **options)
-        final = (settings.final_lr or 0.0) / resolved.lr
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, resolved.steps, resolved.warmup_steps, final)
+        optimizer: torch.optim.Optimizer = build(
+            self.network, resolved.lr, weight_decay=settings.weight_decay, **options
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return optimizer
 
 
 def _summed_over_ranks(gradients: Sequence[Tensor]) -> None:

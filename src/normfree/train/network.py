@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
+from normfree.config.own_model import given_options
+from normfree.config.parts import MODEL
 from normfree.nets import (
     ClassifierNetwork,
     count_macs,
@@ -17,9 +19,12 @@ from normfree.nets import (
     minimum_image_size,
     model_info,
 )
+from normfree.train.own_network import build_own, check_own, on_meta
 
 _TIMM = "timm"
-_NOT_FOR_THE_NETWORK = ("name", "family", "normalizer", "train_size", "test_size", "sync_norm")
+_NOT_FOR_THE_NETWORK = (
+    "name", "family", "normalizer", "train_size", "test_size", "sync_norm", "_target_", "arguments"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,48 @@ def least_image_size(resolved: Resolved) -> int | None:
     return _least_image_size(json.dumps(_description(resolved)), resolved.config.model.normalizer)
 
 
+def check_network(resolved: Resolved) -> None:
+    """Try a network of the user's own; those of this package and of libraries are known.
+
+    Raises:
+        UserError: as `normfree.train.own_network.check_own`.
+    """
+    config = resolved.config
+    if MODEL.is_custom(config):
+        description, data = _description(resolved), config.data
+        sizes = {"train_size": data.train_size, "test_size": data.test_size}
+        on_meta(lambda: check_own(description, config.clip, sizes))
+
+
 def _description(resolved: Resolved) -> dict[str, Any]:
     model, data = resolved.config.model, resolved.config.data
+    if MODEL.is_custom(resolved.config):
+        return {
+            "target": model._target_,
+            "arguments": model.arguments,
+            "num_classes": data.classes,
+            "in_channels": data.channels,
+            "ghost_batch": model.ghost_batch,
+            "options": given_options(model),
+        }
     overrides = {
         key: value for key, value in asdict(model).items() if key not in _NOT_FOR_THE_NETWORK and value is not None
     }
     name = f"{_TIMM}/{model.name}" if model.family == _TIMM else model.name
-    return {"name": name, "num_classes": data.classes, "in_channels": data.channels, **overrides}
+    given = dict(model.arguments or {})
+    if known := sorted(key for key in given if key in ("num_classes", "in_channels", *asdict(model))):
+        raise UserError(f"model.arguments={given}: {known[0]} is a key by itself; give it as model.{known[0]}")
+    return {"name": name, "num_classes": data.classes, "in_channels": data.channels, **overrides, **given}
 
 
 def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
+    if "target" in description:
+        own = build_own(description)
+        if own.normalizer != normalizer:
+            raise UserError(
+                f"model.normalizer={normalizer}: {description['target']} has {own.normalizer}; leave it out"
+            )
+        return own
     try:
         network = create_model(**description)
     except ValueError as error:
@@ -97,14 +134,19 @@ def _subject(name: str) -> str:
 
 @cache
 def _least_image_size(description: str, normalizer: str) -> int | None:
+    content = json.loads(description)
+    if "target" in content:
+        return None  # tried instead
     with torch.device("meta"):
-        network = _build(json.loads(description), normalizer)
+        network = _build(content, normalizer)
     return minimum_image_size(network) if network.library is None else None
 
 
 @cache
 def _cost(description: str, normalizer: str, train_size: int, test_size: int) -> Cost:
     content = json.loads(description)
+    if "target" in content:
+        return on_meta(lambda: _own_cost(content, normalizer, train_size, test_size))
     with torch.device("meta"):
         network = _build(content, normalizer)
     macs = _macs(network, content["name"], "train_size", train_size)
@@ -113,6 +155,16 @@ def _cost(description: str, normalizer: str, train_size: int, test_size: int) ->
         macs_train=macs,
         macs_test=macs if test_size == train_size else _macs(network, content["name"], "test_size", test_size),
         activation_bytes=estimate_activation_bytes(network, train_size),
+    )
+
+
+def _own_cost(content: dict[str, Any], normalizer: str, train_size: int, test_size: int) -> Cost:
+    network = _build(content, normalizer)
+    return Cost(
+        count_parameters(network),
+        count_macs(network, train_size),
+        count_macs(network, test_size),
+        estimate_activation_bytes(network, train_size),
     )
 
 

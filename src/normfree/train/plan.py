@@ -10,6 +10,7 @@ from normfree.train.clipped import check_clipping
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
+from normfree.train.own_parts import check_own_parts
 
 _TRIED_LR = 1.6
 """The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""
@@ -19,6 +20,7 @@ def describe_plan(resolved: Resolved) -> str:
     """The plan as lines of text; builds the network's shapes, trains nothing."""
     config = resolved.config
     check_image_size(resolved)
+    check_own_parts(resolved)
     cost = network_cost(resolved)
     check_clipping(resolved)
     warnings = []
@@ -88,7 +90,9 @@ def _passes(settings: OptimizerConfig) -> float:
 
 def _optimizer(settings: OptimizerConfig) -> str:
     momentum = f"momentum {settings.momentum:g}"
-    if settings.name != "sgd":
+    if settings._target_ is not None:
+        momentum = f"{settings._target_} {settings.arguments or ''}".rstrip()
+    elif settings.name != "sgd":
         momentum = f"betas {settings.beta1:g} and {settings.beta2:g}"
     parts = [settings.name, momentum, f"weight decay {settings.weight_decay:g}"]
     parts.append(f"label smoothing {settings.label_smoothing:g}")

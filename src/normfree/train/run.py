@@ -17,7 +17,7 @@ from normfree.data.worker_loader import lost_worker
 from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
-from normfree.runs.own_code import own_files
+from normfree.runs.own_code import files_of
 from normfree.runs.provenance import difference, provenance
 from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
@@ -27,6 +27,7 @@ from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
 from normfree.train.image_size import check_image_size
 from normfree.train.network import network_cost
+from normfree.train.own_parts import check_own_parts
 from normfree.train.process_tree import train_in_ranks
 from normfree.train.ranks import Rank, check_ranks, rank_of
 from normfree.train.stopping import StopRequest
@@ -71,6 +72,7 @@ def run_one(
     check_ranks(resolved, rank)
     device = choose_device(resolved, rank)
     check_image_size(resolved)
+    check_own_parts(resolved)
     network_cost(resolved)  # a network that cannot be built is found before anything is written
     check_clipping(resolved)
     stop = stop or StopRequest()
@@ -156,8 +158,7 @@ def _train(
     try:
         origin = provenance(device_name(device), threads)
         environment = record | _circumstances(resolved, directory) | origin
-        sources = own_files(clip) if (clip := resolved.config.clip._target_) is not None else {}
-        directory.write_start(config, overrides, environment, difference(), sources)
+        directory.write_start(config, overrides, environment, difference(), files_of(resolved.config))
         record |= _history(directory)
         if record["resumed"]:
             warnings.warn(f"{record['resumed']}: the rest is not what it would have been to the last bit", stacklevel=2)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from normfree.config import Resolved, UserError
+from normfree.config.parts import LOGGER
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.checksums import read_text_verified, write_verified
 from normfree.runs.offline import offline_folder
 from normfree.train.metrics import Row
+from normfree.train.own_tracker import OwnTracker
 from normfree.train.tracked import (
     LONGEST_NAME,
     cut,
@@ -25,26 +27,11 @@ from normfree.train.tracked import (
     tags,
     tell_cuts,
 )
+from normfree.train.tracker import Tracker
 
 _START_SHARE = 0.7
 """Of the seconds that a server may cost; what is left is for the end."""
 _LEAVE_SECONDS = 0.5
-
-
-class Tracker:
-    """Takes every row of metrics.csv; this one drops them."""
-
-    def write(self, row: Row) -> None:
-        """Record one row."""
-
-    def image(self, key: str, path: Path) -> None:
-        """Record a figure."""
-
-    def finish(self, facts: dict[str, Any]) -> None:
-        """Record how the run ended: ``status``, ``reason``, ``metrics`` and what else result.json has."""
-
-    def close(self) -> None:
-        """End the record, finished or not."""
 
 
 class WandbTracker(Tracker):
@@ -197,6 +184,8 @@ def open_tracker(resolved: Resolved, directory: RunDirectory) -> Iterator[Tracke
             raise UserError("logger=wandb: the package wandb is not installed; install normfree[wandb]") from error
         tell_cuts(resolved)
         tracker = WandbTracker(resolved, directory)
+    elif LOGGER.is_custom(resolved.config):
+        tracker = OwnTracker(resolved.config.logger, directory.path)
     try:
         yield tracker
     except BaseException as error:

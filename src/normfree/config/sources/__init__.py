@@ -11,6 +11,7 @@ from normfree.config.sources.beton import BetonSource
 from normfree.config.sources.cifar import CIFAR
 from normfree.config.sources.embedded import Mnist5kSource, SyntheticSource
 from normfree.config.sources.folder import FolderSource, ImageNetSource
+from normfree.config.sources.own import OwnSource
 from normfree.config.sources.parquet import ImagenetteSource, ParquetSource
 from normfree.config.sources.reading import Reading
 from normfree.config.sources.source import DataSource
@@ -18,14 +19,14 @@ from normfree.config.sources.source import DataSource
 BETON = BetonSource()
 SOURCES: tuple[DataSource, ...] = (
     BETON, Mnist5kSource(), ParquetSource(), *CIFAR.values(), ImagenetteSource(), ImageNetSource(), FolderSource(),
-    SyntheticSource(),
+    SyntheticSource(), OwnSource(),
 )  # fmt: skip
 """The first that matches a configuration reads it: .beton files of any data set before the data set's own."""
 
 HELD_OUT = 10
 """One in so many training images is held out for selection, and as many again where there are no test files."""
 
-_FOR_READING = ("name", "root", "train_file", "test_file", "loader", "train_size", "on_error")
+_FOR_READING = ("name", "root", "train_file", "test_file", "loader", "train_size", "on_error", "_target_", "arguments")
 
 __all__ = [
     "LOADERS",
@@ -124,7 +125,7 @@ def counted(data: DictConfig) -> Mapping[str, Any]:
     """
     keys = ("classes", "train_samples", "validation_samples", "test_samples")
     given = {key: data[key] for key in keys if not OmegaConf.is_missing(data, key)}
-    typed = DataConfig(**{key: data[key] for key in _FOR_READING if not OmegaConf.is_missing(data, key)})
+    typed = DataConfig(**{key: _plain(data[key]) for key in _FOR_READING if not OmegaConf.is_missing(data, key)})
     there = source_of(typed).reads(typed)
     total, test_files = there.images["train"], there.images.get("test")
     validation = given.get("validation_samples", there.images.get("validation", total // HELD_OUT))
@@ -136,9 +137,15 @@ def counted(data: DictConfig) -> Mapping[str, Any]:
             f"data.root={data.root}: {total} images leave none for training beside {validation} for validation "
             f"and {test} for the test; give files with more, or smaller data.validation_samples and data.test_samples"
         )
+    shapes = source_of(typed).shapes(typed)
     return {
+        **{key: value for key, value in shapes.items() if OmegaConf.is_missing(data, key)},
         "classes": given.get("classes", len(there.classes)),
         "train_samples": train,
         "validation_samples": validation,
         "test_samples": test,
     }
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value) if isinstance(value, DictConfig) else value

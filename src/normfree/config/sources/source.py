@@ -1,5 +1,6 @@
 """What the configuration knows of a data source: one descriptor a source, found by the name that ``data=`` gives."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from normfree.config.errors import WORKS, UserError
@@ -59,6 +60,10 @@ class DataSource:
             UserError: as :meth:`requires`, or a file is broken.
         """
         raise NotImplementedError(data.name)
+
+    def shapes(self, data: DataConfig) -> Mapping[str, int]:
+        """``channels``, ``train_size`` and ``test_size``, where the images say what the configuration leaves open."""
+        return {}
 
     def label(self, data: DataConfig) -> str:
         """How it is called: any data set, by the last name of its place unless it has a label."""

@@ -1,0 +1,93 @@
+"""Where a name in a configuration becomes code: the only place, and only for the keys of `normfree.config.parts`.
+
+A ``_target_`` is taken from the configuration of the run that is being started, never from a file that is read
+(a checkpoint, weights, another run's record).
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from normfree.config.errors import UserError
+from normfree.config.parts import PARTS, Part
+from normfree.config.tracebacks import kept_traceback, one_line
+
+
+def imported(part: Part, name: str) -> Any:
+    """The function or class called ``name``, which is ``module.name``.
+
+    Raises:
+        UserError: it cannot be imported, or cannot be called; the traceback of what was raised is in a file.
+    """
+    assert part in PARTS
+    key = part.target
+    module, dot, attribute = name.rpartition(".")
+    if not dot or not module:
+        raise UserError(f"{key}={name}: give module.name, such as {part.example}")
+    try:
+        found = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{key}={name}: no module named {error.name}; start where it can be imported, or install it"
+        ) from error
+    except AttributeError as error:
+        raise UserError(f"{key}={name}: {one_line(error).partition(': ')[2]}") from error
+    except (Exception, SystemExit) as error:
+        where = kept_traceback(error, name)
+        raise UserError(f"{key}={name}: cannot be imported ({one_line(error)}){where}") from error
+    if not callable(found):
+        raise UserError(f"{key}={name}: a {type(found).__name__} cannot be called; name a function or a class")
+    return found
+
+
+def fitting(
+    part: Part, name: str, target: Any, arguments: Mapping[str, Any], positional: Iterable[Any] = (), **given: Any
+) -> Any:
+    """``target``, if it can be called with ``positional``, ``given`` and the user's ``arguments``.
+
+    Raises:
+        UserError: it does not take them.
+    """
+    if twice := sorted(set(arguments) & set(given)):
+        raise UserError(f"{part.arguments}={dict(arguments)}: {', '.join(twice)} is given by normfree; leave it out")
+    try:
+        inspect.signature(target).bind(*positional, **given, **arguments)
+    except TypeError as error:
+        with_these = f" beside {', '.join(given)}" if given else ""
+        raise UserError(
+            f"{part.arguments}={dict(arguments)}: {name} does not take them{with_these} ({error})"
+        ) from error
+    except ValueError:
+        pass  # a builtin without a signature says it when called
+    return target
+
+
+def called(
+    part: Part, name: str, target: Any, arguments: Mapping[str, Any], positional: Iterable[Any] = (), **given: Any
+) -> Any:
+    """What ``target(*positional, **given, **arguments)`` gives.
+
+    Raises:
+        UserError: as `fitting`; or it raises, and the traceback is in a file.
+    """
+    positional = tuple(positional)
+    fitting(part, name, target, arguments, positional, **given)
+    try:
+        return target(*positional, **given, **arguments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{part.target}={name}: {one_line(error)}{kept_traceback(error, name)}") from error
+
+
+def takes(target: Any, names: Iterable[str]) -> set[str]:
+    """Which of these names ``target`` can be given as arguments."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except ValueError:
+        return set()
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return set(names)
+    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return set(names) & {each.name for each in parameters if each.kind in by_name}

@@ -32,8 +32,12 @@ demo: setup ## train the quickstart's networks on real digits and write its repo
 	$(BIN)/python train.py -m experiment=quickstart
 	$(BIN)/python report.py experiment=quickstart
 
+.PHONY: check
+check: lint type ## check style and types, and run the quick tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not run and not process and not chaos and not slurm and not slow"
+
 .PHONY: test
-test: setup ## run all tests
+test: setup ## run all tests; NORMFREE_TEST_LONG=1 those that take long whole
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What computes, with the kernels that torch and oneDNN have for processors without AVX: other sums, the same bounds.

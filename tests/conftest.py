@@ -24,6 +24,7 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 from normfree.config import Resolved, TrainConfig, resolve
+from tests.tiers import LONG, TIERS, VARIABLE, left_out, tier_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", "trainer.log_every=2")
@@ -33,6 +34,29 @@ TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 ConfigStore.instance().store(name="schema", node=TrainConfig)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test gets the marker of its tier, and long ones are shortened unless they are asked for by name."""
+    for item in items:
+        if tier := tier_of(item.nodeid, item.get_closest_marker("cli") is not None):
+            item.add_marker(tier)
+    named = any("::" in argument for argument in config.args)
+    out = set() if LONG or named else left_out(item.nodeid for item in items)
+    if out:
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in out])
+        items[:] = [item for item in items if item.nodeid not in out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not LONG:
+        terminalreporter.write_line(f"long tests were shortened; {VARIABLE}=1 runs them whole")
 
 
 def composed(*overrides: str) -> DictConfig:

@@ -18,14 +18,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clip": set(),
     "optim": set(),
     "data": {"config", "runs"},
+    "api": {"config", "runs", "study", "report", "nets", "train", "cli"},
+    "lightning": {"config", "clip", "optim", "probe"},
     "probe": {"nets"},
-    "train": {"config", "runs", "nets", "clip", "optim", "data", "probe"},
+    "train": {"config", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
     "bench": {"config", "runs", "nets", "clip", "optim", "data", "train", "sweep", "cli"},
     "slurm": {"config", "runs", "train", "cli"},
     "sweep": {"config", "runs", "slurm", "train", "cli"},
     "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},
 }
-NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli")
+NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
 TORCH_ALONE = ("nets", "clip", "optim")
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
 
@@ -76,6 +78,13 @@ def test_parts_that_know_torch_alone(part: str) -> None:
 
 def test_the_package_itself_is_light() -> None:
     assert not loaded_by("normfree") & {*HEAVY, "hydra"}
+
+
+def test_its_parts_are_there_when_they_are_used() -> None:
+    parts = ("api", "clip", "lightning", "nets", "optim")
+    code = f"import normfree; print(*(getattr(normfree, name).__name__ for name in {parts}))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == [f"normfree.{name}" for name in parts]
 
 
 def test_wandb_is_imported_only_by_a_run_that_asks_for_it() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.conftest import ROOT, TINY, command_line
+from tests.runs_on_disk import results
 
 pytestmark = pytest.mark.cli
 LONG = ("data.train_size=7", "batch=50", "steps=100000", "trainer.log_every=2")
@@ -36,10 +37,6 @@ def wait_for_training(folder: Path, runs: int = 1) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("nothing was trained within a minute")
-
-
-def results(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("result.json"))]
 
 
 @pytest.mark.parametrize("clip", [("clip=none",), ("clip=norm", "clip.max_norm=0.5"), ("clip=agc",)])

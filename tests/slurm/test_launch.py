@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.conftest import ROOT, TINY, command_line
+from tests.runs_on_disk import results
 
 from normfree.slurm.queue import live_jobs
 
@@ -20,10 +21,6 @@ pytestmark = [pytest.mark.cli, pytest.mark.usefixtures("slurm")]
 
 SLURM = ("-m", *TINY, "trainer=cpu", "hydra/launcher=slurm", "hydra.launcher.timeout_min=10")
 ENDLESS = ("steps=100000", "optimizer.warmup_steps=2")
-
-
-def results(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*/result.json"))]
 
 
 def jobs(folder: Path) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.train.test_ranks import furthest, weights
+from tests.runs_on_disk import weights
+from tests.train.test_ranks import furthest
 
 from normfree.config import Resolved, UserError
 from normfree.train.cut_law import CutRow, cut_law

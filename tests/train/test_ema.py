@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.test_laws import StopAfter, rows, weights, without_time
+from tests.runs_on_disk import lines_without_speed, weights
+from tests.train.test_laws import StopAfter, without_time
 
 from normfree.cli.train import summary
 from normfree.config import Resolved
@@ -102,7 +103,7 @@ def test_resuming_changes_nothing(
     assert run_one(run, [], stop=StopAfter(stop))["steps_done"] == stop
     torch.rand(7)
     assert without_time(run_one(run, [])) == without_time(expected)
-    assert rows(run) == rows(whole)
+    assert lines_without_speed(run) == lines_without_speed(whole)
     for read in (weights, averages):
         for name, value in read(run).items():
             assert torch.equal(value, read(whole)[name]), name

@@ -1,29 +1,17 @@
 """A run never goes on with a loss, a gradient or a weight that is not finite."""
 
-import csv
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from tests.runs_on_disk import rows, weights
 
 from normfree.config import Resolved
 from normfree.nets import create_model
-from normfree.runs import RunDirectory
-from normfree.train.callbacks.guard import first_nonfinite_layer
+from normfree.probe.finite import first_nonfinite_layer
 from normfree.train.module import Classifier
 from normfree.train.run import run_one
-
-
-def last_row(run: Resolved) -> dict[str, str]:
-    with RunDirectory.of(run).metrics.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))[-1]
-
-
-def weights(run: Resolved) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(RunDirectory.of(run).checkpoints / "final.ckpt", weights_only=True)["state_dict"]
-    return state
 
 
 @pytest.mark.parametrize("clip", ["none", "norm"])
@@ -42,7 +30,7 @@ def test_a_run_that_blows_up_ends_before_its_weights_do(
     assert "gradient norm of the steps before " in result["reason"]
     for name, value in weights(run).items():
         assert bool(torch.isfinite(value).all()), name
-    assert int(last_row(run)["step"]) == step
+    assert int(rows(run)[-1]["step"]) == step
 
 
 def test_a_gradient_alone_is_enough(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:

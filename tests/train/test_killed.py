@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.tiers import times
 from tests.train.forking import REFUSED, Forking
 from tests.train.killed import RUN, Record, alive, wait_for
 
-KILLS = 20
-RACES = 6
+KILLS = times(20, 5)
+RACES = times(6, 3)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.runs_on_disk import lines_without_speed, weights
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
@@ -13,18 +14,6 @@ from normfree.train.run import run_one
 from normfree.train.stopping import StopRequest
 
 CLIPS = [("clip=none",), ("clip=norm", "clip.max_norm=0.1"), ("clip=agc",)]
-
-
-def weights(run: Resolved) -> dict[str, torch.Tensor]:
-    path = RunDirectory.of(run).checkpoints / "final.ckpt"
-    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
-    return state
-
-
-def rows(run: Resolved) -> list[str]:
-    """metrics.csv without its speeds."""
-    lines = RunDirectory.of(run).metrics.read_text(encoding="utf-8").splitlines()
-    return [line.rsplit(",", 1)[0] for line in lines]
 
 
 def without_time(result: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +41,7 @@ def test_identical_runs_are_bit_identical(
     second = tiny(f"model={model}", *clip, "steps=4", f"runs_dir={tmp_path / 'again'}")
     one, other = run_one(first, []), run_one(second, [])
     assert without_time(one) == without_time(other)
-    assert rows(first) == rows(second)
+    assert lines_without_speed(first) == lines_without_speed(second)
     for name, value in weights(first).items():
         assert torch.equal(value, weights(second)[name]), name
 
@@ -79,7 +68,7 @@ def test_resuming_changes_nothing(
     resumed = run_one(run, [])
     assert resumed["attempts"] == 2
     assert without_time(resumed) == without_time(expected)
-    assert rows(run) == rows(whole)
+    assert lines_without_speed(run) == lines_without_speed(whole)
     for name, value in weights(run).items():
         assert torch.equal(value, weights(whole)[name]), name
 

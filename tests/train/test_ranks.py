@@ -1,6 +1,5 @@
 """Several processes train one run: they compute what one would, stop together, and none outlives another."""
 
-import csv
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import psutil
 import pytest
 import torch
 from tests.conftest import ROOT, TINY, command_line
+from tests.runs_on_disk import rows, weights
 from tests.train.test_laws import StopAfter
 
 from normfree.config import Resolved
@@ -25,17 +25,6 @@ from normfree.train.run import run_one
 
 RANKS = ("trainer=ddp_cpu", "batch=48")
 EXACT = ("precision=64-true", "steps=4", "lr=0.1", "batch=48")
-
-
-def weights(run: Resolved) -> dict[str, torch.Tensor]:
-    path = RunDirectory.of(run).checkpoints / "final.ckpt"
-    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
-    return state
-
-
-def rows(run: Resolved) -> list[dict[str, str]]:
-    with RunDirectory.of(run).metrics.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.conftest import resolved
-from tests.train.test_laws import weights
+from tests.runs_on_disk import weights
 
 from normfree.clip import clip_grad_agc_, clipped_parameters
 from normfree.config import Resolved, UserError

@@ -22,7 +22,7 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _CONTRADICTIONS = (("steps", "epochs"),)
 
 
-def command(entry: Callable[[], Any], schema: type) -> NoReturn:
+def command(entry: Callable[[], Any], schema: type, conf: Path | None = None) -> NoReturn:
     """Run a ``hydra.main`` function and exit.
 
     Bad input ends with one line on stderr and exit code 2, Ctrl-C with 130; anything else that is raised is a
@@ -31,14 +31,15 @@ def command(entry: Callable[[], Any], schema: type) -> NoReturn:
     Args:
         entry: the decorated function.
         schema: the dataclass behind the configuration, stored as ``schema``.
+        conf: the folder of the configuration; the one beside the script if not given.
     """
     # Hydra then raises instead of printing, so that one place decides what the user sees.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     ConfigStore.instance().store(name="schema", node=schema)
     check_files()
     try:
-        store_plugins()
-        sys.argv[1:] = prepared(sys.argv[1:], Path(sys.argv[0]).resolve().parent / "conf")
+        store_plugins(conf=None if conf is None else [conf])
+        sys.argv[1:] = prepared(sys.argv[1:], conf or Path(sys.argv[0]).resolve().parent / "conf")
         refuse_contradictions(sys.argv[1:])
         entry()
     except (UserError, HydraException, OmegaConfBaseException) as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from normfree.data import Batch
+from normfree.probe.finite import Later, first_nonfinite_gradient, first_nonfinite_layer
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.callbacks.monitor import Monitor
 from normfree.train.module import Classifier
@@ -37,7 +37,7 @@ class FiniteGuard(pl.Callback):
         self._world = world
         self._norms: deque[Tensor] = deque(maxlen=_NORMS)
         self._batch: Batch | None = None
-        self._pending: tuple[Tensor, torch.cuda.Event] | None = None
+        self._later = Later()
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Batch, batch_idx: int) -> None:
         self._batch = batch
@@ -53,61 +53,16 @@ class FiniteGuard(pl.Callback):
         # A gradient that overflows float16 is the gradient scaler's affair.
         if trainer.precision != "16-mixed":
             broken = broken.logical_or(statistics.nonfinite.to(broken.device))
-        if not self._found(self._world.any_on_device(broken)):
+        if not self._later.read(self._world.any_on_device(broken)):
             return
         self._monitor.diverged(self._reason(trainer.global_step + 1, pl_module))
         for parameter in pl_module.parameters():
             parameter.grad = None
 
-    def _found(self, broken: Tensor) -> bool:
-        if not broken.is_cuda:
-            return bool(broken)
-        before, self._pending = self._pending, _on_its_way(broken)
-        if before is None:
-            return False
-        before[1].synchronize()
-        return bool(before[0])
-
     def _reason(self, step: int, module: Classifier) -> str:
         *before, last = (f"{float(norm):.3g}" for norm in self._norms)
         assert self._batch is not None
-        layer = first_nonfinite_layer(module.network, self._batch.images) or _first_nonfinite_gradient(module.network)
+        layer = first_nonfinite_layer(module.network, self._batch.images) or first_nonfinite_gradient(module.network)
         where = f"; first not finite: {layer}" if layer else ""
         earlier = f"; gradient norm of the steps before {', '.join(before)}" if before else ""
         return f"training loss {float(module.last_loss):.4g}, gradient norm {last} at step {step}{where}{earlier}"
-
-
-def _on_its_way(flag: Tensor) -> tuple[Tensor, torch.cuda.Event]:
-    host = torch.empty(flag.shape, dtype=flag.dtype, pin_memory=True)
-    host.copy_(flag, non_blocking=True)
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
-    return host, event
-
-
-def first_nonfinite_layer(network: nn.Module, images: Tensor) -> str | None:
-    """Name of the first module without children, in the order of a forward pass, whose output is not finite.
-
-    A copy of the network does the pass, in training mode; dropout and stochastic depth draw anew.
-    """
-    probe = copy.deepcopy(network)
-    found: list[str] = []
-
-    def look(name: str, output: Any) -> None:
-        if not found and isinstance(output, Tensor) and not bool(output.isfinite().all()):
-            found.append(name)
-
-    for name, module in probe.named_modules():
-        if not list(module.children()):
-            module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
-    with torch.no_grad():
-        probe(images)
-    return found[0] if found else None
-
-
-def _first_nonfinite_gradient(network: nn.Module) -> str | None:
-    """Where backpropagation, which goes from the last parameter to the first, met it first."""
-    for name, parameter in reversed(list(network.named_parameters())):
-        if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
-            return f"the gradient of {name}"
-    return None

@@ -1,0 +1,114 @@
+"""The runs of an experiment as a table, and its report as figures and tables."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+_KEYS_OF_COLLECTING = ("overrides", "grids")
+
+
+def find_runs(experiment: str, runs_dir: str | Path = "runs") -> pd.DataFrame:
+    """A row for every run that is planned or there: outcome (``status``), factors, measurements, and its ``path``.
+
+    The columns are those of a report's ``runs.csv``. Runs without a result are among them, as ``missing``,
+    ``incomplete`` or ``damaged``.
+
+    Raises:
+        UserError: there are no runs of this name.
+    """
+    from normfree.config.names import check_name
+    from normfree.study import collect
+
+    check_name("experiment", experiment)
+    found = collect(experiment, Path(runs_dir))
+    table = found.table.drop(columns=[name for name in _KEYS_OF_COLLECTING if name in found.table])
+    table = table.infer_objects()
+    table["path"] = [str(found.directory / run) for run in table["run_id"]]
+    return table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a report; a notebook shows it.
+
+    Attributes:
+        files: its bytes by kind: ``png``, ``pdf`` and ``svg``.
+    """
+
+    name: str
+    title: str
+    files: Mapping[str, bytes] = field(repr=False)
+
+    def _repr_png_(self) -> bytes:
+        return self.files["png"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report; a notebook shows the whole page.
+
+    Attributes:
+        figures: by name, ``main`` first.
+        tables: ``runs``, ``cells``, ``series`` and ``failures``.
+        verdicts: a row a claim: claim, verdict, sentence, p.
+        html: the page, which needs no other file.
+    """
+
+    name: str
+    question: str
+    figures: Mapping[str, Figure] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    verdicts: pd.DataFrame = field(repr=False)
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.html, quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:80vh;border:0" sandbox></iframe>'
+
+
+def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str | Path = "experiments") -> Report:
+    """What ``python report.py experiment=...`` writes, as objects; writes nothing.
+
+    Raises:
+        UserError: there is no such experiment, or it has no runs.
+    """
+    from normfree.config.names import check_name
+    from normfree.report.build import render
+    from normfree.study import Study, collect, judge, load_experiment
+
+    check_name("experiment", experiment)
+    question = load_experiment(experiment, Path(experiments_dir))
+    collection = collect(experiment, Path(runs_dir), question.command)
+    verdicts = judge(question, collection.table)
+    files = render(Study(question, collection), verdicts)
+    titles = {panel.name: panel.title for panel in question.panels}
+    names = [name.removeprefix("figures/").removesuffix(".png") for name in files if name.endswith(".png")]
+    rows = [(one.claim.claim, one.verdict, one.sentence, one.p) for one in verdicts]
+    return Report(
+        name=experiment,
+        question=question.question,
+        figures={
+            name: Figure(
+                name,
+                titles.get(name, "Main figure"),
+                {kind: files[f"figures/{name}.{kind}"] for kind in ("png", "pdf", "svg")},
+            )
+            for name in names
+        },
+        tables={name.removesuffix(".csv"): _read(content) for name, content in files.items() if name.endswith(".csv")},
+        verdicts=pd.DataFrame(rows, columns=["claim", "verdict", "sentence", "p"]),
+        html=files["report.html"].decode("utf-8"),
+    )
+
+
+def _read(content: bytes) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.BytesIO(content))
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()

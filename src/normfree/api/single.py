@@ -1,0 +1,76 @@
+"""One run, trained in this process."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from normfree.api.loaded import Run, load_run
+from normfree.api.mistakes import checked, in_one_line
+from normfree.config import Resolved, UserError, require_images
+from normfree.config.sources.reading import looked_up_once
+from normfree.runs import RunDirectory
+
+
+class RunFailed(Exception):
+    """A run ended with an error.
+
+    Attributes:
+        run: what is stored of it; ``run.result["traceback"]`` has the error in full.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"{run.path} failed: {run.reason}")
+        self.run = run
+
+
+def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progress: bool = True) -> Run:
+    """``python train.py`` with these overrides: trains the run, or returns it at once where it has its result.
+
+    An unfinished run goes on from its newest checkpoint. Random states of this process are as before afterwards.
+
+    Args:
+        conf: the folder of the configuration; ``conf`` where the process runs if not given.
+        progress: print a line ten times a run.
+
+    Raises:
+        UserError: for what the command would refuse.
+        RunFailed: training ended with an error.
+        KeyboardInterrupt: it was interrupted; it is saved, and the same call goes on.
+    """
+    from normfree.cli.compose import compose_run
+
+    words = checked(overrides)
+    with looked_up_once(), in_one_line():
+        resolved = compose_run(words, None if conf is None else Path(conf))
+        if resolved.config.plan:
+            raise UserError("plan=true: is printed by python train.py; leave it out to train")
+        for line in resolved.without_effect:
+            warnings.warn(line, stacklevel=2)
+        directory = RunDirectory.of(resolved)
+        if directory.finished_result() is None:
+            require_images(resolved.config.data)
+        interrupted = _train(resolved, words, progress)
+    found = load_run(directory.path)
+    if found.status == "failed":
+        raise RunFailed(found)
+    if interrupted:
+        raise KeyboardInterrupt(f"{found.path} is saved; the same call goes on")
+    return found
+
+
+def _train(resolved: Resolved, words: list[str], progress: bool) -> bool:
+    """Whether a signal ended it."""
+    from pytorch_lightning.utilities.seed import isolate_rng
+
+    from normfree.cli.progress import RunLine
+    from normfree.train.lightning_noise import quieten
+    from normfree.train.run import run_one
+    from normfree.train.stopping import StopRequest
+
+    quieten()
+    line, stop = RunLine(resolved.steps, sys.stdout), StopRequest()
+    with isolate_rng():
+        run_one(resolved, words, line.show if progress else lambda row: None, stop)
+    line.end()
+    return stop.signal is not None

@@ -1,0 +1,139 @@
+"""Gradient clipping in anyone's LightningModule."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from normfree.clip import SCOPES, ClipStatistics, classifier_of, clip_grad_agc_, clip_grad_norm_, watched
+from normfree.config import UserError
+from normfree.lightning.base import Callback, network_of
+from normfree.lightning.refusals import refuse_clipped_twice, refuse_fused, refuse_sharded
+
+Clipper = Callable[[list[Tensor]], Any]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "agc": {"clip_factor": 0.01, "eps": 1e-3, "unit": "deepmind"},
+    "norm": {"max_norm": 1.0},
+}
+"""The options of each clipper by name, with their values where none is given."""
+
+
+class GradientClipping(Callback):
+    """Clips once per optimizer step, on full gradients: after accumulation, all-reduce and unscaling.
+
+    AGC leaves the classifier alone, which is found (`normfree.clip.classifier_of`) or named. Of several optimizers,
+    each one's parameters are clipped at its own steps.
+
+    Attributes:
+        statistics: what the last step's clipping did (`normfree.clip.ClipStatistics`), ``None`` before the first.
+        exempted: names of the parameters that are not clipped, known when training starts.
+
+    Args:
+        clipper: ``"agc"``, ``"norm"`` (by the norm of all gradients together), or a function of one's own that changes
+            the gradients of a list of parameters in place.
+        scope: what AGC leaves out: ``"deepmind"`` the classifier's weight, ``"timm"`` its weight and bias, ``"all"``
+            nothing.
+        classifier: its name, as in the LightningModule's ``named_modules()``, where it is not the one that is found.
+        log: log ``grad/norm_before``, ``grad/norm_after`` and ``clip/clipped_share``.
+        options: ``clip_factor=0.01, eps=1e-3, unit="deepmind"`` for AGC, ``max_norm=1.0`` for the norm.
+
+    Raises:
+        UserError: an unknown clipper or option; when training starts, for what would clip twice, clip scaled gradients
+            or clip pieces of them, or a classifier that is not found.
+    """
+
+    def __init__(
+        self,
+        clipper: str | Clipper = "agc",
+        *,
+        scope: str = "deepmind",
+        classifier: str | None = None,
+        log: bool = True,
+        **options: Any,
+    ) -> None:
+        self.statistics: ClipStatistics | None = None
+        self.exempted: tuple[str, ...] = ()
+        self._clipper = clipper
+        self._what = f"GradientClipping({clipper!r})" if isinstance(clipper, str) else "GradientClipping"
+        self._scope, self._classifier, self._log = scope, classifier, log
+        self._options = self._checked(clipper, options)
+        self._clipped: list[Tensor] = []
+
+    def _checked(self, clipper: str | Clipper, options: dict[str, Any]) -> dict[str, Any]:
+        if self._scope not in SCOPES:
+            raise UserError(f"{self._what}, scope={self._scope!r}: choose one of {', '.join(SCOPES)}")
+        if not isinstance(clipper, str) and not callable(clipper):
+            raise UserError(f"GradientClipping({clipper!r}): give {' or '.join(OPTIONS)}, or a function")
+        if isinstance(clipper, str) and clipper not in OPTIONS:
+            raise UserError(
+                f"{self._what}: no such clipper{_nearest(clipper, OPTIONS)}; choose one of {', '.join(OPTIONS)}, "
+                "or give a function of your own"
+            )
+        known = OPTIONS[clipper] if isinstance(clipper, str) else {}
+        for name, value in options.items():
+            if name not in known:
+                raise UserError(
+                    f"{self._what}, {name}={value!r}: it has no such option{_nearest(name, known)}; "
+                    f"its options are: {', '.join(known) or 'none; fill them in with functools.partial'}"
+                )
+        if clipper != "agc" and (self._classifier is not None or self._scope != "deepmind"):
+            raise UserError(f"{self._what}: scope and classifier are for 'agc' alone; leave them out")
+        filled = known | options
+        if isinstance(clipper, str):
+            try:
+                self._clip([], filled)  # nothing to clip: its values alone are looked at
+            except (TypeError, ValueError) as error:
+                raise UserError(f"{self._what}: {error}") from error
+        return filled
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if stage != "fit":
+            return
+        refuse_sharded(trainer, self._what, "leave it out")
+        refuse_clipped_twice(trainer, self._what)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        refuse_fused(trainer, self._what)
+        left_out = self._left_out(pl_module) if self._clipper == "agc" else set()
+        self._clipped = [parameter for parameter in pl_module.parameters() if id(parameter) not in left_out]
+        self.exempted = tuple(name for name, one in pl_module.named_parameters() if id(one) in left_out)
+
+    def _left_out(self, pl_module: nn.Module) -> set[int]:
+        if self._scope == "all":
+            return set()
+        try:
+            inside = network_of(pl_module) if self._classifier is None else pl_module
+            _, classifier = classifier_of(inside, self._classifier)
+        except ValueError as error:
+            raise UserError(f"{self._what}: {error}") from error
+        kept = ("weight",) if self._scope == "deepmind" else ("weight", "bias")
+        return {id(one) for name, one in classifier.named_parameters() if name.rpartition(".")[2] in kept}
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: torch.optim.Optimizer) -> None:
+        own = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        self.statistics = self._clip([one for one in self._clipped if id(one) in own], self._options)
+        if self._log:
+            units = max(1, self.statistics.units)
+            row = {
+                "grad/norm_before": self.statistics.norm_before,
+                "grad/norm_after": self.statistics.norm_after,
+                "clip/clipped_share": self.statistics.clipped_units / units,
+            }
+            pl_module.log_dict(row)
+
+    def _clip(self, parameters: list[Tensor], options: dict[str, Any]) -> ClipStatistics:
+        if self._clipper == "agc":
+            return clip_grad_agc_(parameters, **options)
+        if self._clipper == "norm":
+            return clip_grad_norm_(parameters, **options)
+        assert not isinstance(self._clipper, str)
+        return watched(self._clipper, parameters)
+
+
+def _nearest(word: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,43 @@
+"""The trainers with which clipping in a callback would be wrong; told before the first step. Needs no Lightning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from normfree.config import UserError
+
+SHARDED = frozenset({"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"})
+"""Strategies, of either Lightning package, that give each device a piece of every gradient."""
+
+
+def refuse_sharded(trainer: Any, what: str, without: str) -> None:
+    """Raise `UserError` where no device has whole gradients.
+
+    Args:
+        what: needs them, as the user said it, ``clip=agc`` for instance.
+        without: how to do without it.
+    """
+    if SHARDED & {each.__name__ for each in type(trainer.strategy).__mro__}:
+        raise UserError(
+            f"{what} and strategy={type(trainer.strategy).__name__}: each device has a piece of "
+            f"every gradient, and a norm needs all of it; use strategy=ddp, or {without}"
+        )
+
+
+def refuse_clipped_twice(trainer: Any, what: str) -> None:
+    """Raise `UserError` where Lightning clips too."""
+    if trainer.gradient_clip_val is not None:
+        raise UserError(
+            f"{what} and trainer.gradient_clip_val={trainer.gradient_clip_val}: "
+            "gradients would be clipped twice; leave gradient_clip_val unset"
+        )
+
+
+def refuse_fused(trainer: Any, what: str) -> None:
+    """Raise `UserError` where the optimizer unscales float16's gradients itself, after they were clipped."""
+    fused = any(group.get("fused") for optimizer in trainer.optimizers for group in optimizer.param_groups)
+    if fused and trainer.precision == "16-mixed":
+        raise UserError(
+            f"{what}, precision=16-mixed and a fused optimizer: it unscales gradients after they "
+            "were clipped; make the optimizer with fused=False, or use precision=bf16-mixed"
+        )

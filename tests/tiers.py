@@ -1,0 +1,168 @@
+"""Which tests a command runs, told by the file that they are in.
+
+``make check`` leaves out every tier. ``make test`` runs all of them less what is `LEFT_OUT`, and of what is `SHORTENED`
+only the cases that stand there; with ``NORMFREE_TEST_LONG=1``, as CI sets it, it runs every case, and loops whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+VARIABLE = "NORMFREE_TEST_LONG"
+LONG = os.environ.get(VARIABLE, "") not in ("", "0")
+
+TIERS = {
+    "run": "trains a network",
+    "process": "starts commands, or processes that train",
+    "chaos": "kills processes, hangs them or fills a disk",
+    "slurm": "needs a SLURM, which it starts itself",
+    "slow": "compiles, exports or measures for seconds",
+}
+
+PLACES = {
+    "tests/api/": "run",
+    "tests/bench/": "run",
+    "tests/cli/": "process",
+    "tests/lightning/": "run",
+    "tests/slurm/": "slurm",
+    "tests/sweep/": "process",
+    "tests/train/": "run",
+    "tests/test_api_page.py": "process",
+    "tests/test_readme.py::test_command": "process",
+    "tests/test_readme.py::test_python_example": "process",
+    "tests/train/test_flipped_bits.py": "chaos",
+    "tests/train/test_full_disk.py": "chaos",
+    "tests/train/test_hung_ranks.py": "chaos",
+    "tests/train/test_killed.py": "chaos",
+    "tests/train/test_killed_ranks.py": "chaos",
+    "tests/train/test_killed_workers.py": "chaos",
+    "tests/clip/test_classifier.py::test_of_ours_it_is_the_one_that_runs_leave_alone": "slow",
+    "tests/config/test_hub.py": "slow",
+    "tests/data/test_convert.py": "slow",
+    "tests/data/test_cut.py": "slow",
+    "tests/data/test_ffcv.py": "slow",
+    "tests/data/test_patience.py": "slow",
+    "tests/data/test_share.py": "slow",
+    "tests/data/test_tested_pixels.py": "slow",
+    "tests/data/test_workers.py": "slow",
+    "tests/nets/test_bn_nfnet.py": "slow",
+    "tests/nets/test_convert.py": "slow",
+    "tests/nets/test_deployment.py": "slow",
+    "tests/nets/test_models_page.py": "slow",
+    "tests/nets/test_network_cost.py": "slow",
+    "tests/nets/test_network_laws.py::test_torch_compile_sees_one_graph": "slow",
+    "tests/nets/test_peers.py": "slow",
+    "tests/nets/test_seal.py": "slow",
+    "tests/nets/test_timm_dm_nfnet.py": "slow",
+    "tests/nets/test_traffic.py": "slow",
+    "tests/report/test_faults.py": "slow",
+    "tests/report/test_long_curves.py": "slow",
+    "tests/runs/test_checksums.py": "slow",
+    "tests/runs/test_other_data.py": "run",
+}
+"""The tier of a folder, file or test; what says more of a place comes before what says less."""
+
+QUICK = (
+    "tests/slurm/test_settings.py",
+    "tests/sweep/test_grids.py",
+    "tests/sweep/test_schedule.py",
+    "tests/train/test_evaluation.py",
+    "tests/train/test_outcome.py",
+    "tests/train/test_rank_of.py",
+)
+"""Files in those places that are of no tier."""
+
+LEFT_OUT = (
+    "tests/bench/test_sweep.py",
+    "tests/cli/test_commands.py::test_a_torchvision_of_another_build_is_named",
+    "tests/data/test_patience.py",
+    "tests/report/test_long_curves.py",
+    "tests/report/test_report.py::test_same_bytes_in_another_process_place_and_order",
+    "tests/slurm/test_cluster.py",
+    "tests/slurm/test_launch.py",
+    "tests/slurm/test_requeue.py",
+    "tests/slurm/test_watching.py",
+    "tests/sweep/test_side_by_side.py",
+    "tests/train/test_flipped_bits.py",
+    "tests/train/test_full_disk.py",
+    "tests/train/test_hung_ranks.py::test_long_work_with_signs_of_progress_is_no_hang",
+    "tests/train/test_killed_ranks.py",
+    "tests/train/test_killed_workers.py",
+    "tests/train/test_tracking.py::test_a_server_that_dies_in_the_middle_costs_a_warning",
+    "tests/train/test_tracking.py::test_a_server_that_never_answers_costs_a_warning",
+)
+"""Files and tests that are run only where all is asked for."""
+
+SHORTENED: dict[str, int | tuple[str, ...]] = {
+    "tests/cli/test_bad_input.py::test_one_line_and_exit_code_2": 12,
+    "tests/clip/test_classifier.py::test_of_ours_it_is_the_one_that_runs_leave_alone": ("nfnet_f0", "resnet20"),
+    "tests/nets/test_bn_nfnet.py::test_every_layer_is_the_twins": ("bn_nfnet_f0", "bn_nfnet_nano"),
+    "tests/nets/test_deployment.py::test_export_gives_the_same_logits": ("nf_resnet20", "bn_nfnet_nano"),
+    "tests/nets/test_deployment.py::test_onnxruntime_gives_the_same_logits": ("nf_resnet50",),
+    "tests/nets/test_network_laws.py::test_torch_compile_sees_one_graph": ("nf_resnet20",),
+    "tests/report/test_faults.py::test_a_single_fault_stops_one_run_or_is_one_line": 120,
+    "tests/sweep/test_stored.py::test_a_plan_cannot_lead_out_of_its_folder": 3,
+    "tests/sweep/test_stored.py::test_hydras_features_are_refused": 4,
+    "tests/train/test_ema.py::test_resuming_changes_nothing": 4,
+    "tests/train/test_hung_ranks.py::test_a_deadlock_is_told_with_its_place": 1,
+    "tests/train/test_hung_ranks.py::test_a_hung_task_of_slurm_ends_the_run": 1,
+    "tests/train/test_hung_ranks.py::test_a_stopped_rank_ends_the_run": 1,
+    "tests/train/test_hung_ranks.py::test_nothing_is_left_of_a_run_with_a_stopped_rank": 1,
+    "tests/train/test_laws.py::test_resuming_changes_nothing": 3,
+    "tests/train/test_options.py::test_one_step_on_digits": 12,
+    "tests/train/test_options.py::test_one_step_on_parquet": 3,
+    "tests/train/test_run.py::test_one_step_of_every_large_model": (
+        "bn_nfnet_nano", "nf_regnet_b0", "nf_resnet50", "nfnet_f0", "resnet50_v1"
+    ),
+}  # fmt: skip
+"""The cases of a test that are run where it is not asked for all: by their ids, or so many at equal distances, with the
+first and the last."""
+
+
+def tier_of(node: str, commands: bool = False) -> str | None:
+    """The tier of a test; ``None`` for one that ``make check`` runs.
+
+    Args:
+        node: its id, ``tests/train/test_run.py::test_a[1]`` for instance.
+        commands: it is marked as starting commands.
+    """
+    if node.startswith(QUICK):
+        return "process" if commands else None
+    found = max((place for place in PLACES if node.startswith(place)), key=len, default=None)
+    return PLACES[found] if found else "process" if commands else None
+
+
+def left_out(nodes: Iterable[str]) -> set[str]:
+    """Of these tests, those and the cases of those that are run only where all is asked for."""
+    cases = defaultdict[str, list[str]](list)
+    out = set[str]()
+    for node in nodes:
+        if node.startswith(LEFT_OUT):
+            out.add(node)
+        if (test := node.partition("[")[0]) in SHORTENED:
+            cases[test].append(node)
+    return out | {node for test, every in cases.items() for node in set(every) - set(_kept(test, every))}
+
+
+def _kept(test: str, every: Sequence[str]) -> list[str]:
+    kept = SHORTENED[test]
+    return (
+        spread(every, kept) if isinstance(kept, int) else [node for node in every if node[len(test) + 1 : -1] in kept]
+    )
+
+
+def spread(cases: Sequence[T], count: int) -> list[T]:
+    """`count` of the cases at equal distances, with the first and, of two or more, the last."""
+    if count >= len(cases):
+        return list(cases)
+    return [cases[round(i * (len(cases) - 1) / max(1, count - 1))] for i in range(count)]
+
+
+def times(full: int, short: int) -> int:
+    """How often a loop of a test goes round: ``full`` where all is asked for."""
+    return full if LONG else short

@@ -124,9 +124,9 @@ def validate(config: TrainConfig) -> None:
         if value is None:
             continue
         assert isinstance(value, int | float)
-        if not math.isfinite(value):
+        if math.isinf(value):
             raise UserError(f"{key}={value}: must be a finite number")
-        if not holds(value):
+        if math.isnan(value) or not holds(value):
             raise UserError(f"{key}={value}: {remedy}")
     for key, choices in CHOICES.items():
         value = lookup(config, key)

@@ -28,7 +28,7 @@ def find_runs(experiment: str, runs_dir: str | Path = "runs") -> pd.DataFrame:
     check_name("experiment", experiment)
     found = collect(experiment, Path(runs_dir))
     table = found.table.drop(columns=[name for name in _KEYS_OF_COLLECTING if name in found.table])
-    table = table.infer_objects()
+    table = table.infer_objects().copy()
     table["path"] = [str(found.directory / run) for run in table["run_id"]]
     return table
 

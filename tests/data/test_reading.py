@@ -1,11 +1,13 @@
 """What is read of a data set is what lies there: sets that were read wrongly once, made here, by every loader."""
 
+import errno
 import importlib.util
 import os
 import shutil
 import socket
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -259,6 +261,26 @@ def test_a_link_to_a_folder_above_is_no_endless_class(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"red/again: unreadable \(a link to a folder that it lies in\)"):
         require_images(of(root))
     assert read_of(of(root, "data.on_error=skip")).images == {"train": 16}
+
+
+def test_a_folder_that_cannot_be_read_is_one_line_or_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is closed to root, whose tests these may be."""
+    root, scandir = classes(tmp_path / "closed", 8), os.scandir
+    (root / "red" / "inner").mkdir()
+
+    def refusing(place: str) -> Any:
+        if str(place).endswith("red/inner"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match=r"red/inner: unreadable \(Permission denied\); repair or remove it, or add"):
+        require_images(of(root))
+    found = read_of(of(root, "data.on_error=skip"))
+    assert found.images == {"train": 16}
+    assert found.remarks() == [f"cannot be read: {root}/red/inner (Permission denied)"]
 
 
 def test_the_digest_is_of_names_sizes_labels_and_contents_alone(tmp_path: Path) -> None:

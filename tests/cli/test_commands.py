@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,3 +271,11 @@ def test_a_torchvision_of_another_build_is_named(tmp_path: Path) -> None:
     sweep = command_line("train.py", "-m", *TINY, f"runs_dir={tmp_path / 'runs'}", PYTHONPATH=str(tmp_path))
     assert sweep.returncode == 1
     assert "operator torchvision::nms does not exist" in sweep.stdout
+
+
+def test_a_part_that_lies_where_the_command_is_run_is_found(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests/train/own_modules.py", tmp_path / "mine_alone.py")
+    words = ("model=custom", "model._target_=mine_alone.PlainCNN", *TINY, "plan=true")
+    answer = command_line("train.py", *words, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "PlainCNN" in answer.stdout

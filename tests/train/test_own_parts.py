@@ -16,7 +16,7 @@ from tests.train.test_resume import OFTEN, must_equal
 from normfree.config import Resolved, UserError, resolve_stored
 from normfree.data import build_source
 from normfree.runs import RunDirectory, run_id
-from normfree.slurm.submission import cell_file, read_cell, take_snapshot
+from normfree.slurm.submission import read_run, run_file, take_snapshot
 from normfree.train.network import build_network, network_cost
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
@@ -78,7 +78,7 @@ def test_a_snapshot_has_their_sources(tiny: Tiny, tmp_path: Path) -> None:
     run = tiny(*ALL)
     folder = take_snapshot(tmp_path / "experiment", [(run, list(ALL))])
     assert (folder / "code/tests/train/own_modules.py").is_file()
-    read, overrides = read_cell(cell_file(folder, run_id(run)))
+    read, overrides = read_run(run_file(folder, run_id(run)))
     assert run_id(read) == run_id(run)
     assert overrides == list(ALL)
 
@@ -166,20 +166,20 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
         (("model=custom", f"model._target_={OWN}.Counting", "model.arguments={numbers: 3}"),
          r"cannot take images \[2, 1, 7, 7\] of data.train_size=7 \(RuntimeError: .*\); traceback in "),
         (("model=custom", f"model._target_={OWN}.Raises"), r"\(ArithmeticError: not these\); traceback in .*Raises"),
-        (("model=custom", f"model._target_={OWN}.no_module"), "gives a dict, and must give a torch.nn.Module"),
+        (("model=custom", f"model._target_={OWN}.no_module"), "gives dict, and must give a torch.nn.Module"),
         (("model=custom", f"model._target_={OWN}.Nowhere"), "model._target_=.*'Nowhere'"),
         ((*MODEL, "model.name=resnet20"), "model.name=resnet20: is a network of normfree, and .*PlainCNN is yours"),
         (("model=custom",), "model._target_=null: model=custom needs a value, such as model._target_=my_nets.PlainCNN"),
         (("data=custom",), "data._target_=null: data=custom needs a value, such as data._target_=my_data.Blobs"),
         ((f"optimizer._target_={OWN}.Descent",), "optimizer=sgd has its own code; add optimizer=custom"),
         ((*OPTIMIZER[:2], "optimizer.arguments={lr: 3}"), "lr is given by normfree; leave it out"),
-        ((*OPTIMIZER[:1], f"optimizer._target_={OWN}.no_optimizer"), "gives a float, and must give a torch.optim.Opt"),
+        ((*OPTIMIZER[:1], f"optimizer._target_={OWN}.no_optimizer"), "gives float, and must give a torch.optim.Opt"),
         ((*OPTIMIZER[:1], f"optimizer._target_={OWN}.first_only"), "leaves out .* of the network's parameters"),
         ((*OPTIMIZER[:1], "optimizer._target_=torch.optim.Rprop"), "Rprop has no weight decay; add optimizer"),
         (("logger=custom", f"logger._target_={OWN}.Loud", "logger.arguments={a: 1}"), "does not take them"),
         ((*DATA, "data.arguments={split: 3}"), "split is given by normfree; leave it out"),
         ((*DATA, "data.loader=workers"), "data.mean=null: with data.loader=workers"),
-        (("data=custom", f"data._target_={OWN}.no_data"), "gives a int without __len__ and __getitem__"),
+        (("data=custom", f"data._target_={OWN}.no_data"), "gives int without __len__ and __getitem__"),
         *((("data=custom", f"data._target_={OWN}.Wrong", f"data.arguments={{how: {how}}}", "~data.train_size"), line)
           for how, line in {
               "random": "gives another image each time that item 0 is asked for; leave chance to augment=",

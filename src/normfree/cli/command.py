@@ -37,6 +37,9 @@ def command(entry: Callable[[], Any], schema: type, conf: Path | None = None) ->
     os.environ["HYDRA_FULL_ERROR"] = "1"
     ConfigStore.instance().store(name="schema", node=schema)
     check_files()
+    # Parts of the user's own lie where the command is run, and the script perhaps elsewhere.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         store_plugins(conf=None if conf is None else [conf])
         sys.argv[1:] = prepared(sys.argv[1:], conf or Path(sys.argv[0]).resolve().parent / "conf")

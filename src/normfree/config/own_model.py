@@ -58,7 +58,7 @@ def make_network(
     given = {key: offered[key] for key in takes(code, offered) if key not in own}
     network = called(MODEL, target, code, own, **given)
     if not _is_module(network):
-        raise UserError(f"{MODEL.target}={target}: gives a {type(network).__name__}, and must give a torch.nn.Module")
+        raise UserError(f"{MODEL.target}={target}: gives {type(network).__name__}, and must give a torch.nn.Module")
     return network
 
 

@@ -55,7 +55,7 @@ def optimizer_of(settings: OptimizerConfig, network: nn.Module, lr: float) -> to
     made = called(OPTIMIZER, name, target, settings.arguments or {}, (groups,), lr=lr)
     if not isinstance(made, torch.optim.Optimizer):
         raise UserError(
-            f"{OPTIMIZER.target}={name}: gives a {type(made).__name__}, and must give a torch.optim.Optimizer"
+            f"{OPTIMIZER.target}={name}: gives {type(made).__name__}, and must give a torch.optim.Optimizer"
         )
     if missing := _left_out(network.parameters(), made):
         raise UserError(

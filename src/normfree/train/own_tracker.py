@@ -38,7 +38,7 @@ class OwnTracker(Tracker):
         code = imported(LOGGER, self._target)
         self._own: Any = called(LOGGER, self._target, code, logger.arguments or {}, (folder,))
         if not callable(getattr(self._own, "write", None)):
-            raise UserError(f"{LOGGER.target}={self._target}: gives a {type(self._own).__name__} without write(row)")
+            raise UserError(f"{LOGGER.target}={self._target}: gives {type(self._own).__name__} without write(row)")
 
     def write(self, row: Row) -> None:
         self._tell("write", dict(row))

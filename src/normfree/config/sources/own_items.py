@@ -40,7 +40,7 @@ class OwnItems:
         self.place, self._dataset = place, dataset
         missing = [each for each in ("__len__", "__getitem__") if not hasattr(type(dataset), each)]
         if missing:
-            raise self._wrong(f"gives a {type(dataset).__name__} without {' and '.join(missing)}")
+            raise self._wrong(f"gives {type(dataset).__name__} without {' and '.join(missing)}")
         self._count = len(dataset)
         if not self._count:
             raise self._wrong("has no images")

@@ -18,7 +18,7 @@ CASES = [
     ("clip.factor=0.1", "clip.factor=0.1: no such key; did you mean clip.clip_factor?"),
     ("modle=resnet20", "modle=resnet20: no such key; did you mean model?"),
     ("+batch_size=64", "batch_size=64: no such key"),
-    ("+model.layers=3", "model.layers=3: no such key; there are: activation"),
+    ("+model.layers=3", "model.layers=3: no such key; there are: _target_, activation"),
     ("batch=many", "batch=many: not a whole number"),
     ("batch=6.5", "batch=6.5: not a whole number"),
     ("data.mean=3", "data.mean=3: not a list, or null"),

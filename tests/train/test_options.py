@@ -74,6 +74,9 @@ FOLDERS = [
     ("data=folder", "augment=crop_flip", "data.keep_aspect=true"),
 ]
 ELSEWHERE = {
+    "data=custom",  # tests/train/test_own_parts.py
+    "optimizer=custom",
+    "logger=custom",
     "data=ffcv",  # tests/data/test_ffcv.py
     "trainer=gpu",  # needs a GPU
     "trainer=ddp",  # needs several; its parts are those of ddp_cpu

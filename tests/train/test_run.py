@@ -203,6 +203,10 @@ def test_a_gpu_that_is_not_there_is_one_line(tiny: Callable[..., Resolved], monk
         run_one(tiny("trainer.devices=2"), [])
 
 
+LARGE = [name for name in MODELS if name not in (*SMALL, "custom") and not name.startswith(PEERS)]
+"""But a network of the user's own, of which tests/train/test_own_parts.py has several."""
+
+
 @pytest.mark.parametrize("name", [name for name in MODELS if name in SMALL])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
 def test_one_step_of_every_small_model(tiny: Callable[..., Resolved], name: str, precision: str) -> None:
@@ -211,7 +215,7 @@ def test_one_step_of_every_small_model(tiny: Callable[..., Resolved], name: str,
     assert result["model"]["normalizer"] == resolved(f"model={name}").config.model.normalizer
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in SMALL and not name.startswith(PEERS)])
+@pytest.mark.parametrize("name", LARGE)
 def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str) -> None:
     """On the embedded images, narrowed, and with the stages that they are large enough for: the block, the recipe and
     the clipping are the ones of the paper."""

@@ -65,15 +65,18 @@ def steps(folder: Path) -> int:
 
 
 def release(job: str, folder: Path) -> None:
-    """A requeued job waits for two minutes, from when its old step is gone; not here. Now it may be quick."""
+    """A requeued job waits for two minutes, counted anew when its old step is gone; not here. Now it may be quick."""
     (folder / "seconds").write_text("0", encoding="ascii")
+    wait_until(lambda: (live_jobs() or {})[job].reason == "BeginTime")
 
-    def waits() -> bool:
-        found = (live_jobs() or {})[job]
-        return (found.state, found.reason) == ("PENDING", "BeginTime")
+    def starts() -> bool:
+        jobs_there = live_jobs()
+        if jobs_there is None or (found := jobs_there.get(job)) is None or found.runs:
+            return jobs_there is not None
+        subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=False, capture_output=True)
+        return False
 
-    wait_until(waits)
-    subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=True)
+    wait_until(starts)
 
 
 @pytest.mark.cli

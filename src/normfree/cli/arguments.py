@@ -17,7 +17,7 @@ _FLAGS_WITH_A_VALUE = {
     "--info", "--experimental-rerun",
 }  # fmt: skip
 _EMPTY = ("null", "none", "false", "no", "")
-_NONE = {"logger": "csv", "data_recipe": "none"}
+_NONE = {"logger": "csv"}
 """Options that are a group's 'none' by another name."""
 
 

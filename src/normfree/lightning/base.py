@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 PACKAGES = ("pytorch_lightning", "lightning.pytorch")
 
@@ -29,9 +27,3 @@ else:
         tuple(import_module(module).Callback for module in PACKAGES if _installed(module)),
         {"__module__": __name__, "__doc__": "A callback of every Lightning package that is installed."},
     )
-
-
-def network_of(pl_module: Any) -> nn.Module:
-    """``pl_module.network`` if there is such a module, else the whole LightningModule."""
-    network = getattr(pl_module, "network", None)
-    return network if isinstance(network, nn.Module) else pl_module

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from normfree.clip import SCOPES, ClipStatistics, classifier_of, clip_grad_agc_, clip_grad_norm_, watched
 from normfree.config import UserError
-from normfree.lightning.base import Callback, network_of
+from normfree.lightning.base import Callback
+from normfree.lightning.network import network_of
 from normfree.lightning.refusals import refuse_clipped_twice, refuse_fused, refuse_sharded
 
 Clipper = Callable[[list[Tensor]], Any]

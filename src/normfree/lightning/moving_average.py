@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from normfree.config import UserError
-from normfree.lightning.base import Callback, network_of
-from normfree.lightning.refusals import SHARDED
+from normfree.lightning.base import Callback
+from normfree.lightning.network import network_of
+from normfree.lightning.refusals import refuse_sharded
 from normfree.optim import ExponentialMovingAverage
 
 
@@ -50,11 +51,8 @@ class MovingAverage(Callback):
         self._restored = state_dict or None
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if SHARDED & {each.__name__ for each in type(trainer.strategy).__mro__}:
-            raise UserError(
-                f"MovingAverage and strategy={type(trainer.strategy).__name__}: each device has a piece of the "
-                "weights, and the average is of whole ones; use strategy=ddp, or leave MovingAverage out"
-            )
+        why = "the weights, and the average is of whole ones"
+        refuse_sharded(trainer, "MovingAverage", "leave MovingAverage out", why)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         # Only here is the network on its device and in its precision. Training again goes on with the average it has.

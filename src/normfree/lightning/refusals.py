@@ -10,17 +10,20 @@ SHARDED = frozenset({"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy
 """Strategies, of either Lightning package, that give each device a piece of every gradient."""
 
 
-def refuse_sharded(trainer: Any, what: str, without: str) -> None:
-    """Raise `UserError` where no device has whole gradients.
+def refuse_sharded(
+    trainer: Any, what: str, without: str, why: str = "every gradient, and a norm needs all of it"
+) -> None:
+    """Raise `UserError` where no device has whole gradients and weights.
 
     Args:
         what: needs them, as the user said it, ``clip=agc`` for instance.
         without: how to do without it.
+        why: what devices have pieces of, and why that is not enough.
     """
     if SHARDED & {each.__name__ for each in type(trainer.strategy).__mro__}:
         raise UserError(
-            f"{what} and strategy={type(trainer.strategy).__name__}: each device has a piece of "
-            f"every gradient, and a norm needs all of it; use strategy=ddp, or {without}"
+            f"{what} and strategy={type(trainer.strategy).__name__}: each device has a piece of {why}; "
+            f"use strategy=ddp, or {without}"
         )
 
 

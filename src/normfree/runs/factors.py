@@ -38,9 +38,9 @@ def factors_of(resolved: Resolved) -> Factors:
     content["trainer"] = {"channels_last": config.trainer.channels_last}
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}
-    found = {key: value if acts(config, key) else None for key, value in _flat(content).items()}
+    found = {key: value if acts(config, key) else None for key, value in flat(content).items()}
     recorded = {key: value for key, value in result_of(resolved, "missing").items() if key in _OF_RESULTS}
-    return found | {key: value for key, value in _flat(recorded).items() if key not in _PLACES}
+    return found | {key: value for key, value in flat(recorded).items() if key not in _PLACES}
 
 
 def pack(arms: Mapping[str, Factors]) -> tuple[Factors, dict[str, Factors]]:
@@ -82,12 +82,12 @@ def _same(other: Factors, key: str, value: object) -> bool:
     return key in other and other[key] == value and type(other[key]) is type(value)
 
 
-def _flat(content: Mapping[Any, Any], prefix: str = "") -> Factors:
+def flat(content: Mapping[Any, Any], prefix: str = "") -> Factors:
     """Names with dots; lists as texts."""
     found: Factors = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
             found[f"{prefix}{key}"] = shortened(", ".join(map(str, value)), _LONGEST - 3)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 from normfree.config import UserError
 from normfree.config.yaml_file import parse_yaml
 from normfree.runs import Damaged, RunDirectory
+from normfree.runs.factors import flat
 from normfree.runs.reading import read_text, shortened
 
 _OUTCOME = ("status", "reason", "stalled", "steps_done", "attempts", "resumed", "lost_rows")
@@ -54,9 +55,9 @@ def _parts(one: RunDirectory, other: RunDirectory) -> Iterator[tuple[str, dict[s
     left, right = _result(one), _result(other)
     yield "outcome", _some(left, _OUTCOME), _some(right, _OUTCOME)
     yield "metrics", dict(left.get("metrics") or {}), dict(right.get("metrics") or {})
-    yield "data", _flat(left.get("data") or {}), _flat(right.get("data") or {})
-    yield "time", _flat(left.get("time") or {}), _flat(right.get("time") or {})
-    yield "provenance", _flat(left.get("provenance") or {}), _flat(right.get("provenance") or {})
+    yield "data", flat(left.get("data") or {}), flat(right.get("data") or {})
+    yield "time", flat(left.get("time") or {}), flat(right.get("time") or {})
+    yield "provenance", flat(left.get("provenance") or {}), flat(right.get("provenance") or {})
 
 
 def _result(run: RunDirectory) -> Mapping[str, Any]:
@@ -71,18 +72,11 @@ def _configuration(run: RunDirectory) -> dict[str, Any]:
     except ValueError as error:
         raise Damaged(run.config, str(error)) from error
     table = content if isinstance(content, dict) else {}
-    return _flat({key: value for key, value in table.items() if key not in _LEFT_OUT})
+    return flat({key: value for key, value in table.items() if key not in _LEFT_OUT})
 
 
 def _some(content: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: content[key] for key in keys if key in content}
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
 
 
 def _shown(value: Any) -> str:

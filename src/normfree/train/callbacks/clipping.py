@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from normfree.clip import (
@@ -14,6 +14,7 @@ from normfree.clip import (
     watched,
 )
 from normfree.config.schema import ClipConfig
+from normfree.lightning.network import network_of
 from normfree.lightning.refusals import refuse_clipped_twice, refuse_fused, refuse_sharded
 from normfree.train.clip_telemetry import ClipTelemetry
 from normfree.train.clipped import parameters_to_clip
@@ -48,7 +49,7 @@ class GradientClipping(pl.Callback):
         refuse_clipped_twice(trainer, what)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._clipped = parameters_to_clip(_network(pl_module), self.clip)
+        self._clipped = parameters_to_clip(network_of(pl_module), self.clip)
         if self.clip.name != "none":
             refuse_fused(trainer, f"clip={self.clip.name}")
 
@@ -76,9 +77,4 @@ class GradientClipping(pl.Callback):
             assert eps is not None
             self.statistics = clip_grad_agc_(parameters, factor, eps, unit)
             if self._telemetry is not None:
-                self._telemetry.record(trainer.global_step + 1, _network(pl_module), parameters, self.statistics)
-
-
-def _network(pl_module: pl.LightningModule) -> nn.Module:
-    network = getattr(pl_module, "network", None)
-    return network if isinstance(network, nn.Module) else pl_module
+                self._telemetry.record(trainer.global_step + 1, network_of(pl_module), parameters, self.statistics)

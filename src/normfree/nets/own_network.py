@@ -12,22 +12,28 @@ from normfree.nets.peers.peer_noise import peer_noise
 class OwnNetwork(ClassifierNetwork):
     """`network` as it is: ``[N, in_channels, H, W] -> [N, K]``.
 
-    - ``classifier`` is `network`'s, a module or the name of one, or else its last linear layer.
+    - ``classifier`` is the module of that name in `network`, if one is given.
     - ``blocks`` are the modules with a whole number ``stage``, in depth order.
     - Dropout and stochastic depth draw by the sample, as in the networks of other libraries.
 
     Args:
         normalizer: what its layers normalise by.
         ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        classifier: the name of the layer that gives the logits, where there is one.
 
     Raises:
-        ValueError: there is no layer of the name ``classifier``, or no BatchNorm that has ghost batches.
+        ValueError: there is no BatchNorm that has ghost batches.
     """
 
     library = "own"
 
     def __init__(
-        self, network: nn.Module, normalizer: str, in_channels: int = 3, ghost_batch: int | None = None
+        self,
+        network: nn.Module,
+        normalizer: str,
+        in_channels: int = 3,
+        ghost_batch: int | None = None,
+        classifier: str | None = None,
     ) -> None:
         super().__init__()
         if ghost_batch is not None:
@@ -36,15 +42,14 @@ class OwnNetwork(ClassifierNetwork):
         self.normalizer = normalizer
         self.in_channels = in_channels
         self.drop_rate = 0.0
-        classifier_of(network)
+        self._classifier = classifier
 
     @property
     def classifier(self) -> nn.Module:  # type: ignore[override]
-        """`classifier_of` the network; without one there is no such attribute."""
-        found = classifier_of(self.network)
-        if found is None:
+        """Without one there is no such attribute."""
+        if self._classifier is None:
             raise AttributeError("classifier")
-        return found
+        return self.network.get_submodule(self._classifier)
 
     @property
     def blocks(self) -> nn.ModuleList:  # type: ignore[override]
@@ -55,25 +60,6 @@ class OwnNetwork(ClassifierNetwork):
         with peer_noise(self.training):
             logits: Tensor = self.network(x)
         return logits
-
-
-def classifier_of(network: nn.Module) -> nn.Module | None:
-    """The layer that gives the logits: named ``classifier``, by itself or by its name, or the last linear one.
-
-    Of several layers that are called so together, it is the last linear one.
-
-    Raises:
-        ValueError: `network.classifier` is a name that no module has.
-    """
-    named = getattr(network, "classifier", None)
-    if isinstance(named, str):
-        try:
-            return network.get_submodule(named)
-        except AttributeError as error:
-            raise ValueError(f"classifier={named!r} names no module of it") from error
-    inside = named if isinstance(named, nn.Module) else network
-    linear = [module for module in inside.modules() if isinstance(module, nn.Linear)]
-    return linear[-1] if linear else named if isinstance(named, nn.Module) else None
 
 
 def _stage(module: nn.Module) -> int | None:

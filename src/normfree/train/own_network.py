@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from normfree.clip import clipped_parameters
+from normfree.clip import classifier_of, clipped_parameters
 from normfree.config import UserError
 from normfree.config.own_model import make_network, normalizer_of, refused_options
 from normfree.config.parts import MODEL
@@ -31,10 +31,25 @@ def build_own(description: Mapping[str, Any]) -> OwnNetwork:
     if not lacks:
         inner = make_network(target, description["arguments"], description["num_classes"], channels, options)
         try:
-            return OwnNetwork(inner, normalizer_of(inner), channels, description["ghost_batch"])
+            return OwnNetwork(inner, normalizer_of(inner), channels, description["ghost_batch"], _classifier(inner))
         except ValueError as error:
             lacks.append(f"model.{error}" if str(error).startswith("ghost_batch") else str(error))
     raise UserError(f"{MODEL.target}={target}: {'; '.join(lacks)}")
+
+
+def _classifier(network: nn.Module) -> str | None:
+    """The name of the layer that gives the logits, as the network says it in ``classifier`` or as it is found.
+
+    Raises:
+        ValueError: it says the name of no module.
+    """
+    said = getattr(network, "classifier", None)
+    if isinstance(said, str):
+        return classifier_of(network, said)[0]
+    try:
+        return classifier_of(network)[0]
+    except ValueError:
+        return None
 
 
 def on_meta(make: Callable[[], _Made]) -> _Made:

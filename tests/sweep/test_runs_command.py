@@ -65,7 +65,7 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
         (["compare=a"], "compare=a: give two runs with a comma between them"),
         (["experiment=a", "retry=failed", "clean=failed"], "retry and clean: give one of them"),
         (["quickstart"], "quickstart: give key=value, such as experiment=quickstart"),
-        (["experiment=a", "rety=failed"], "rety=failed: no such key, did you mean retry?"),
+        (["experiment=a", "rety=failed"], "rety=failed: no such key, did you mean 'retry'?"),
         (["experiment=a", "retry=finished"], "retry=finished: choose from failed, preempted, missing, planned"),
         (["experiment=a", "all=yes"], "all=yes: give true or false"),
     ],
@@ -78,7 +78,7 @@ def test_bad_words_are_one_line(words: list[str], line: str) -> None:
 
 def test_an_unknown_experiment_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "batch_sizes").mkdir()
-    with pytest.raises(UserError, match=r"did you mean batch_sizes\?; there are: batch_sizes"):
+    with pytest.raises(UserError, match=r"did you mean 'batch_sizes'\?; there are: batch_sizes"):
         find_experiment(RunsKeys("batchsize", str(tmp_path)), ROOT / "experiments")
     with pytest.raises(UserError, match=r"no runs in .* yet; make them with: python train.py -m experiment=quickstart"):
         find_experiment(RunsKeys("quickstart", str(tmp_path)), ROOT / "experiments")

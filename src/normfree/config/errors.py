@@ -1,5 +1,8 @@
 """The one exception that means: the user can put this right."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A problem with what was asked for, told in one line that names the key, its value and the remedy.
@@ -10,3 +13,9 @@ class UserError(Exception):
 
 WORKS = "data=mnist5k is embedded and works now"
 """Ends the line about images that are missing."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`", did you mean 'x'?"` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return f", did you mean '{close[0]}'?" if close else ""

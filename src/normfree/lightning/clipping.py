@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from normfree.clip import SCOPES, ClipStatistics, classifier_of, clip_grad_agc_, clip_grad_norm_, watched
 from normfree.config import UserError
+from normfree.config.errors import nearest
 from normfree.lightning.base import Callback
 from normfree.lightning.network import network_of
 from normfree.lightning.refusals import refuse_clipped_twice, refuse_fused, refuse_sharded
@@ -71,14 +71,14 @@ class GradientClipping(Callback):
             raise UserError(f"GradientClipping({clipper!r}): give {' or '.join(OPTIONS)}, or a function")
         if isinstance(clipper, str) and clipper not in OPTIONS:
             raise UserError(
-                f"{self._what}: no such clipper{_nearest(clipper, OPTIONS)}; choose one of {', '.join(OPTIONS)}, "
+                f"{self._what}: no such clipper{nearest(clipper, OPTIONS)}; choose one of {', '.join(OPTIONS)}, "
                 "or give a function of your own"
             )
         known = OPTIONS[clipper] if isinstance(clipper, str) else {}
         for name, value in options.items():
             if name not in known:
                 raise UserError(
-                    f"{self._what}, {name}={value!r}: it has no such option{_nearest(name, known)}; "
+                    f"{self._what}, {name}={value!r}: it has no such option{nearest(name, known)}; "
                     f"its options are: {', '.join(known) or 'none; fill them in with functools.partial'}"
                 )
         if clipper != "agc" and (self._classifier is not None or self._scope != "deepmind"):
@@ -133,8 +133,3 @@ class GradientClipping(Callback):
             return clip_grad_norm_(parameters, **options)
         assert not isinstance(self._clipper, str)
         return watched(self._clipper, parameters)
-
-
-def _nearest(word: str, known: dict[str, Any]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""

@@ -68,7 +68,7 @@ def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
         raise SystemExit(0)
     if any(argument.startswith("probe=") for argument in arguments):
         return read_probe(arguments)
-    from normfree.study.checks import nearest
+    from normfree.config.errors import nearest
 
     known = [field.name for field in fields(ReportConfig)]
     for argument in arguments:

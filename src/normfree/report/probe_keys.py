@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
-from normfree.config.errors import UserError
-from normfree.study.checks import nearest
+from normfree.config.errors import UserError, nearest
 
 MOST_NETWORKS, MOST_OPTIONS, MOST_NUMBERS = 4, 12, 6
 DIGIT_SIZES = (7, 10, 14, 20, 28)

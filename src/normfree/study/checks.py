@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from normfree.config.errors import UserError
@@ -13,12 +12,6 @@ Where = Mapping[str, Any]
 
 _LONGEST_TEXT = 5000
 _LARGEST_INT = 2**63
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`", did you mean 'x'?"` for the closest known word, or an empty string."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    return f", did you mean '{close[0]}'?" if close else ""
 
 
 def mapping(content: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:

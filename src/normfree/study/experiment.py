@@ -19,10 +19,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from normfree.config.errors import UserError
+from normfree.config.errors import UserError, nearest
 from normfree.config.names import check_name
 from normfree.config.yaml_file import read_checked
-from normfree.study.checks import Where, conditions, count_of, mapping, nearest, share_of, text_of, texts_of
+from normfree.study.checks import Where, conditions, count_of, mapping, share_of, text_of, texts_of
 
 _KEYS = ("name", "question", "command", "series", "panels", "figure", "claims", "rules", "threats")
 MOST_PANELS = 16

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from normfree.config.errors import UserError
-from normfree.study.checks import nearest
+from normfree.config.errors import UserError, nearest
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from normfree.config.errors import UserError
-from normfree.study.checks import Where, nearest
+from normfree.config.errors import UserError, nearest
+from normfree.study.checks import Where
 
 
 def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFrame:

@@ -7,11 +7,12 @@ from rich.console import Console
 
 from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
+from normfree.config.errors import nearest
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.sweep.clean import KINDS, removals, remove, told_bytes
 from normfree.sweep.compare import differences, find_run
-from normfree.sweep.keys import RunsKeys, nearest, read_keys
+from normfree.sweep.keys import RunsKeys, read_keys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
 from normfree.sweep.state import RunState, count_states, run_states

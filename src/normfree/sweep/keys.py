@@ -1,6 +1,5 @@
 """The keys of ``python runs.py``, and what its ``--help`` says."""
 
-import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from normfree.cli import EXIT_OK
 from normfree.config import UserError
+from normfree.config.errors import nearest
 from normfree.config.names import check_name, check_place
 from normfree.sweep.clean import KINDS
 from normfree.sweep.listing import SORTS
@@ -139,9 +139,3 @@ def _choose(key: str, words: Sequence[str], there: Sequence[str]) -> None:
     for word in words:
         if word not in there:
             raise UserError(f"{key}={word}: choose from {', '.join(there)}{nearest(word, there)}")
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """``, did you mean X?``, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f", did you mean {close[0]}?" if close else ""

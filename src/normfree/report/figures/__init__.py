@@ -18,10 +18,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from normfree.config.errors import UserError
+from normfree.config.errors import UserError, nearest
 from normfree.report.style import Look
 from normfree.study import Cell, Measure, Panel, Series, Study
-from normfree.study.checks import nearest
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from importlib import import_module
 
 import pandas as pd
 
-from normfree.config.errors import UserError
-from normfree.study.checks import nearest
+from normfree.config.errors import UserError, nearest
 from normfree.study.experiment import Claim, Experiment
 from normfree.study.statistics import Interval
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from normfree.config.errors import UserError
+from normfree.config.errors import UserError, nearest
 from normfree.runs.reading import shortened
-from normfree.study.checks import is_number, nearest
+from normfree.study.checks import is_number
 from normfree.study.experiment import Claim, Experiment
 from normfree.study.measures import ACCURACY, Measure, measure_of
 from normfree.study.outcomes import Counts, count

@@ -46,7 +46,7 @@ old-processor: setup ## run the tests of numbers with the instructions of an old
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n 2 -q tests/nets/test_golden_parts.py \
 		tests/nets/test_golden_networks.py tests/nets/test_emulated_bfloat16.py tests/nets/test_ghost_batch_norm.py \
 		tests/nets/test_tanh_gelu.py tests/clip/test_agc_golden.py tests/optim/test_sgd_trajectory.py \
-		tests/train/test_ema.py::test_the_scores_are_those_of_the_averaged_weights
+		tests/train/callbacks/test_ema.py::test_the_scores_are_those_of_the_averaged_weights
 
 .PHONY: lint
 lint: setup ## check style and formatting

@@ -22,7 +22,7 @@ def test_every_tier_is_a_tier() -> None:
 def test_the_tier_is_that_of_the_nearest_place() -> None:
     assert tier_of("tests/train/test_run.py::test_a") == "run"
     assert tier_of("tests/train/test_killed.py::test_a") == "chaos"
-    assert tier_of("tests/train/test_rank_of.py::test_a") is None
+    assert tier_of("tests/train/ranks/test_rank.py::test_a") is None
     assert tier_of("tests/nets/test_fold.py::test_a") is None
     assert tier_of("tests/report/test_report.py::test_a", commands=True) == "process"
 

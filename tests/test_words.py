@@ -49,7 +49,7 @@ def test_a_run_is_no_cell(part: str) -> None:
 
 def test_a_batch_is_cut_and_not_split() -> None:
     about_cuts = [path for path in SOURCE.rglob("*cut*.py") if path.parent.name != "data"]
-    assert {path.name for path in about_cuts} >= {"cut_law.py", "other_cut.py", "cut_page.py", "cut_figure.py"}
+    assert {path.name for path in about_cuts} >= {"cut_law.py", "recut.py", "cut_page.py", "cut_figure.py"}
     assert uses("split", [*about_cuts, SOURCE / "normfree" / "config" / "batch_plan.py"]) == []
 
 

@@ -37,9 +37,9 @@ PLACES = {
     "tests/test_readme.py::test_python_example": "process",
     "tests/train/test_flipped_bits.py": "chaos",
     "tests/train/test_full_disk.py": "chaos",
-    "tests/train/test_hung_ranks.py": "chaos",
+    "tests/train/ranks/test_hung_ranks.py": "chaos",
     "tests/train/test_killed.py": "chaos",
-    "tests/train/test_killed_ranks.py": "chaos",
+    "tests/train/ranks/test_killed_ranks.py": "chaos",
     "tests/train/test_killed_workers.py": "chaos",
     "tests/clip/test_classifier.py::test_of_ours_it_is_the_one_that_runs_leave_alone": "slow",
     "tests/config/test_hub.py": "slow",
@@ -73,7 +73,7 @@ QUICK = (
     "tests/sweep/test_schedule.py",
     "tests/train/test_evaluation.py",
     "tests/train/test_outcome.py",
-    "tests/train/test_rank_of.py",
+    "tests/train/ranks/test_rank.py",
 )
 """Files in those places that are of no tier."""
 
@@ -90,11 +90,11 @@ LEFT_OUT = (
     "tests/sweep/test_side_by_side.py",
     "tests/train/test_flipped_bits.py",
     "tests/train/test_full_disk.py",
-    "tests/train/test_hung_ranks.py::test_long_work_with_signs_of_progress_is_no_hang",
-    "tests/train/test_killed_ranks.py",
+    "tests/train/ranks/test_hung_ranks.py::test_long_work_with_signs_of_progress_is_no_hang",
+    "tests/train/ranks/test_killed_ranks.py",
     "tests/train/test_killed_workers.py",
-    "tests/train/test_tracking.py::test_a_server_that_dies_in_the_middle_costs_a_warning",
-    "tests/train/test_tracking.py::test_a_server_that_never_answers_costs_a_warning",
+    "tests/train/record/test_wandb.py::test_a_server_that_dies_in_the_middle_costs_a_warning",
+    "tests/train/record/test_wandb.py::test_a_server_that_never_answers_costs_a_warning",
 )
 """Files and tests that are run only where all is asked for."""
 
@@ -108,11 +108,11 @@ SHORTENED: dict[str, int | tuple[str, ...]] = {
     "tests/report/test_faults.py::test_a_single_fault_stops_one_run_or_is_one_line": 120,
     "tests/sweep/test_stored.py::test_a_plan_cannot_lead_out_of_its_folder": 3,
     "tests/sweep/test_stored.py::test_hydras_features_are_refused": 4,
-    "tests/train/test_ema.py::test_resuming_changes_nothing": 4,
-    "tests/train/test_hung_ranks.py::test_a_deadlock_is_told_with_its_place": 1,
-    "tests/train/test_hung_ranks.py::test_a_hung_task_of_slurm_ends_the_run": 1,
-    "tests/train/test_hung_ranks.py::test_a_stopped_rank_ends_the_run": 1,
-    "tests/train/test_hung_ranks.py::test_nothing_is_left_of_a_run_with_a_stopped_rank": 1,
+    "tests/train/callbacks/test_ema.py::test_resuming_changes_nothing": 4,
+    "tests/train/ranks/test_hung_ranks.py::test_a_deadlock_is_told_with_its_place": 1,
+    "tests/train/ranks/test_hung_ranks.py::test_a_hung_task_of_slurm_ends_the_run": 1,
+    "tests/train/ranks/test_hung_ranks.py::test_a_stopped_rank_ends_the_run": 1,
+    "tests/train/ranks/test_hung_ranks.py::test_nothing_is_left_of_a_run_with_a_stopped_rank": 1,
     "tests/train/test_laws.py::test_resuming_changes_nothing": 3,
     "tests/train/test_options.py::test_one_step_on_digits": 12,
     "tests/train/test_options.py::test_one_step_on_parquet": 3,

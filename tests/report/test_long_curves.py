@@ -11,7 +11,7 @@ from tests.report import faults
 
 from normfree.study import collect
 from normfree.study.collect import thinned
-from normfree.train.metrics import COLUMNS
+from normfree.train.record.metrics import COLUMNS
 
 ROWS = 1_000_000
 MOST_MB = 200
@@ -84,7 +84,7 @@ from normfree.runs import truncate_metrics
 from normfree.runs.rows import cut_to, holds
 from normfree.runs.tables import check_metrics, last_step
 from normfree.study import collect
-from normfree.train.metrics import MetricsFile
+from normfree.train.record.metrics import MetricsFile
 
 def fewer(path, cut):
     with path.open() as file, cut.open("w") as to:

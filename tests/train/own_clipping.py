@@ -13,7 +13,7 @@ from normfree.clip import ClipStatistics, clip_grad_norm_
 from normfree.data.resident import ResidentSource
 from normfree.data.source import Batch
 from normfree.train.module import Classifier
-from normfree.train.world import Ranks
+from normfree.train.ranks.world import Ranks
 
 CALLS: list[int] = []
 NOT_CODE = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.runs_on_disk import weights
-from tests.train.test_ranks import furthest
+from tests.train.ranks.test_ranks import furthest
 
 from normfree.config import Resolved, UserError
 from normfree.train.cut_law import CutRow, cut_law

@@ -74,13 +74,13 @@ FOLDERS = [
     ("data=folder", "augment=crop_flip", "data.keep_aspect=true"),
 ]
 ELSEWHERE = {
-    "data=custom",  # tests/train/test_own_parts.py
+    "data=custom",  # tests/train/parts/test_own_parts.py
     "optimizer=custom",
     "logger=custom",
     "data=ffcv",  # tests/data/test_ffcv.py
     "trainer=gpu",  # needs a GPU
     "trainer=ddp",  # needs several; its parts are those of ddp_cpu
-    "trainer=ddp_cpu",  # tests/train/test_ranks.py
+    "trainer=ddp_cpu",  # tests/train/ranks/test_ranks.py
     "logger=wandb",  # tests/cli/test_commands.py
     "data_recipe=none",  # they come with a network
     "recipe=bn_nfnet",

@@ -15,7 +15,7 @@ from tests.conftest import ROOT, resolved
 from normfree.cli.train import summary
 from normfree.config import Resolved, UserError, resolve
 from normfree.runs import RunDirectory, run_id
-from normfree.train.metrics import COLUMNS
+from normfree.train.record.metrics import COLUMNS
 from normfree.train.run import run_one
 
 MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
@@ -163,7 +163,7 @@ def test_a_full_disk_leaves_a_run_that_goes_on(
     expected = run_one(tiny(f"runs_dir={tmp_path / 'whole'}"), [])
     run = tiny()
     with monkeypatch.context() as patch:
-        patch.setattr("normfree.train.metrics.MetricsFile.write", full)
+        patch.setattr("normfree.train.record.metrics.MetricsFile.write", full)
         result = run_one(run, [])
     assert result["status"] == "preempted"
     assert "disk full" in result["reason"]
@@ -204,7 +204,7 @@ def test_a_gpu_that_is_not_there_is_one_line(tiny: Callable[..., Resolved], monk
 
 
 LARGE = [name for name in MODELS if name not in (*SMALL, "custom") and not name.startswith(PEERS)]
-"""But a network of the user's own, of which tests/train/test_own_parts.py has several."""
+"""But a network of the user's own, of which tests/train/parts/test_own_parts.py has several."""
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name in SMALL])

@@ -14,7 +14,7 @@ from tests.runs_on_disk import weights
 from normfree.clip import clip_grad_agc_, clipped_parameters
 from normfree.config import Resolved, UserError
 from normfree.data import build_source
-from normfree.train.network import build_network
+from normfree.train.parts.network import build_network
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 

@@ -61,7 +61,7 @@ def test_what_the_environment_says_counts(
 def test_the_default_run_is_not_small(tiny: Callable[..., Resolved]) -> None:
     from tests.conftest import resolved
 
-    from normfree.train.network import network_cost
+    from normfree.train.parts.network import network_cost
 
     run = resolved()
     assert run.config.batch * network_cost(run).macs_train > 10 * SMALL_STEP

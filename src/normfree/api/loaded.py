@@ -82,7 +82,7 @@ class Run:
             UserError: the run has no such weights, or its files cannot be used.
         """
         from normfree.nets import load_weights
-        from normfree.train.network import build_network
+        from normfree.train.parts.network import build_network
 
         if checkpoint not in CHECKPOINTS:
             raise UserError(f"checkpoint={checkpoint}: choose from {', '.join(CHECKPOINTS)}")

@@ -28,7 +28,7 @@ from normfree.optim import build_sgd, warmup_cosine
 from normfree.runs import run_id
 from normfree.sweep.pool import Pool, Task
 from normfree.train.lightning_noise import quieten
-from normfree.train.network import build_network
+from normfree.train.parts.network import build_network
 from normfree.train.run import run_one
 
 SUITE = "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell"

@@ -133,7 +133,7 @@ def _cuts(keys: CutKeys, console: Console) -> tuple[dict[str, bytes], str]:
     from normfree.nets import model_info
     from normfree.train.cut_law import CutRow, cut_law
     from normfree.train.lightning_noise import quieten
-    from normfree.train.ranks import check_cores
+    from normfree.train.ranks.rank import check_cores
 
     quieten()
     rows: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.runs.result import Result
-from normfree.train.ranks import check_cores, check_ranks, rank_of
+from normfree.train.ranks.rank import check_cores, check_ranks, rank_of
 
 
 def train(config: DictConfig) -> None:

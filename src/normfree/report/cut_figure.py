@@ -13,7 +13,7 @@ from normfree.report.style import GREY, INK, MARKERS, PALE, PALETTE, TWO_COLUMNS
 
 MEASURE = "update_difference"
 BOUND = 1e-10
-"""What tests/train/test_ranks.py demands of a network without BatchNorm."""
+"""What tests/train/ranks/test_ranks.py demands of a network without BatchNorm."""
 ROUNDING = 2.0**-52
 """Distance of 1 from the next number in float64."""
 LOWEST = 1e-17

@@ -29,7 +29,7 @@ from normfree.sweep.progress import SweepProgress
 from normfree.sweep.same_run import Planned, tell_same_runs
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
-from normfree.train.ranks import check_cores, refuse_more
+from normfree.train.ranks.rank import check_cores, refuse_more
 
 
 @dataclass(frozen=True)

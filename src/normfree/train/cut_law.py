@@ -16,7 +16,7 @@ from torch import Tensor
 from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory
 from normfree.runs.result import Result
-from normfree.train.network import build_network
+from normfree.train.parts.network import build_network
 from normfree.train.run import run_one
 from normfree.train.stopping import StopRequest
 

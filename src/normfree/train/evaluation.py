@@ -12,7 +12,7 @@ from normfree.config import UserError
 from normfree.config.sources.reading import listed
 from normfree.data import Source
 from normfree.runs.heartbeat import beat
-from normfree.train.world import ALONE, World
+from normfree.train.ranks.world import ALONE, World
 
 EVALUATION_BATCH = 250
 

@@ -27,20 +27,20 @@ from normfree.train.callbacks import (
 )
 from normfree.train.callbacks.checkpoint import CheckpointFile
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
-from normfree.train.clip_telemetry import RunTelemetry
 from normfree.train.evaluation import Scores, measure
 from normfree.train.hardware import plan_for
-from normfree.train.lightning_ranks import RankEnvironment, settle_strides, strategy_for
 from normfree.train.loader import RunBatches
-from normfree.train.metrics import MetricsFile, NoFile
 from normfree.train.module import Classifier
-from normfree.train.network import build_network, network_cost
 from normfree.train.outcome import Chance, against_chance, has_learned, has_stalled, verdict
+from normfree.train.parts.network import build_network, network_cost
+from normfree.train.ranks.lightning import RankEnvironment, settle_strides, strategy_for
+from normfree.train.ranks.world import ALONE, World
+from normfree.train.record.clip_telemetry import RunTelemetry
+from normfree.train.record.metrics import MetricsFile, NoFile
+from normfree.train.record.tracker import Tracker
+from normfree.train.record.wandb import open_tracker
 from normfree.train.resume import DATA, Start, find_start
 from normfree.train.stopping import StopRequest
-from normfree.train.tracker import Tracker
-from normfree.train.tracking import open_tracker
-from normfree.train.world import ALONE, World
 
 EVALUATED = ("test/", "validation/")
 PROBE_IMAGES = 8

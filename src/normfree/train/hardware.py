@@ -8,8 +8,8 @@ import torch
 from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batch
 from normfree.config.parts import CUSTOM
 from normfree.runs.provenance import processor
-from normfree.train.network import Cost
-from normfree.train.ranks import Rank, refuse_more
+from normfree.train.parts.network import Cost
+from normfree.train.ranks.rank import Rank, refuse_more
 
 _SHARE_OF_MEMORY = 0.8
 _COPIES = 3  # of every parameter: itself, its gradient and an average of gradients

@@ -23,8 +23,8 @@ from normfree.optim import (
     warmup_cosine,
 )
 from normfree.runs.heartbeat import beat
-from normfree.train.instantiate import optimizer_of
 from normfree.train.loader import MicroBatch, Part
+from normfree.train.parts.instantiate import optimizer_of
 
 EMA_KEY = "ema"
 """Where a checkpoint keeps the moving average: ``updates`` and ``weights``."""

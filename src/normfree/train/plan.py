@@ -6,11 +6,11 @@ from normfree.config import Resolved, UserError, optimizer_warnings, plan_batch,
 from normfree.config.schema import OptimizerConfig
 from normfree.config.sources import Reading, read_of
 from normfree.runs import RunDirectory, clip_label
-from normfree.train.clipped import check_clipping
 from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
-from normfree.train.image_size import check_image_size
-from normfree.train.network import network_cost
-from normfree.train.own_parts import check_own_parts
+from normfree.train.parts.clipped import check_clipping
+from normfree.train.parts.image_size import check_image_size
+from normfree.train.parts.network import network_cost
+from normfree.train.parts.own_parts import check_own_parts
 
 _TRIED_LR = 1.6
 """The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""

@@ -1,4 +1,4 @@
-"""The process of one rank, as :mod:`normfree.train.process_tree` starts it."""
+"""The process of one rank, as :mod:`normfree.train.ranks.parent` starts it."""
 
 import faulthandler
 import os
@@ -14,9 +14,9 @@ from normfree.runs.heartbeat import watched
 from normfree.runs.orphans import end_with
 from normfree.runs.result import Result
 from normfree.train.lightning_noise import quieten
+from normfree.train.ranks.watch import STACK_SIGNAL
 from normfree.train.run import run_one, told
 from normfree.train.stopping import StopRequest
-from normfree.train.watch import STACK_SIGNAL
 
 
 def main(descriptor: int, beats: int, stacks: int, parent: int) -> int:

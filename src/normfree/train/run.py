@@ -22,17 +22,17 @@ from normfree.runs.provenance import difference, provenance
 from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
-from normfree.train.clipped import check_clipping
 from normfree.train.fit import Fit, fit
 from normfree.train.hardware import choose_device, device_name
-from normfree.train.image_size import check_image_size
-from normfree.train.network import network_cost
-from normfree.train.own_parts import check_own_parts
-from normfree.train.process_tree import train_in_ranks
-from normfree.train.ranks import Rank, check_ranks, rank_of
+from normfree.train.parts.clipped import check_clipping
+from normfree.train.parts.image_size import check_image_size
+from normfree.train.parts.network import network_cost
+from normfree.train.parts.own_parts import check_own_parts
+from normfree.train.ranks.parent import train_in_ranks
+from normfree.train.ranks.rank import Rank, check_ranks, rank_of
+from normfree.train.ranks.world import ALONE, World, connected
 from normfree.train.stopping import StopRequest
 from normfree.train.threads import computing_threads
-from normfree.train.world import ALONE, World, connected
 
 WAIT_SHARE = 0.5
 """Of ``trainer.hang_minutes``, that a single file may take to be read: told before ranks are ended for it."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from normfree.config import Resolved
-from normfree.train.network import network_cost
+from normfree.train.parts.network import network_cost
 
 SMALL_STEP = 150_000_000
 """Multiply-adds of a forward pass below which threads cost each other more than they take off one another."""

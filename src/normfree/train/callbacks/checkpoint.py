@@ -14,9 +14,9 @@ from normfree.nets.weights.seal import check_seal, write_sealed
 from normfree.runs.files import flush
 from normfree.runs.heartbeat import beat
 from normfree.runs.rows import RowFile
+from normfree.train.ranks.world import ALONE, World
 from normfree.train.resume import ORIGIN, ROWS
 from normfree.train.stopping import StopRequest
-from normfree.train.world import ALONE, World
 
 
 class CheckpointFile(TorchCheckpointIO):

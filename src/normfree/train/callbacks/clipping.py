@@ -18,9 +18,9 @@ from normfree.clip import (
 from normfree.config.schema import ClipConfig
 from normfree.lightning.network import network_of
 from normfree.lightning.refusals import refuse_clipped_twice, refuse_fused, refuse_sharded
-from normfree.train.clip_telemetry import ClipTelemetry
-from normfree.train.clipped import parameters_to_clip
-from normfree.train.instantiate import Clipper, clipper_of
+from normfree.train.parts.clipped import parameters_to_clip
+from normfree.train.parts.instantiate import Clipper, clipper_of
+from normfree.train.record.clip_telemetry import ClipTelemetry
 
 
 class GradientClipping(pl.Callback):

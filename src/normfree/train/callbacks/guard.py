@@ -14,7 +14,7 @@ from normfree.probe.finite import Later, first_nonfinite_gradient, first_nonfini
 from normfree.train.callbacks.clipping import GradientClipping
 from normfree.train.callbacks.monitor import Monitor
 from normfree.train.module import Classifier
-from normfree.train.world import ALONE, World
+from normfree.train.ranks.world import ALONE, World
 
 _NORMS = 3
 

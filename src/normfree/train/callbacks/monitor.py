@@ -12,11 +12,11 @@ from torch import Tensor
 from normfree.config import Resolved
 from normfree.nets import skip_gains
 from normfree.train.callbacks.clipping import GradientClipping
-from normfree.train.metrics import MetricsFile
 from normfree.train.module import Classifier
-from normfree.train.other_cut import count_anew, own_part
 from normfree.train.outcome import LossRule
-from normfree.train.world import ALONE, World
+from normfree.train.ranks.recut import count_anew, own_part
+from normfree.train.ranks.world import ALONE, World
+from normfree.train.record.metrics import MetricsFile
 
 T = TypeVar("T")
 Progress = Callable[[dict[str, float]], None]

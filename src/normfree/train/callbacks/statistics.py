@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.train.module import Classifier
-from normfree.train.world import World
+from normfree.train.ranks.world import World
 
 
 class RunningStatistics(pl.Callback):

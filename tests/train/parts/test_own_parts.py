@@ -9,15 +9,15 @@ import pytest
 import torch
 from tests.conftest import command_line
 from tests.train import own_modules
+from tests.train.ranks.test_ranks import furthest, weights
 from tests.train.test_laws import StopAfter
-from tests.train.test_ranks import furthest, weights
 from tests.train.test_resume import OFTEN, must_equal
 
 from normfree.config import Resolved, UserError, resolve_stored
 from normfree.data import build_source
 from normfree.runs import RunDirectory, run_id
 from normfree.slurm.submission import read_run, run_file, take_snapshot
-from normfree.train.network import build_network, network_cost
+from normfree.train.parts.network import build_network, network_cost
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 

@@ -10,7 +10,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from normfree.train.ranks import Rank, rank_of
+from normfree.train.ranks.rank import Rank, rank_of
 
 _NAMES = signature(DistributedDataParallel.__init__).parameters
 _SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers"

@@ -17,7 +17,7 @@ from normfree.config import Resolved, UserError
 from normfree.config.schema import ClipConfig
 from normfree.runs import RunDirectory, run_id
 from normfree.train.callbacks import GradientClipping
-from normfree.train.instantiate import clipper_of
+from normfree.train.parts.instantiate import clipper_of
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 

@@ -7,8 +7,8 @@ from normfree.clip import clipped_parameters
 from normfree.config import Resolved, UserError
 from normfree.config.parts import CLIP, MODEL
 from normfree.config.schema import ClipConfig
-from normfree.train.instantiate import clipper_of
-from normfree.train.network import build_network
+from normfree.train.parts.instantiate import clipper_of
+from normfree.train.parts.network import build_network
 
 
 def parameters_to_clip(network: nn.Module, clip: ClipConfig) -> list[Tensor]:
@@ -30,7 +30,7 @@ def check_clipping(resolved: Resolved) -> None:
     """Whether this network can be clipped as configured, and the user's own clipper can be made.
 
     Raises:
-        UserError: as :func:`parameters_to_clip` and :func:`normfree.train.instantiate.clipper_of`.
+        UserError: as :func:`parameters_to_clip` and :func:`normfree.train.parts.instantiate.clipper_of`.
     """
     clip = resolved.config.clip
     if CLIP.is_custom(resolved.config):

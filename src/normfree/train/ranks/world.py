@@ -17,8 +17,8 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 
 from normfree.config import Resolved, UserError
 from normfree.data import Share
-from normfree.train.ranks import Rank
-from normfree.train.signs import Signs
+from normfree.train.ranks.rank import Rank
+from normfree.train.ranks.signs import Signs
 
 MEETING_SECONDS = 300
 """How long ranks wait for each other at the start; nodes of a cluster do not come up at once."""

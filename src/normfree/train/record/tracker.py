@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from normfree.train.metrics import Row
+from normfree.train.record.metrics import Row
 
 
 class Tracker:

@@ -2,10 +2,10 @@
 
 from normfree.config import Resolved
 from normfree.config.parts import LOGGER, OPTIMIZER
-from normfree.train.instantiate import check_own_optimizer
-from normfree.train.network import build_network, check_network
-from normfree.train.own_network import on_meta
-from normfree.train.own_tracker import check_own_logger
+from normfree.train.parts.instantiate import check_own_optimizer
+from normfree.train.parts.network import build_network, check_network
+from normfree.train.parts.own_network import on_meta
+from normfree.train.record.own_tracker import check_own_logger
 
 
 def check_own_parts(resolved: Resolved) -> None:

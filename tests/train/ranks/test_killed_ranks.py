@@ -12,7 +12,7 @@ from tests.train.killed import RUN, Record, alive, done, last_result, undisturbe
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
-from normfree.train.ranks import RANK
+from normfree.train.ranks.rank import RANK
 from normfree.train.run import run_one
 
 KILLS = ("1", "parent", "0", "starting", "parent", "1")

@@ -9,8 +9,8 @@ from normfree.config.instantiate import called, fitting, imported
 from normfree.config.parts import LOGGER
 from normfree.config.schema import LoggerConfig
 from normfree.config.tracebacks import kept_traceback, one_line
-from normfree.train.metrics import Row
-from normfree.train.tracker import Tracker
+from normfree.train.record.metrics import Row
+from normfree.train.record.tracker import Tracker
 
 
 def check_own_logger(logger: LoggerConfig) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import resolved
 
 from normfree.config import Resolved, UserError
-from normfree.train.image_size import check_image_size
+from normfree.train.parts.image_size import check_image_size
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 

@@ -10,8 +10,8 @@ from normfree.config import Resolved, UserError
 from normfree.nets import GhostBatchNorm2d, create_model, localise, norm_batch, synchronise
 from normfree.runs import run_id
 from normfree.train.hardware import choose_device
-from normfree.train.ranks import check_ranks, first_node, rank_of
-from normfree.train.world import ALONE, World, compare_configurations
+from normfree.train.ranks.rank import check_ranks, first_node, rank_of
+from normfree.train.ranks.world import ALONE, World, compare_configurations
 
 TASK = {
     "SLURM_JOB_ID": "41", "SLURM_JOB_NAME": "sweep", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4",

@@ -19,9 +19,9 @@ from normfree.nets.weights import read_weights
 from normfree.optim import ema_decay
 from normfree.runs import RunDirectory
 from normfree.train.evaluation import evaluate
-from normfree.train.metrics import COLUMNS, MetricsFile
 from normfree.train.module import Classifier
-from normfree.train.network import build_network
+from normfree.train.parts.network import build_network
+from normfree.train.record.metrics import COLUMNS, MetricsFile
 from normfree.train.run import run_one
 
 SCORES = ("test/accuracy", "test/loss", "validation/accuracy", "validation/loss")

@@ -2,7 +2,7 @@
 
 from normfree.config import Resolved, UserError
 from normfree.nets import list_models, model_info
-from normfree.train.network import least_image_size
+from normfree.train.parts.network import least_image_size
 
 
 def check_image_size(resolved: Resolved) -> None:

@@ -19,10 +19,10 @@ from normfree.runs import RunDirectory, result_of
 from normfree.runs.heartbeat import Heartbeats
 from normfree.runs.identity import with_own_code
 from normfree.runs.result import Result
-from normfree.train.rank_process import END_SECONDS, RankProcess
+from normfree.train.ranks.process import END_SECONDS, RankProcess
+from normfree.train.ranks.watch import START_SECONDS, Silence, culprits, standing
+from normfree.train.ranks.world import lost_contact
 from normfree.train.stopping import StopRequest
-from normfree.train.watch import START_SECONDS, Silence, culprits, standing
-from normfree.train.world import lost_contact
 
 LEAVE_SECONDS = 30.0
 """How long ranks may go on after one has ended as it should, and without a sign of progress after a request to stop."""

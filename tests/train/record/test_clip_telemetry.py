@@ -14,9 +14,9 @@ from normfree.config import Resolved
 from normfree.nets import create_model
 from normfree.runs import RunDirectory
 from normfree.runs.clip_record import ALL, COLUMNS, read_clip_record
-from normfree.train.clip_telemetry import MOST_RECORDS, ClipTelemetry, RunTelemetry, layers_of
+from normfree.train.record.clip_telemetry import MOST_RECORDS, ClipTelemetry, RunTelemetry, layers_of
+from normfree.train.record.tracker import Tracker
 from normfree.train.run import run_one
-from normfree.train.tracker import Tracker
 
 
 def network_with_gradients(seed: int = 0) -> nn.Module:
@@ -218,6 +218,6 @@ def test_trackers_get_the_figure_and_a_failure_is_a_warning(
     def fail(*_: object) -> None:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("normfree.train.clip_figure.draw_clipping", fail)
+    monkeypatch.setattr("normfree.train.record.clip_figure.draw_clipping", fail)
     with pytest.warns(UserWarning, match=r"clipping.png cannot be drawn \(no fonts\); the numbers are in clip.csv"):
         telemetry.finish()

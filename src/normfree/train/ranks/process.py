@@ -10,8 +10,8 @@ from multiprocessing import Pipe
 from typing import IO
 
 from normfree.runs.heartbeat import Heartbeats
-from normfree.train.ranks import LOCAL_RANK, PORT, RANK, WORLD_SIZE
-from normfree.train.watch import StackFile
+from normfree.train.ranks.rank import LOCAL_RANK, PORT, RANK, WORLD_SIZE
+from normfree.train.ranks.watch import StackFile
 
 END_SECONDS = 5.0
 """How long ranks may go on after one has broken; then they are killed."""

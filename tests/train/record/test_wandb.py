@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ROOT
-from tests.train.wandb_server import WandbServer
+from tests.train.record.wandb_server import WandbServer
 
 from normfree.runs.offline import how_to_sync_all
 

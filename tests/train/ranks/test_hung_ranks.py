@@ -13,15 +13,15 @@ import psutil
 import pytest
 from tests.conftest import ROOT, TINY
 from tests.train.killed import until
-from tests.train.test_ranks import RANKS, free_port, ranks, slurm_task
+from tests.train.ranks.test_ranks import RANKS, free_port, ranks, slurm_task
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
 from normfree.runs.heartbeat import Heartbeats, beat, watched
-from normfree.train import watch
-from normfree.train.ranks import RANK
+from normfree.train.ranks import watch
+from normfree.train.ranks.rank import RANK
+from normfree.train.ranks.watch import Silence, StackFile, standing
 from normfree.train.run import run_one
-from normfree.train.watch import Silence, StackFile, standing
 
 PATIENCE = 4.0
 SOON = 30.0

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch.distributed import Store  # type: ignore[attr-defined]
 
 from normfree.runs.heartbeat import Heartbeats, watched
-from normfree.train.watch import COLLECTIVES, START_SECONDS
+from normfree.train.ranks.watch import COLLECTIVES, START_SECONDS
 
 POST_SECONDS = 2.0
 """Between two signs."""

@@ -19,7 +19,7 @@ from normfree.nets import (
     minimum_image_size,
     model_info,
 )
-from normfree.train.own_network import build_own, check_own, on_meta
+from normfree.train.parts.own_network import build_own, check_own, on_meta
 
 _TIMM = "timm"
 _NOT_FOR_THE_NETWORK = (
@@ -75,7 +75,7 @@ def check_network(resolved: Resolved) -> None:
     """Try a network of the user's own; those of this package and of libraries are known.
 
     Raises:
-        UserError: as `normfree.train.own_network.check_own`.
+        UserError: as `normfree.train.parts.own_network.check_own`.
     """
     config = resolved.config
     if MODEL.is_custom(config):

@@ -17,7 +17,7 @@ from normfree.config import Resolved
 from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record, stage_word
 from normfree.runs.rows import RowFile
-from normfree.train.tracker import Tracker
+from normfree.train.record.tracker import Tracker
 
 MOST_RECORDS = 200
 """Steps of a run that are recorded at most, so that the file stays small however long the run."""
@@ -105,7 +105,7 @@ class ClipTelemetry:
         if record is None:
             return False
         # Takes a good part of a second to import.
-        from normfree.train.clip_figure import draw_clipping
+        from normfree.train.record.clip_figure import draw_clipping
 
         draw_clipping(record, clip_factor, path)
         return True

@@ -9,7 +9,7 @@ from tests.conftest import resolved
 from normfree.config import UserError
 from normfree.runs import arm_id
 from normfree.runs.offline import how_to_sync, how_to_sync_all
-from normfree.train.tracked import LONGEST_TAG, cut, description, exit_code, rows_before, summary, tags
+from normfree.train.record.wandb_content import LONGEST_TAG, cut, description, exit_code, rows_before, summary, tags
 
 
 def test_what_was_left_open_is_told_as_what_it_comes_to() -> None:

@@ -15,9 +15,10 @@ from normfree.config.parts import LOGGER
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.checksums import read_text_verified, write_verified
 from normfree.runs.offline import offline_folder
-from normfree.train.metrics import Row
-from normfree.train.own_tracker import OwnTracker
-from normfree.train.tracked import (
+from normfree.train.record.metrics import Row
+from normfree.train.record.own_tracker import OwnTracker
+from normfree.train.record.tracker import Tracker
+from normfree.train.record.wandb_content import (
     LONGEST_NAME,
     cut,
     description,
@@ -27,7 +28,6 @@ from normfree.train.tracked import (
     tags,
     tell_cuts,
 )
-from normfree.train.tracker import Tracker
 
 _START_SHARE = 0.7
 """Of the seconds that a server may cost; what is left is for the end."""

@@ -20,7 +20,7 @@ from tests.train.test_laws import StopAfter
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory
-from normfree.train.ranks import RANK
+from normfree.train.ranks.rank import RANK
 from normfree.train.run import run_one
 
 RANKS = ("trainer=ddp_cpu", "batch=48")

@@ -8,7 +8,7 @@ from normfree.config import Resolved, UserError
 from normfree.config.schema import TrainerConfig
 
 RANK, LOCAL_RANK, WORLD_SIZE, PORT = (f"NORMFREE_{name}" for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "PORT"))
-"""What :mod:`normfree.train.process_tree` tells the processes that it starts."""
+"""What :mod:`normfree.train.ranks.parent` tells the processes that it starts."""
 
 INTERACTIVE_NAMES = ("bash", "interactive")
 """Names of SLURM jobs that Lightning, and others, take for a session of somebody at a terminal."""

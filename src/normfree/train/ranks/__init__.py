@@ -1,0 +1,1 @@
+"""The processes that train one run together: who they are, who starts them, and what they tell each other."""

@@ -1,4 +1,4 @@
-"""Words that mean one thing: no identifier calls a run a cell, or the cut of a batch a split."""
+"""Words that mean one thing: no run is a cell, no cut of a batch a split, no outcome of a run a verdict."""
 
 import ast
 import re
@@ -51,6 +51,25 @@ def test_a_batch_is_cut_and_not_split() -> None:
     about_cuts = [path for path in SOURCE.rglob("*cut*.py") if path.parent.name != "data"]
     assert {path.name for path in about_cuts} >= {"cut_law.py", "recut.py", "cut_page.py", "cut_figure.py"}
     assert uses("split", [*about_cuts, SOURCE / "normfree" / "config" / "batch_plan.py"]) == []
+
+
+def named_outcome(tree: ast.Module) -> Iterator[str]:
+    """Classes of that name, and the types of arguments and variables that are called so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and "outcome" in words(node.name):
+            yield node.name
+        elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            name = node.arg if isinstance(node, ast.arg) else ast.unparse(node.target)
+            if name == "outcome":
+                yield ast.unparse(node.annotation)
+
+
+def test_an_outcome_is_what_became_of_a_run() -> None:
+    """Its rules are another thing, as OutcomeConfig has them; a verdict is a claim's."""
+    files = list((SOURCE / "normfree" / "train").rglob("*.py"))
+    assert uses("verdict", files) == []
+    called = {name for file in files for name in named_outcome(ast.parse(file.read_text(encoding="utf-8")))}
+    assert called == {"Outcome"}
 
 
 def test_words_of_an_identifier() -> None:

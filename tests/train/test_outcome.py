@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normfree.config.schema import OutcomeConfig
+from normfree.train.chance import Chance, against_chance
 from normfree.train.evaluation import Scores
-from normfree.train.outcome import Chance, LossRule, against_chance, has_learned, has_stalled, verdict
+from normfree.train.loss_rule import LossRule
+from normfree.train.outcome import has_learned, has_stalled, status_of
 
 SETTINGS = OutcomeConfig(patience=20, window=4, tolerance=0.01, stalled_skip_gain=0.05)
 LN10 = math.log(10)
@@ -41,7 +43,7 @@ def test_a_loss_that_is_not_finite() -> None:
 )
 def test_who_learned_however_little_is_finished_and_who_did_not_is_untrained(correct: int, status: str) -> None:
     """Whatever the loss did: it ends above its start here, but has not blown up."""
-    found, reason = verdict(rule([LN10] * 3 + [2.6] * 20), chance(correct))
+    found, reason = status_of(rule([LN10] * 3 + [2.6] * 20), chance(correct))
     assert found == status
     assert ("no better than guessing" in reason) == (status == "untrained")
 
@@ -54,25 +56,25 @@ def test_a_short_run_has_a_short_end(steps: int, window: int) -> None:
 
 
 def test_a_loss_that_ends_high_has_diverged_however_accurate() -> None:
-    status, reason = verdict(rule([2.0] * 10 + [9.0] * 6), chance(300))
+    status, reason = status_of(rule([2.0] * 10 + [9.0] * 6), chance(300))
     assert status == "diverged"
     assert reason == "training loss blew up: 9, the median of the last 3 steps, above 2 times that of guessing, 2.303"
-    assert verdict(rule([8.0] * 10 + [9.0] * 6), chance(300))[0] == "finished", "no more than it began with"
-    assert verdict(rule([0.1] * 10 + [1.0] * 6), chance(300))[0] == "finished", "nor worse than guessing"
+    assert status_of(rule([8.0] * 10 + [9.0] * 6), chance(300))[0] == "finished", "no more than it began with"
+    assert status_of(rule([0.1] * 10 + [1.0] * 6), chance(300))[0] == "finished", "nor worse than guessing"
 
 
 def test_a_loss_that_blew_up_and_came_back_to_guessing_has_diverged() -> None:
     losses = [2.3] * 5 + [1e6] * 5 + [2.3] * 20
-    assert verdict(rule(losses), chance(100))[0] == "diverged"
-    assert verdict(rule(losses), chance(100))[1].startswith("training loss blew up: 1e+06 at step 10, above 2 times")
-    assert verdict(rule(losses), chance(200))[0] == "finished", "it learned afterwards"
+    assert status_of(rule(losses), chance(100))[0] == "diverged"
+    assert status_of(rule(losses), chance(100))[1].startswith("training loss blew up: 1e+06 at step 10, above 2 times")
+    assert status_of(rule(losses), chance(200))[0] == "finished", "it learned afterwards"
 
 
 def test_an_early_bump_and_single_spikes_are_no_blow_up() -> None:
-    assert verdict(rule([2.3] + [4.0] * 20 + [2.3] * 9), chance(100))[0] == "untrained"
-    assert verdict(rule([2.3] * 5 + [1e9] * 4 + [2.3] * 9), chance(100))[0] == "untrained"
-    assert verdict(rule([2.3] * 29 + [1e9]), chance(200))[0] == "finished"
-    assert verdict(rule([2.3] * 10 + [2.1, 1e9, 2.2, 2.3, 2.0] * 4), chance(100))[0] == "untrained"
+    assert status_of(rule([2.3] + [4.0] * 20 + [2.3] * 9), chance(100))[0] == "untrained"
+    assert status_of(rule([2.3] * 5 + [1e9] * 4 + [2.3] * 9), chance(100))[0] == "untrained"
+    assert status_of(rule([2.3] * 29 + [1e9]), chance(200))[0] == "finished"
+    assert status_of(rule([2.3] * 10 + [2.1, 1e9, 2.2, 2.3, 2.0] * 4), chance(100))[0] == "untrained"
 
 
 def test_chance_is_the_largest_class() -> None:
@@ -119,7 +121,7 @@ def test_without_test_images_others_tell() -> None:
     assert found is not None
     assert (found.split, found.images, found.beaten) == ("validation", 100, True)
     for loss, status in ((2.30, "untrained"), (2.2, "finished")):
-        assert verdict(rule([LN10] * 3 + [loss] * 20), None)[0] == status, "by the training loss"
+        assert status_of(rule([LN10] * 3 + [loss] * 20), None)[0] == status, "by the training loss"
 
 
 def test_one_class_teaches_nothing() -> None:
@@ -127,7 +129,7 @@ def test_one_class_teaches_nothing() -> None:
     alone = LossRule(SETTINGS, 8, 0, math.log(1))
     for step in range(1, 9):
         alone.update(step, 0.0)
-    assert verdict(alone, None)[0] == "untrained"
+    assert status_of(alone, None)[0] == "untrained"
 
 
 def test_progress_is_judged_at_steps_of_its_own_and_not_before_patience_is_used_up() -> None:
@@ -152,7 +154,7 @@ def test_a_stopped_run_is_untrained_and_says_why() -> None:
     assert stays.stuck(24)
     assert not has_learned(stays, chance(100))
     stays.stop(24)
-    status, reason = verdict(stays, chance(100))
+    status, reason = status_of(stays, chance(100))
     assert status == "untrained"
     assert reason.startswith("stopped after step 24: training loss 2.32, the median of 20 steps, is not below 2.303")
     assert "no better than guessing the largest class, 10.00%" in reason

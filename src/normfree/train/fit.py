@@ -4,8 +4,7 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytorch_lightning as pl
 import torch
@@ -27,11 +26,12 @@ from normfree.train.callbacks import (
 )
 from normfree.train.callbacks.checkpoint import CheckpointFile
 from normfree.train.callbacks.monitor import mean_abs_skip_gain
+from normfree.train.chance import Chance, against_chance
 from normfree.train.evaluation import Scores, measure
 from normfree.train.hardware import plan_for
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
-from normfree.train.outcome import Chance, against_chance, has_learned, has_stalled, verdict
+from normfree.train.outcome import Outcome, has_learned, has_stalled, status_of
 from normfree.train.parts.network import build_network, network_cost
 from normfree.train.ranks.lightning import RankEnvironment, settle_strides, strategy_for
 from normfree.train.ranks.world import ALONE, World
@@ -50,38 +50,6 @@ PROBE_LIMIT_MACS = 200_000_000
 """Networks of more multiply-adds an image are not probed for batch dependence: float64 would take too long."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What came of training: the parts of result.json that only training knows.
-
-    ``status`` is one of `normfree.runs.RECORDED`, ``chance`` the test that it may come from. ``records`` are no part of
-    it, but the checksums of the files of rows that it is kept with.
-    """
-
-    status: str
-    reason: str = ""
-    steps_done: int = 0
-    stalled: bool | None = None
-    chance: dict[str, Any] | None = None
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    batch_dependence: dict[str, float] | None = None
-    cost: dict[str, int] = field(default_factory=dict)
-    batch: dict[str, int] = field(default_factory=dict)
-    time: dict[str, float] = field(default_factory=dict)
-    skipped_images: dict[str, int] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    traceback: str | None = None
-    lost_rows: str = ""
-    records: dict[str, str] = field(default_factory=dict)
-
-    def stopped_by(self, stop: StopRequest) -> "Fit":
-        """The same, with the reason why an unfinished run stopped."""
-        if self.status != "preempted" or self.reason:
-            return self
-        reason = f"{stop.cause()} after step {self.steps_done}; the same command goes on from there"
-        return replace(self, reason=reason)
-
-
 def fit(
     resolved: Resolved,
     directory: RunDirectory,
@@ -89,7 +57,7 @@ def fit(
     progress: Callable[[dict[str, float]], None],
     stop: StopRequest,
     world: World = ALONE,
-) -> Fit:
+) -> Outcome:
     """Train to the last step, to divergence, until progress is given up or to a stop request; then evaluate.
 
     Rank 0 alone writes.
@@ -164,7 +132,7 @@ def fit(
         trainer.fit(module, batches, ckpt_path=start.checkpoint, weights_only=True)
         module.to(device)  # Lightning leaves it on the processor
         module.network = localise(network) if synchronised else network
-        outcome = Fit(
+        outcome = Outcome(
             status="preempted",
             steps_done=trainer.global_step,
             cost={"parameters": cost.parameters, "macs": cost.macs_train},
@@ -260,13 +228,13 @@ def _cut_of(plan: BatchPlan) -> dict[str, int]:
 
 
 def _concluded(
-    outcome: Fit,
+    outcome: Outcome,
     resolved: Resolved,
     module: Classifier,
     monitor: Monitor,
     trained: Callable[[str], Scores | None],
     averaged: Callable[[str], dict[str, float]],
-) -> Fit:
+) -> Outcome:
     """Evaluate a run that has come to its end and say what it is; see docs/decisions/0004-outcomes.md."""
     rule, settings = monitor.rule, resolved.config.outcome
     gain = mean_abs_skip_gain(module)
@@ -284,7 +252,7 @@ def _concluded(
         final |= {} if found is None else found.named(split) | averaged(split)
     chance: Chance | None = against_chance(settings, scores.__getitem__)
     broken = rule.reason or _non_finite(final)
-    status, reason = ("diverged", broken) if broken else verdict(rule, chance)
+    status, reason = ("diverged", broken) if broken else status_of(rule, chance)
     return replace(
         outcome,
         status=status,

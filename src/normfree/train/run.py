@@ -22,8 +22,9 @@ from normfree.runs.provenance import difference, provenance
 from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
-from normfree.train.fit import Fit, fit
+from normfree.train.fit import fit
 from normfree.train.hardware import choose_device, device_name
+from normfree.train.outcome import Outcome
 from normfree.train.parts.clipped import check_clipping
 from normfree.train.parts.image_size import check_image_size
 from normfree.train.parts.network import network_cost
@@ -167,7 +168,9 @@ def _train(
     except UserError:
         raise
     except Stopped as error:
-        outcome = Fit("preempted", f"{stop.cause()} while {error}; the same command goes on from the last checkpoint")
+        outcome = Outcome(
+            "preempted", f"{stop.cause()} while {error}; the same command goes on from the last checkpoint"
+        )
     except Exception as error:
         reason, text = told(error, resolved)
         world.tell_failure(reason, text)
@@ -204,9 +207,9 @@ def told(error: Exception, resolved: Resolved) -> tuple[str, str]:
     return lost_worker(error, resolved.config.data) or f"{type(error).__name__}: {error}".splitlines()[0], text
 
 
-def _broken(error: Exception, directory: RunDirectory, reason: str, text: str) -> Fit:
+def _broken(error: Exception, directory: RunDirectory, reason: str, text: str) -> Outcome:
     """A full disk can be gone on from; everything else is a failure with its traceback."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         reason = f"disk full under {directory.path}; make room and run the same command again"
-        return Fit("preempted", reason, traceback=text)
-    return Fit("failed", reason, traceback=text)
+        return Outcome("preempted", reason, traceback=text)
+    return Outcome("failed", reason, traceback=text)

@@ -12,8 +12,8 @@ from torch import Tensor
 from normfree.config import Resolved
 from normfree.nets import skip_gains
 from normfree.train.callbacks.clipping import GradientClipping
+from normfree.train.loss_rule import LossRule
 from normfree.train.module import Classifier
-from normfree.train.outcome import LossRule
 from normfree.train.ranks.recut import count_anew, own_part
 from normfree.train.ranks.world import ALONE, World
 from normfree.train.record.metrics import MetricsFile

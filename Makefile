@@ -66,6 +66,10 @@ format: setup ## put every file into the project's format
 models: setup ## write docs/models.md from the registry
 	$(BIN)/python -m normfree.nets.catalogue
 
+.PHONY: pseudocode
+pseudocode: setup ## write docs/pseudocode.md from the order and the events of a run
+	$(BIN)/python -m normfree.train.callbacks.events
+
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,6 @@
 """A run goes on from a checkpoint only if it is whole, its own and supported by its rows; else it says what it does."""
 
+import io
 import os
 import random
 import re
@@ -16,6 +17,7 @@ from tests.runs_on_disk import lines_without_speed, weights
 from tests.train.test_laws import StopAfter
 
 from normfree.config import Resolved, UserError
+from normfree.nets.weights.seal import write_sealed
 from normfree.runs import RunDirectory
 from normfree.runs.checksums import damaged
 from normfree.train.run import run_one
@@ -195,3 +197,30 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path: Path, tiny: Callable[.
     write_parquet(root / "test-00000-of-00001.parquet", *encoded("validation", 6))
     with pytest.raises(UserError, match=r"last\.ckpt was trained on other images \(digest \w+, now \w+\); give these"):
         run_one(run, [])
+
+
+def saved_by_an_earlier_version(checkpoint: Path) -> None:
+    """Losses, random states and the best evaluation were those of one callback."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    states = content["callbacks"]
+    watch, random_states = states.pop("LossWatch"), states.pop("RandomStates")
+    (own,) = random_states["ranks"]
+    (correct,) = watch.pop("correct")
+    states["Monitor"] = watch | own | {"correct": correct} | states.pop("BestWeights", {})
+    archive = io.BytesIO()
+    torch.save(content, archive)
+    write_sealed(checkpoint, archive.getbuffer())
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on_to_the_last_bit(
+    tiny: Callable[..., Resolved], tmp_path: Path
+) -> None:
+    options = ("trainer.evaluate_every=2", "trainer.log_every=3", "model.stochastic_depth_rate=0.3")
+    whole = tiny(*options, *OFTEN[2:], f"runs_dir={tmp_path / 'whole'}")
+    expected = whole, run_one(whole, [])
+    run = tiny(*options, *OFTEN[2:])
+    run_one(run, [], stop=StopAfter(5))
+    saved_by_an_earlier_version(RunDirectory.of(run).checkpoints / "last.ckpt")
+    torch.rand(7)
+    must_equal(run, run_one(run, []), expected)
+    assert expected[1]["metrics"]["best/step"] <= 8

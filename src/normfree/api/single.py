@@ -7,7 +7,7 @@ from pathlib import Path
 
 from normfree.api.loaded import Run, load_run
 from normfree.api.mistakes import checked, in_one_line
-from normfree.config import Resolved, UserError, require_images
+from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
 
@@ -48,8 +48,6 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
         for line in resolved.without_effect:
             warnings.warn(line, stacklevel=2)
         directory = RunDirectory.of(resolved)
-        if directory.finished_result() is None:
-            require_images(resolved.config.data)
         interrupted = _train(resolved, words, progress)
     found = load_run(directory.path)
     if found.status == "failed":

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.cli.progress import RunLine
-from normfree.config import Resolved, UserError, require_images, resolve
+from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
@@ -17,7 +17,8 @@ from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.runs.result import Result
-from normfree.train.ranks.rank import check_cores, check_ranks, rank_of
+from normfree.train.preflight import without_torch
+from normfree.train.ranks.rank import rank_of
 
 
 def train(config: DictConfig) -> None:
@@ -50,11 +51,7 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
             print("\n".join(told), file=sys.stderr, flush=True)
     stop: int | None = None
     if result is None:
-        rank = rank_of()
-        check_ranks(resolved, rank)
-        if rank is None:
-            check_cores(resolved.config.trainer)
-        require_images(resolved.config.data)
+        without_torch(resolved, rank_of())
         result, stop = _train(resolved, overrides)
     if _speaks():
         print(summary(result))

@@ -29,7 +29,8 @@ from normfree.sweep.progress import SweepProgress
 from normfree.sweep.same_run import Planned, tell_same_runs
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
-from normfree.train.ranks.rank import check_cores, refuse_more
+from normfree.train.preflight import without_torch
+from normfree.train.ranks.rank import refuse_more
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,21 @@ def run_sweep(
     if config.plan:
         _print_plan(runs)
         return
+    results = {run.run_id: standing(run.directory) for run in runs}
+    missing = [run for run in runs if results[run.run_id] is None]
     if settings is not None:
         settings.check_cluster()
+    else:  # the nodes of a cluster may see images that this machine does not
+        for run in missing:
+            without_torch(run.resolved)
     _add_to_plan(runs, grids or {})
     remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
-    results = {run.run_id: standing(run.directory) for run in runs}
     moved = set[str]()
     for run in runs:
         if (result := results[run.run_id]) is not None and result["status"] in TERMINAL:
             moved.add(refuse_other_data(result, run.resolved))
     for line in sorted(moved - {""}):
         print(line, file=sys.stderr)
-    missing = [run for run in runs if results[run.run_id] is None]
     interrupted = False
     if missing and settings is not None:
         places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
@@ -157,7 +161,6 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
         raise UserError(
             f"trainer.nodes={trainer.nodes}: this machine is one node; add hydra/launcher=slurm, or use trainer.nodes=1"
         )
-    check_cores(trainer)
     if trainer.accelerator == "gpu" and (gpus := visible_gpus()):
         refuse_more(trainer.devices, len(gpus), "GPU")
 

@@ -35,7 +35,7 @@ def choose_device(resolved: Resolved, rank: Rank | None = None) -> torch.device:
             "model.sync_norm=true: torch synchronises BatchNorm between GPUs alone; use trainer=ddp, or leave it out"
         )
     there = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
-    if rank is None:
+    if rank is None and trainer.accelerator != "cpu":  # whose cores are counted before torch is there
         refuse_more(trainer.devices, there, "GPU" if device.type == "cuda" else "processor core")
     if device.type == "cuda" and trainer.devices * trainer.nodes > 1:
         # SLURM may let each task see its own GPU alone.
@@ -71,15 +71,18 @@ def _copies(resolved: Resolved) -> int:
     return _COPIES + squares + (optimizer.ema_decay is not None) + (optimizer.sam_rho is not None)
 
 
-def plan_for(resolved: Resolved, cost: Cost, device: torch.device) -> BatchPlan:
+def plan_for(resolved: Resolved, cost: Cost, device: torch.device | None) -> BatchPlan:
     """The batch plan on this device; without BatchNorm the micro batch is the largest that fits.
+
+    Args:
+        device: ``None`` while its memory is not known; it is not looked at then.
 
     Raises:
         UserError: SAM does not fit on the device without accumulation.
     """
     trainer = resolved.config.trainer
     limit = None
-    if resolved.micro_batch is None:
+    if device is not None and resolved.micro_batch is None:
         fixed = memory_estimate(resolved, cost, 0)
         an_image = memory_estimate(resolved, cost, 1) - fixed
         sharing = trainer.devices if device.type == "cpu" else 1

@@ -2,15 +2,12 @@
 
 import torch
 
-from normfree.config import Resolved, UserError, optimizer_warnings, plan_batch, require_images
-from normfree.config.schema import OptimizerConfig
+from normfree.config import Resolved, UserError, optimizer_warnings
+from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Reading, read_of
 from normfree.runs import RunDirectory, clip_label
-from normfree.train.hardware import choose_device, device_name, free_memory, memory_estimate, plan_for
-from normfree.train.parts.clipped import check_clipping
-from normfree.train.parts.image_size import check_image_size
-from normfree.train.parts.network import network_cost
-from normfree.train.parts.own_parts import check_own_parts
+from normfree.train.hardware import device_name, free_memory, memory_estimate
+from normfree.train.preflight import preflight
 
 _TRIED_LR = 1.6
 """The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""
@@ -19,23 +16,11 @@ _TRIED_LR = 1.6
 def describe_plan(resolved: Resolved) -> str:
     """The plan as lines of text; builds the network's shapes, trains nothing."""
     config = resolved.config
-    check_image_size(resolved)
-    check_own_parts(resolved)
-    cost = network_cost(resolved)
-    check_clipping(resolved)
-    warnings = []
-    try:
-        device = choose_device(resolved)
-        batch = plan_for(resolved, cost, device)
-    except UserError as error:
-        warnings.append(str(error))
-        device = torch.device("cpu")
-        batch = plan_batch(config.batch, config.trainer.devices, config.trainer.nodes, resolved.micro_batch, limit=None)
-    try:
-        require_images(config.data)
-        images, found = "found", read_of(config.data)
-    except UserError as error:
-        images, found = f"missing: {error}", None
+    lacks: dict[str, str] = {}
+    ready = preflight(resolved, lacks=lacks)
+    device, batch, cost = ready.device, ready.plan, ready.cost
+    found, missing = _reading(config.data, lacks.pop("images", ""))
+    warnings = list(lacks.values())
     needed = memory_estimate(resolved, cost, batch.micro_batch)
     free = free_memory(device)
     if needed > free:
@@ -52,7 +37,7 @@ def describe_plan(resolved: Resolved) -> str:
         "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
         f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
-        f"images {images}",
+        f"images {f'missing: {missing}' if missing else 'found'}",
         **_read(found),
         "augment": config.augment.name,
         "clip": clip_label(resolved),
@@ -71,6 +56,16 @@ def describe_plan(resolved: Resolved) -> str:
     }
     lines = [f"{key:<10} {value}" for key, value in rows.items()]
     return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
+
+
+def _reading(data: DataConfig, missing: str) -> tuple[Reading | None, str]:
+    """What is read of the images, or why they are missing."""
+    if missing:
+        return None, missing
+    try:
+        return read_of(data), ""
+    except UserError as error:
+        return None, str(error)
 
 
 def _read(found: Reading | None) -> dict[str, str]:

@@ -63,6 +63,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def in_todays_words(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint with the callbacks that there are now; an earlier version kept some of them as one, ``Monitor``."""
+    states = checkpoint.get("callbacks", {})
+    if (monitor := states.pop("Monitor", None)) is not None:
+        ranks = monitor.get("ranks", [monitor])
+        watch = {key: monitor[key] for key in ("rule", "steps_read", "row_losses")}
+        states["LossWatch"] = watch | {"correct": [rank["correct"] for rank in ranks]}
+        states["RandomStates"] = {"ranks": [{key: rank[key] for key in ("rng", "cuda_rng")} for rank in ranks]}
+        if "best" in monitor:
+            states["BestWeights"] = {"best": monitor["best"]}
+    return checkpoint
+
+
 def find_start(directory: RunDirectory, origin: Mapping[str, str]) -> Start:
     """The newest checkpoint that can be gone on from; the record is cut to what it was then.
 

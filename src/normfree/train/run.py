@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import torch
-
 from normfree.config import Resolved, UserError
 from normfree.data.worker_loader import lost_worker
 from normfree.runs import Damaged, RunDirectory, result_of
@@ -23,14 +21,11 @@ from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
 from normfree.train.allocator import keep_freed_memory
 from normfree.train.fit import fit
-from normfree.train.hardware import choose_device, device_name
+from normfree.train.hardware import device_name
 from normfree.train.outcome import Outcome
-from normfree.train.parts.clipped import check_clipping
-from normfree.train.parts.image_size import check_image_size
-from normfree.train.parts.network import network_cost
-from normfree.train.parts.own_parts import check_own_parts
+from normfree.train.preflight import Ready, preflight
 from normfree.train.ranks.parent import train_in_ranks
-from normfree.train.ranks.rank import Rank, check_ranks, rank_of
+from normfree.train.ranks.rank import Rank, rank_of
 from normfree.train.ranks.world import ALONE, World, connected
 from normfree.train.stopping import StopRequest
 from normfree.train.threads import computing_threads
@@ -69,29 +64,24 @@ def run_one(
     if (done := directory.finished_result()) is not None:
         refuse_other_data(done, resolved)
         return done
-    rank = rank_of()
-    check_ranks(resolved, rank)
-    device = choose_device(resolved, rank)
-    check_image_size(resolved)
-    check_own_parts(resolved)
-    network_cost(resolved)  # a network that cannot be built is found before anything is written
-    check_clipping(resolved)
+    rank, several = rank_of(), resolved.config.trainer.devices > 1
+    ready = preflight(resolved, rank, starts_ranks=rank is None and several)
     stop = stop or StopRequest()
     keep_freed_memory()
     patience = bounded(resolved.config.trainer.hang_minutes * 60 * WAIT_SHARE, stop.asked)
     if rank is not None:
-        with stop.listening(), patience, connected(rank, resolved, device) as world:
-            return _train_as_rank(resolved, overrides, device, progress, stop, rank, world)
+        with stop.listening(), patience, connected(rank, resolved, ready.device) as world:
+            return _train_as_rank(resolved, overrides, ready, progress, stop, rank, world)
     directory.create()
     with directory.locked() as lock:
         if (done := directory.finished_result()) is not None:
             directory.tidy()
             return done
         try:
-            if resolved.config.trainer.devices > 1:
+            if several:
                 return train_in_ranks(resolved, overrides, directory, progress, stop, lock)
-            with stop.listening(), patience, computing_threads(resolved, device) as threads:
-                return _train(resolved, overrides, device, progress, stop, ALONE, threads)
+            with stop.listening(), patience, computing_threads(resolved, ready.device) as threads:
+                return _train(resolved, overrides, ready, progress, stop, ALONE, threads)
         except Damaged:
             raise
         except UserError as error:
@@ -104,7 +94,7 @@ def run_one(
 def _train_as_rank(
     resolved: Resolved,
     overrides: list[str],
-    device: torch.device,
+    ready: Ready,
     progress: Progress,
     stop: StopRequest,
     rank: Rank,
@@ -113,15 +103,15 @@ def _train_as_rank(
     directory = RunDirectory.of(resolved)
     if not world.leader:
         try:
-            with computing_threads(resolved, device):
-                fit(resolved, directory, device, progress, stop, world)
+            with computing_threads(resolved, ready.device):
+                fit(resolved, directory, ready, progress, stop, world)
         except Exception as error:
             world.tell_failure(*told(error, resolved))
             raise
         result: Result = world.gather(None)[0]
         return result
-    with _owned(directory, rank), computing_threads(resolved, device) as threads:
-        result = _train(resolved, overrides, device, progress, stop, world, threads)
+    with _owned(directory, rank), computing_threads(resolved, ready.device) as threads:
+        result = _train(resolved, overrides, ready, progress, stop, world, threads)
         if result["traceback"] is None:
             world.gather(result)
         return result
@@ -141,7 +131,7 @@ def _owned(directory: RunDirectory, rank: Rank) -> Iterator[None]:
 def _train(
     resolved: Resolved,
     overrides: list[str],
-    device: torch.device,
+    ready: Ready,
     progress: Progress,
     stop: StopRequest,
     world: World,
@@ -157,14 +147,14 @@ def _train(
         directory.write_result(result_of(resolved, "failed", reason, traceback=text, **record))
 
     try:
-        origin = provenance(device_name(device), threads)
+        origin = provenance(device_name(ready.device), threads)
         environment = record | _circumstances(resolved, directory) | origin
         directory.write_start(config, overrides, environment, difference(), files_of(resolved.config))
         record |= _history(directory)
         if record["resumed"]:
             warnings.warn(f"{record['resumed']}: the rest is not what it would have been to the last bit", stacklevel=2)
         with world.watched(record_failure):
-            outcome = fit(resolved, directory, device, progress, stop, world)
+            outcome = fit(resolved, directory, ready, progress, stop, world)
     except UserError:
         raise
     except Stopped as error:

@@ -15,7 +15,7 @@ from normfree.runs.files import flush
 from normfree.runs.heartbeat import beat
 from normfree.runs.rows import RowFile
 from normfree.train.ranks.world import ALONE, World
-from normfree.train.resume import ORIGIN, ROWS
+from normfree.train.resume import ORIGIN, ROWS, in_todays_words
 from normfree.train.stopping import StopRequest
 
 
@@ -43,13 +43,11 @@ class CheckpointFile(TorchCheckpointIO):
 
     def load_checkpoint(self, path: str | Path, *arguments: Any, **options: Any) -> dict[str, Any]:
         check_seal(Path(path))
-        return super().load_checkpoint(path, *arguments, **options)
+        return in_todays_words(super().load_checkpoint(path, *arguments, **options))
 
 
 class Checkpoint(pl.Callback):
     """Keeps ``last.ckpt`` and the one before it; a new one replaces the old only when it is complete.
-
-    Callbacks that call :meth:`keep` come before this one, so that ``last.ckpt`` never knows of weights not yet kept.
 
     Args:
         folder: where checkpoints are kept.

@@ -11,8 +11,6 @@ from normfree.train.module import EMA_KEY, Classifier
 class MovingAverage(pl.Callback):
     """Keeps ``Classifier.average``, which evaluation and checkpoints use.
 
-    It must come before the callback that evaluates.
-
     Args:
         decay: what the decay is warmed up to, in [0, 1).
     """

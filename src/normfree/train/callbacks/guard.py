@@ -12,7 +12,7 @@ from torch import Tensor
 from normfree.data import Batch
 from normfree.probe.finite import Later, first_nonfinite_gradient, first_nonfinite_layer
 from normfree.train.callbacks.clipping import GradientClipping
-from normfree.train.callbacks.monitor import Monitor
+from normfree.train.callbacks.loss_watch import LossWatch
 from normfree.train.module import Classifier
 from normfree.train.ranks.world import ALONE, World
 
@@ -26,14 +26,14 @@ class FiniteGuard(pl.Callback):
     waited for: what a step found is read in the next one, which then is not taken.
 
     Args:
-        clipping: must come before this one; its statistics cover clip=none too.
-        monitor: told the reason, and to write a last row.
+        clipping: its statistics cover clip=none too.
+        watch: told the reason, and that this step is the last.
         world: what one rank finds, all act on in the same step.
     """
 
-    def __init__(self, clipping: GradientClipping, monitor: Monitor, world: World = ALONE) -> None:
+    def __init__(self, clipping: GradientClipping, watch: LossWatch, world: World = ALONE) -> None:
         self._clipping = clipping
-        self._monitor = monitor
+        self._watch = watch
         self._world = world
         self._norms: deque[Tensor] = deque(maxlen=_NORMS)
         self._batch: Batch | None = None
@@ -55,7 +55,7 @@ class FiniteGuard(pl.Callback):
             broken = broken.logical_or(statistics.nonfinite.to(broken.device))
         if not self._later.read(self._world.any_on_device(broken)):
             return
-        self._monitor.diverged(self._reason(trainer.global_step + 1, pl_module))
+        self._watch.diverged(self._reason(trainer.global_step + 1, pl_module))
         for parameter in pl_module.parameters():
             parameter.grad = None
 

@@ -14,7 +14,7 @@ class RunningStatistics(pl.Callback):
 
     So they move as those of ghost batches in one process do. Of A micro batches the j-th (from 0) gets the momentum
     ``(m / A) / (1 - m + m (j + 1) / A)`` in the place of a layer's own m: after the last, each has entered with m / A
-    and what was there before with 1 - m. It must come before what copies, saves or evaluates them.
+    and what was there before with 1 - m.
     """
 
     def __init__(self, world: World) -> None:

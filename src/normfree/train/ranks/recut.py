@@ -23,18 +23,16 @@ def count_anew(checkpoint: dict[str, Any], accumulation: int) -> int:
     return before
 
 
-def own_part(parts: list[dict[str, Any]], number: int, size: int, before: int, accumulation: int) -> dict[str, Any]:
-    """What rank ``number`` of ``size`` goes on with: ``rng``, ``cuda_rng`` and the share of ``correct`` images in the
-    micro batches since the last row.
+def correct_of(parts: list[list[float]], number: int, size: int, before: int, accumulation: int) -> list[float]:
+    """The share of correct images in the micro batches since the last row, of rank ``number`` of ``size``.
 
     Args:
         parts: what each rank saved.
         before, accumulation: micro batches a step then and now.
     """
-    own = dict(parts[number]) if number < len(parts) else {"rng": None, "cuda_rng": []}
     if len(parts) == size and before == accumulation:
-        return own
-    each = torch.tensor([part["correct"] for part in parts], dtype=torch.float64)
+        return list(parts[number])
+    each = torch.tensor(parts, dtype=torch.float64)
     steps = each.shape[1] // before
-    own["correct"] = each.view(len(parts), steps, before).mean((0, 2)).repeat_interleave(accumulation).tolist()
-    return own
+    shares: list[float] = each.view(len(parts), steps, before).mean((0, 2)).repeat_interleave(accumulation).tolist()
+    return shares

@@ -47,7 +47,7 @@ WITHOUT_TORCH: dict[str, Callable[[Resolved, Rank | None], None]] = {
     "cores": _cores,
     "images": _images,
 }
-"""What is refused because of where the command is run, and can be known before torch, which takes seconds to import."""
+"""What a command knows before it imports torch, which takes seconds: because of where it is run, by what is lacking."""
 
 
 def without_torch(resolved: Resolved, rank: Rank | None = None) -> None:
@@ -83,9 +83,12 @@ def preflight(
     from normfree.train.parts.network import network_cost
     from normfree.train.parts.own_parts import check_own_parts
 
-    for what, refuse in WITHOUT_TORCH.items():
+    def ask(what: str) -> None:
         with _noted(what, lacks):
-            refuse(resolved, rank)
+            WITHOUT_TORCH[what](resolved, rank)
+
+    ask("ranks")
+    ask("cores")
     device = None
     with _noted("device", lacks):
         device = choose_device(resolved, rank)
@@ -93,6 +96,7 @@ def preflight(
     check_own_parts(resolved)
     cost = network_cost(resolved)
     check_clipping(resolved)
+    ask("images")
     plan = plan_for(resolved, cost, None)
     if device is not None and not starts_ranks:
         with _noted("memory", lacks):

@@ -10,7 +10,7 @@ from normfree.cli.train import summary
 from normfree.config import Resolved
 from normfree.data import Batch
 from normfree.data.resident import ResidentSource
-from normfree.train.fit import warn_of_waiting
+from normfree.train.data_wait import warn_of_waiting
 from normfree.train.run import run_one
 
 PAUSE = 0.04

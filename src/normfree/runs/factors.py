@@ -4,7 +4,7 @@ A sweep knows them when it has resolved its runs, so that a report needs no gues
 ask for any key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -82,14 +82,20 @@ def _same(other: Factors, key: str, value: object) -> bool:
     return key in other and other[key] == value and type(other[key]) is type(value)
 
 
-def flat(content: Mapping[Any, Any], prefix: str = "") -> Factors:
-    """Names with dots; lists as texts."""
-    found: Factors = {}
+def flat(content: Mapping[Any, Any]) -> Factors:
+    """Names with dots; lists as texts, and long texts shortened."""
+    return {name: _one_value(value) for name, value in leaves(content)}
+
+
+def leaves(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no table by its name with dots: what is below ``batch`` as ``batch.global``."""
     for key, value in content.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            found[f"{prefix}{key}"] = shortened(", ".join(map(str, value)), _LONGEST - 3)
+            yield from leaves(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = shortened(value, _LONGEST - 3) if isinstance(value, str) else value
-    return found
+            yield f"{prefix}{key}", value
+
+
+def _one_value(value: Any) -> Any:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return shortened(text, _LONGEST - 3) if isinstance(text, str) else text

@@ -66,11 +66,17 @@ Batch = TypedDict(
 
 
 class Time(TypedDict, total=False):
-    """What a run took; shares are in [0, 1]."""
+    """What a run took, which no two runs take alike; shares are in [0, 1].
+
+    The most memory at a time, in bytes: on a GPU that of its tensors, of the device that had most; on a processor the
+    resident set of the process, of the rank that had most. Of a resumed run, since it went on.
+    """
 
     seconds: float
     images_per_second: float
     data_wait_share: float
+    peak_device_bytes: int
+    peak_process_bytes: int
 
 
 class Ended(TypedDict):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
 from normfree.runs.damage import examined
-from normfree.runs.factors import Factors
+from normfree.runs.factors import Factors, leaves
 from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
@@ -169,7 +169,7 @@ def _row(directory: Path, planned: PlannedRun, arms: Mapping[str, Factors], know
         return row | {"status": DAMAGED, "reason": f"{damage.path.name}: {damage.reason}"}
     if result is None:
         return row | {"status": "incomplete", "reason": "no result.json"}
-    recorded = {key: value for key, value in _flat(result) if key not in _OWN}
+    recorded = {key: value for key, value in _columns(result) if key not in _OWN}
     known.update(recorded)
     return row | recorded
 
@@ -182,16 +182,12 @@ _PLACES = ("data.root", "data.places")
 """Where images lay on the machine of a run: nothing that a table of results compares."""
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if prefix == "" and key == "metrics" and isinstance(item, dict):
-            yield from item.items()
-        elif f"{prefix}{key}" in _PLACES:
-            continue
-        elif isinstance(item, dict):
-            yield from _flat(item, f"{prefix}{key}.")
-        elif not isinstance(item, list):
-            yield f"{prefix}{key}", item
+def _columns(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Numbers under `metrics` have their own names; lists are no columns."""
+    rest = {key: value for key, value in result.items() if key != "metrics"}
+    for name, value in leaves(rest | dict(result["metrics"])):
+        if name not in _PLACES and not isinstance(value, list):
+            yield name, value
 
 
 def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:

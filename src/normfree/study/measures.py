@@ -36,7 +36,7 @@ class Measure:
     @property
     def of_chance(self) -> bool:
         """Whether guessing the largest class has a value of it."""
-        return self.share and self.name.endswith("accuracy")
+        return self.share and self.name.endswith(("/accuracy", "/ema_accuracy"))
 
     @property
     def axis(self) -> str:
@@ -49,6 +49,10 @@ class Measure:
         return 100 * value if self.share else value
 
 
+def _top5(split: str, of: str = "", whose: str = "") -> Measure:
+    return Measure(f"{split}/{of}top5_accuracy", f"{split} top-5 accuracy{whose}", better="higher", share=True)
+
+
 def _accuracies(split: str, called: str) -> tuple[Measure, ...]:
     return (
         Measure(f"{split}/accuracy", f"{called} accuracy", better="higher", share=True),
@@ -59,7 +63,11 @@ def _accuracies(split: str, called: str) -> tuple[Measure, ...]:
 def _scores(split: str) -> tuple[Measure, ...]:
     return (
         *_accuracies(split, split),
+        _top5(split),
         Measure(f"{split}/ema_accuracy", f"{split} accuracy of averaged weights", better="higher", share=True),
+        Measure(
+            f"{split}/ema_top5_accuracy", f"{split} top-5 accuracy of averaged weights", better="higher", share=True
+        ),
         Measure(f"{split}/ema_loss", f"{split} loss of averaged weights", "nats", "lower"),
     )
 
@@ -77,6 +85,8 @@ ROWS: tuple[Measure, ...] = (
     Measure("time.seconds", "time of a run", "s", "lower"),
     Measure("time.images_per_second", "images per second", better="higher"),
     Measure("time.data_wait_share", "time spent waiting for images", better="lower", share=True),
+    Measure("time.peak_device_bytes", "peak memory of the device", "bytes", "lower", log=True),
+    Measure("time.peak_process_bytes", "peak memory of the process", "bytes", "lower", log=True),
     Measure("images_per_second", "images per second", better="higher"),
     Measure("steps_done", "steps done"),
     Measure("model.parameters", "parameters", better="lower", log=True),

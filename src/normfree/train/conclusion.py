@@ -28,6 +28,7 @@ def conclude(session: Session, made: Callbacks, trainer: pl.Trainer, stop: StopR
     """Evaluate a run whose training has ended, record it and keep its weights; one that was stopped stays as it is."""
     outcome = _so_far(session, trainer.global_step, made.recorder)
     if trainer.global_step < session.resolved.steps and not made.watch.over:
+        outcome = replace(outcome, time=outcome.time | _memory(session))
         session.tracker.finish(vars(outcome.stopped_by(stop)))
         return outcome
     outcome = _judged(outcome, session, made.watch.rule)
@@ -38,7 +39,7 @@ def conclude(session: Session, made: Callbacks, trainer: pl.Trainer, stop: StopR
         steps = outcome.steps_done
         session.metrics.write({"step": steps, "epoch": steps / session.resolved.steps_per_epoch} | scores)
         outcome = replace(outcome, batch_dependence=_batch_dependence(session))
-    outcome = replace(outcome, skipped_images=_skipped(session))
+    outcome = replace(outcome, skipped_images=_skipped(session), time=outcome.time | _memory(session))
     if session.telemetry is not None:
         session.telemetry.finish()
     session.tracker.finish(vars(outcome))
@@ -106,6 +107,11 @@ def _batch_dependence(session: Session) -> dict[str, float] | None:
     split = "test" if session.source.size("test") else "validation"
     batch = next(iter(session.source.evaluation_batches(split, PROBE_IMAGES)))
     return batch_dependence(session.module.network, batch.images, batch.labels)
+
+
+def _memory(session: Session) -> dict[str, float]:
+    (peak,) = session.world.highest([session.memory.bytes()])
+    return {session.memory.name: peak}
 
 
 def _skipped(session: Session) -> dict[str, int]:

@@ -15,6 +15,8 @@ from normfree.runs.heartbeat import beat
 from normfree.train.ranks.world import ALONE, World
 
 EVALUATION_BATCH = 250
+TOP = 5
+"""Top-5 accuracy is that of more than so many classes."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Scores:
     Attributes:
         loss: sum of the cross entropies in nats.
         classes: images of each class.
+        among_five: images whose class is one of the five with the highest logits; ``None`` without more than five.
     """
 
     correct: int
     images: int
     loss: float
     classes: tuple[int, ...]
+    among_five: int | None = None
 
     @property
     def largest_class(self) -> float:
@@ -39,12 +43,22 @@ class Scores:
     def __add__(self, other: "Scores") -> "Scores":
         """Of both splits together."""
         classes = tuple(map(sum, zip_longest(self.classes, other.classes, fillvalue=0)))
-        return Scores(self.correct + other.correct, self.images + other.images, self.loss + other.loss, classes)
+        both = None not in (self.among_five, other.among_five)
+        return Scores(
+            self.correct + other.correct,
+            self.images + other.images,
+            self.loss + other.loss,
+            classes,
+            (self.among_five or 0) + (other.among_five or 0) if both else None,
+        )
 
     def named(self, split: str, prefix: str = "") -> dict[str, float]:
-        """Top-1 accuracy in [0, 1] and mean cross entropy, by their columns in metrics.csv."""
+        """Top-1 accuracy in [0, 1], mean cross entropy and top-5 accuracy, by their columns in metrics.csv."""
         accuracy, loss = self.correct / self.images, self.loss / self.images
-        return {f"{split}/{prefix}accuracy": accuracy, f"{split}/{prefix}loss": loss}
+        found = {f"{split}/{prefix}accuracy": accuracy, f"{split}/{prefix}loss": loss}
+        if self.among_five is not None:
+            found[f"{split}/{prefix}top5_accuracy"] = self.among_five / self.images
+        return found
 
 
 def evaluate(
@@ -56,7 +70,7 @@ def evaluate(
     prefix: str = "",
     world: World = ALONE,
 ) -> dict[str, float]:
-    """Top-1 accuracy in [0, 1] and mean cross entropy in nats, as `measure` counts them.
+    """Top-1 accuracy in [0, 1], mean cross entropy in nats and top-5 accuracy, as `measure` counts them.
 
     Args:
         prefix: before the names of the numbers: ``ema_`` gives ``test/ema_accuracy``.
@@ -85,7 +99,7 @@ def measure(
     network.eval()
     kind = next(network.parameters()).dtype
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    correct, loss, count = 0.0, 0.0, 0.0
+    correct, loss, count, among_five = 0.0, 0.0, 0.0, 0.0
     classes: Tensor | None = None
     for batch in source.evaluation_batches(split, EVALUATION_BATCH):
         images = batch.images.to(device, kind, memory_format=layout)
@@ -95,6 +109,7 @@ def measure(
         classes = seen if classes is None else classes + seen
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+        among_five += int((_highest(logits) == labels[:, None]).sum())
         count += len(labels)
         beat()
     network.train(training)
@@ -103,8 +118,8 @@ def measure(
     skipped = source.skipped()
     (width,) = world.highest([0 if classes is None else len(classes)])
     each = [0] * width if classes is None else classes.tolist()
-    numbers = [correct, loss, count, sum(skipped.values()), skipped.get(split, 0), *each]
-    correct, loss, count, unreadable, missing, *each = world.total(numbers)
+    numbers = [correct, loss, count, among_five, sum(skipped.values()), skipped.get(split, 0), *each]
+    correct, loss, count, among_five, unreadable, missing, *each = world.total(numbers)
     if not unreadable and count != source.size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, which has {source.size(split)}")
     if not count:
@@ -117,4 +132,10 @@ def measure(
             f"{len(gone)} of the {width} classes ({listed(map(str, gone))})",
             stacklevel=2,
         )
-    return Scores(round(correct), round(count), loss, tuple(map(round, each)))
+    top = round(among_five) if width > TOP else None
+    return Scores(round(correct), round(count), loss, tuple(map(round, each)), top)
+
+
+def _highest(logits: Tensor) -> Tensor:
+    """The five classes of each image with the highest logits; of equal ones the first, as ``argmax`` has it."""
+    return logits.argsort(stable=True, dim=1, descending=True)[:, :TOP]

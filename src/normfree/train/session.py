@@ -17,6 +17,7 @@ from normfree.train.examiner import Examiner
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
 from normfree.train.parts.network import build_network
+from normfree.train.peak_memory import PeakMemory
 from normfree.train.preflight import Ready
 from normfree.train.ranks.lightning import settle_strides
 from normfree.train.ranks.world import World
@@ -55,6 +56,7 @@ class Session:
     metrics: MetricsFile
     telemetry: RunTelemetry | None
     records: list[RowFile]
+    memory: PeakMemory
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
     Raises:
         UserError: images that cannot be read, or that are not those of a checkpoint.
     """
-    config = resolved.config
+    config, memory = resolved.config, PeakMemory(ready.device)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     network = build_network(resolved)
     # Where the micro batch goes by the memory that is free, the rank with the least of it decides.
@@ -90,7 +92,7 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
         yield Session(
             resolved, directory, world, ready, plan, source, module, synchronised, Examiner(module, source, world),
             batches, origin, start, tracker, metrics, telemetry,
-            records=[metrics.rows, telemetry.rows] if telemetry is not None else [],
+            records=[metrics.rows, telemetry.rows] if telemetry is not None else [], memory=memory,
         )  # fmt: skip
 
 

@@ -131,7 +131,9 @@ def test_the_scores_are_those_of_the_averaged_weights(tiny: Callable[..., Resolv
     network = build_network(run).to(memory_format=torch.channels_last)
     network.load_state_dict(averages(run))
     scores = evaluate(network, build_source(run, 50), "test", torch.device("cpu"), channels_last=True, prefix="ema_")
-    assert scores == {key: result["metrics"][key] for key in ("test/ema_accuracy", "test/ema_loss")}
+    assert scores == {
+        key: result["metrics"][key] for key in ("test/ema_accuracy", "test/ema_loss", "test/ema_top5_accuracy")
+    }
 
 
 def test_load_weights_reads_either(tiny: Callable[..., Resolved], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 
 from normfree.config import Resolved, UserError
 from normfree.data import Share
+from normfree.runs.factors import leaves
 from normfree.train.ranks.rank import Rank
 from normfree.train.ranks.signs import Signs
 
@@ -244,7 +245,7 @@ def connected(rank: Rank, resolved: Resolved, device: torch.device) -> Iterator[
 
 def compare_configurations(world: World, resolved: Resolved) -> None:
     """Every rank must train the same run, on as many devices: see :func:`connected`."""
-    tables = world.gather(_flat(asdict(resolved.config)))
+    tables = world.gather({name: str(value) for name, value in leaves(asdict(resolved.config))})
     others = [number for number, table in enumerate(tables) if table != tables[0]]
     if others:
         table = tables[others[0]]
@@ -254,10 +255,3 @@ def compare_configurations(world: World, resolved: Resolved) -> None:
             f"rank{'s' if len(others) > 1 else ''} {listed} of {world.size}: another configuration than rank 0 "
             f"({key}={table.get(key)} and {key}={tables[0].get(key)}); start all ranks with the same command"
         )
-
-
-def _flat(content: Any, prefix: str = "") -> dict[str, str]:
-    if isinstance(content, dict) and content:
-        parts = [_flat(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in content.items()]
-        return {key: value for part in parts for key, value in part.items()}
-    return {prefix: str(content)}

@@ -73,7 +73,7 @@ def run_sweep(
         _check_place(run.resolved, settings)
     config = runs[0].resolved.config
     if config.plan:
-        _print_plan(runs)
+        _print_plan(runs, workers, on_cluster=settings is not None)
         return
     results = {run.run_id: standing(run.directory) for run in runs}
     missing = [run for run in runs if results[run.run_id] is None]
@@ -190,13 +190,7 @@ def run_here(
     runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
 ) -> bool:
     """Train the missing runs; returns whether Ctrl-C ended it early."""
-    on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)
-    # A run takes so many of them; it starts a process for each itself.
-    width = max(run.resolved.config.trainer.devices for run in missing)
-    gpus = [] if on_cpu else grouped(visible_gpus(), width)
-    count = (len(gpus) or max(1, cores() // width)) if workers is None else workers
-    if count < 1:
-        raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
+    count, gpus = _places(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
     schedule = Schedule.of([run.resolved for run in missing])
     with (
@@ -221,6 +215,18 @@ def run_here(
         return pool.stopping
 
 
+def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str]]:
+    """How many runs at a time, and the GPUs that each of them sees."""
+    on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)
+    # A run takes so many of them; it starts a process for each itself.
+    width = max(run.resolved.config.trainer.devices for run in missing)
+    gpus = [] if on_cpu else grouped(visible_gpus(), width)
+    count = (len(gpus) or max(1, cores() // width)) if workers is None else workers
+    if count < 1:
+        raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
+    return count, gpus
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -239,11 +245,17 @@ def visible_gpus() -> list[str]:
     return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
-def _print_plan(runs: list[SweepRun]) -> None:
+def _print_plan(runs: list[SweepRun], workers: int | None, on_cluster: bool) -> None:
     for run in runs:
         print(run.run_id)
     steps = sum(run.resolved.steps for run in runs)
-    states = [result["status"] for run in runs if (result := standing(run.directory)) is not None]
+    results = [standing(run.directory) for run in runs]
+    states = [result["status"] for result in results if result is not None]
     damaged = states.count(DAMAGED)
     parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
-    print(f"{', '.join(parts)}, {steps:,} optimizer steps in all")
+    print(f"{', '.join(parts)}, {steps:,} optimizer steps in all", flush=True)
+    # Takes seconds to import.
+    from normfree.train.plan_sweep import describe_sweep
+
+    places = None if on_cluster else _places(runs, workers)[0]
+    print("\n".join(describe_sweep([run.resolved for run in runs], [result is None for result in results], places)))

@@ -9,28 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normfree.config import OPTIMIZER_KEYS, Resolved
-from normfree.config.parts import OPTIMIZER
+from normfree.config import Resolved
 from normfree.nets import sample_noise
-from normfree.optim import (
-    ExponentialMovingAverage,
-    SharpnessAware,
-    ascent_samples,
-    build_adamw,
-    build_lamb,
-    build_lion,
-    build_sgd,
-    warmup_cosine,
-)
+from normfree.optim import ExponentialMovingAverage, SharpnessAware, ascent_samples, warmup_cosine
 from normfree.runs.heartbeat import beat
 from normfree.train.loader import MicroBatch, Part
-from normfree.train.parts.instantiate import optimizer_of
+from normfree.train.parts.optimizer import build_optimizer
 
 EMA_KEY = "ema"
 """Where a checkpoint keeps the moving average: ``updates`` and ``weights``."""
-
-_BUILDERS = {"sgd": build_sgd, "adamw": build_adamw, "lamb": build_lamb, "lion": build_lion}
-_FUSED = ("sgd", "adamw")
 
 
 class Classifier(pl.LightningModule):
@@ -110,28 +97,12 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         resolved, settings = self.resolved, self.resolved.config.optimizer
-        optimizer = self._optimizer()
+        optimizer = build_optimizer(resolved, self.network)
         final = (settings.final_lr or 0.0) / resolved.lr
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, resolved.steps, resolved.warmup_steps, final)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        resolved, settings = self.resolved, self.resolved.config.optimizer
-        if OPTIMIZER.is_custom(resolved.config):
-            return optimizer_of(settings, self.network, resolved.lr)
-        options = {key: getattr(settings, key) for key in OPTIMIZER_KEYS[settings.name]}
-        if options.get("momentum") == 0:
-            options["nesterov"] = False  # it looks ahead along a momentum that there is not
-        if settings.name in _FUSED:
-            # A fused optimizer would unscale float16 gradients after they were clipped.
-            options["fused"] = resolved.config.precision != "16-mixed"
-        build: Any = _BUILDERS[settings.name]
-        optimizer: torch.optim.Optimizer = build(
-            self.network, resolved.lr, weight_decay=settings.weight_decay, **options
-        )
-        return optimizer
 
 
 def _summed_over_ranks(gradients: Sequence[Tensor]) -> None:

@@ -22,7 +22,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
-            torch.cuda.init()
+            torch.cuda.init()  # type: ignore[no-untyped-call]
             torch.cuda.reset_peak_memory_stats(device)
         else:
             with suppress(OSError):

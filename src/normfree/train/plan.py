@@ -6,8 +6,10 @@ from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Reading, read_of
 from normfree.runs import RunDirectory, clip_label
+from normfree.train.estimate import TIMES, about, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
-from normfree.train.preflight import preflight
+from normfree.train.parts.network import Cost
+from normfree.train.preflight import Ready, preflight
 
 _TRIED_LR = 1.6
 """The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""
@@ -49,9 +51,9 @@ def describe_plan(resolved: Resolved) -> str:
         f"{config.optimizer.final_lr or 0:g}",
         "optimizer": _optimizer(config.optimizer),
         "precision": config.precision,
-        "compute": f"{_flop(_passes(config.optimizer) * cost.macs_train * 2 * config.batch * resolved.steps)} "
-        "(forward and backward, 2 a multiply-add)",
+        "compute": f"{flop_text(flop_of(resolved, cost))} (forward and backward, 2 a multiply-add)",
         "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, averages, activations)",
+        "time": _time(resolved, ready, "" if not lacks else "this machine lacks what the run asks for"),
         "run": str(RunDirectory.of(resolved).path),
     }
     lines = [f"{key:<10} {value}" for key, value in rows.items()]
@@ -76,6 +78,23 @@ def _read(found: Reading | None) -> dict[str, str]:
     if remarks := found.remarks(everything=True):
         rows["not read"] = "; ".join(remarks)
     return rows
+
+
+def flop_of(resolved: Resolved, cost: Cost) -> float:
+    """Of all steps of a run, two a multiply-add."""
+    return _passes(resolved.config.optimizer) * cost.macs_train * 2 * resolved.config.batch * resolved.steps
+
+
+def _time(resolved: Resolved, ready: Ready, lacking: str) -> str:
+    speed = lacking or tried(resolved, ready)
+    if isinstance(speed, str):
+        return f"not measured: {speed}"
+    plan = ready.plan
+    alone = " of one device alone" if plan.world_size > 1 else ""
+    return (
+        f"{about(seconds_of(resolved, plan.accumulation, speed))} here for steps and evaluations; an estimate{alone} "
+        f"from {TIMES} steps on {speed.images} images, without reading and augmenting images"
+    )
 
 
 def _passes(settings: OptimizerConfig) -> float:
@@ -113,7 +132,7 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
     return found
 
 
-def _flop(count: float) -> str:
+def flop_text(count: float) -> str:
     for size, unit in ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP")):
         if count >= size:
             return f"{count / size:.3g} {unit}"

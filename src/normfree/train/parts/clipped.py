@@ -1,13 +1,23 @@
-"""Which parameters ``clip=`` concerns, known before training starts. Needs no Lightning, so that a plan is quick."""
+"""Which parameters ``clip=`` concerns and what it does to them. Needs no Lightning, so that a plan is quick."""
 
 import torch
 from torch import Tensor, nn
 
-from normfree.clip import clipped_parameters
+from normfree.clip import (
+    PUBLISHED_EPS,
+    ClipStatistics,
+    NormStatistics,
+    clip_grad_agc_,
+    clip_grad_norm_,
+    clipped_parameters,
+    floors,
+    gradient_norm,
+    watched,
+)
 from normfree.config import Resolved, UserError
 from normfree.config.parts import CLIP, MODEL
 from normfree.config.schema import ClipConfig
-from normfree.train.parts.instantiate import clipper_of
+from normfree.train.parts.instantiate import Clipper, clipper_of
 from normfree.train.parts.network import build_network
 
 
@@ -24,6 +34,41 @@ def parameters_to_clip(network: nn.Module, clip: ClipConfig) -> list[Tensor]:
         return list(clipped_parameters(network, clip.scope, clip.stages))
     except ValueError as error:
         raise UserError(f"clip.{error}" if str(error).startswith("stages") else f"clip: {error}") from error
+
+
+class NetworkClipping:
+    """What ``clip=`` does to the gradients of one network, in place; with ``clip=none`` it measures their norm alone.
+
+    Args:
+        custom: the user's own clipper, where ``clip=custom``.
+
+    Attributes:
+        parameters: those whose gradients are clipped.
+    """
+
+    def __init__(self, network: nn.Module, clip: ClipConfig, custom: Clipper | None = None) -> None:
+        self.parameters = parameters_to_clip(network, clip)
+        self._settings = clip
+        self._custom = custom
+        self._floors: float | list[float] = PUBLISHED_EPS
+        if clip.name == "agc":
+            assert clip.eps is not None, "config.validate sees to it"
+            self._floors = floors(network, self.parameters, clip.eps, clip.eps_scope or "all")
+
+    def __call__(self) -> ClipStatistics:
+        clip, parameters = self._settings, self.parameters
+        if clip.name == "none":
+            norm = gradient_norm(parameters)
+            nothing = torch.zeros((), dtype=torch.int64, device=norm.device)
+            return NormStatistics(norm, norm, 1, nothing, norm.isfinite().logical_not())
+        if clip.name == "norm":
+            assert clip.max_norm
+            return clip_grad_norm_(parameters, clip.max_norm)
+        if self._custom is not None:
+            return watched(self._custom, parameters)
+        assert clip.unit is not None, "config.validate sees to it"
+        assert clip.clip_factor is not None
+        return clip_grad_agc_(parameters, clip.clip_factor, self._floors, clip.unit)
 
 
 def check_clipping(resolved: Resolved) -> None:

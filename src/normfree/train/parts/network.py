@@ -59,7 +59,16 @@ def network_cost(resolved: Resolved) -> Cost:
         UserError: as :func:`build_network`, or the network takes no images of these sizes.
     """
     model, data = resolved.config.model, resolved.config.data
-    return _cost(json.dumps(_description(resolved)), model.normalizer, data.train_size, data.test_size)
+    return _cost(described(resolved), model.normalizer, data.train_size, data.test_size)
+
+
+def described(resolved: Resolved) -> str:
+    """What the network is made from, as one text: runs with the same text have the same network.
+
+    Raises:
+        UserError: ``model.arguments`` has what is a key by itself.
+    """
+    return json.dumps(_description(resolved))
 
 
 def least_image_size(resolved: Resolved) -> int | None:
@@ -68,7 +77,7 @@ def least_image_size(resolved: Resolved) -> int | None:
     Raises:
         UserError: as :func:`build_network`.
     """
-    return _least_image_size(json.dumps(_description(resolved)), resolved.config.model.normalizer)
+    return _least_image_size(described(resolved), resolved.config.model.normalizer)
 
 
 def check_network(resolved: Resolved) -> None:

@@ -1,0 +1,109 @@
+"""``-m plan=true``: what the runs of a sweep cost in all, and how long they would take here."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from normfree.config import Resolved
+from normfree.train.estimate import about, images_to_try, seconds_of, tried
+from normfree.train.parts.network import described
+from normfree.train.plan import flop_of, flop_text
+from normfree.train.preflight import Ready, preflight
+
+MOST_SECONDS = 15.0
+"""For which kinds of runs are tried; the others are told from their multiply-adds."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long runs would take, one after another.
+
+    Attributes:
+        seconds: of each run, in their order; ``None`` where none of them could be tried.
+        kinds, tried: how many kinds of runs there are, and of how many some steps were tried.
+        why_not: the reason of the first kind that was not.
+    """
+
+    seconds: list[float] | None
+    kinds: int
+    tried: int
+    why_not: str = ""
+
+
+def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: int | None) -> list[str]:
+    """Lines about all runs, and about those that have no result yet.
+
+    Args:
+        missing: whether a run has no result yet.
+        workers: runs at a time on this machine; ``None`` where they run elsewhere.
+
+    Raises:
+        UserError: a network of them cannot be trained so.
+    """
+    ready, lacks = [], dict[str, None]()
+    for run in runs:
+        found: dict[str, str] = {}
+        ready.append(preflight(run, lacks=found))
+        lacks |= dict.fromkeys(f"warning: {line}" for line in found.values())
+    flop = [flop_of(run, each.cost) for run, each in zip(runs, ready, strict=True)]
+    left = [(run, each) for run, each, open_ in zip(runs, ready, missing, strict=True) if open_]
+    to_do = sum(each for each, open_ in zip(flop, missing, strict=True) if open_)
+    rest = f", {flop_text(to_do)} of it in the {len(left)} runs to do" if 0 < len(left) < len(runs) else ""
+    lines = [f"compute: {flop_text(sum(flop))} in all{rest}"]
+    if left:
+        lines.append(f"time: {_time(left, bool(lacks), workers)}")
+    return lines + list(lacks)
+
+
+def _time(left: Sequence[tuple[Resolved, Ready]], lacks: bool, workers: int | None) -> str:
+    if workers is None:
+        return "not measured: the jobs run elsewhere"
+    if lacks:
+        return "not measured: this machine lacks what a run asks for"
+    times = times_of(left)
+    if times.seconds is None:
+        return f"not measured: {times.why_not}"
+    at_a_time = min(workers, len(left))
+    whole = max(sum(times.seconds) / at_a_time, *times.seconds, 0.0)
+    how = f"{at_a_time} runs" if at_a_time > 1 else "one run"
+    of = f"{times.tried} of {times.kinds} kinds" if times.tried < times.kinds else f"each of {times.kinds} kinds"
+    return (
+        f"{about(whole)} here, {how} at a time, for the steps and evaluations of {len(left)} runs; an estimate from a "
+        f"few steps of {of} of runs, without reading and augmenting images"
+    )
+
+
+def times_of(runs: Sequence[tuple[Resolved, Ready]]) -> Times:
+    """Try a few steps of each kind of run, while that is quick; what was not tried is as fast as what was."""
+    speeds, why_not, began = {}, "", time.monotonic()
+    kinds = {kind_of(run, ready): (run, ready) for run, ready in runs}
+    for kind, (run, ready) in kinds.items():
+        if time.monotonic() - began > MOST_SECONDS:
+            break
+        found = tried(run, ready)
+        if isinstance(found, str):
+            why_not = why_not or found
+        else:
+            speeds[kind] = found
+    seconds: list[float | None] = [
+        seconds_of(run, ready.plan.accumulation, speeds[kind]) if (kind := kind_of(run, ready)) in speeds else None
+        for run, ready in runs
+    ]
+    flop = [flop_of(run, ready.cost) for run, ready in runs]
+    known = [(each, count) for each, count in zip(seconds, flop, strict=True) if each is not None]
+    if not known:
+        return Times(None, len(kinds), 0, why_not)
+    pace = sum(each for each, _ in known) / sum(count for _, count in known)
+    every = [count * pace if each is None else each for each, count in zip(seconds, flop, strict=True)]
+    return Times(every, len(kinds), len(speeds), why_not)
+
+
+def kind_of(run: Resolved, ready: Ready) -> tuple[object, ...]:
+    """Runs of a kind take the same time for a step."""
+    config = run.config
+    clip, optimizer, trainer = config.clip, config.optimizer, config.trainer
+    return (
+        described(run), config.data.train_size, config.data.test_size, config.precision,
+        ready.plan.micro_batch, images_to_try(run, ready), ready.device.type, trainer.threads, trainer.channels_last,
+        clip.name, clip._target_, optimizer.name, optimizer._target_, optimizer.ema_decay is None,
+    )  # fmt: skip

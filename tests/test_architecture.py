@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
 TORCH_ALONE = ("nets", "clip", "optim")
+ROOMS_OF_TRAINING = ("ranks", "record", "parts", "callbacks")
+"""Each may import those before it."""
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
 
 
@@ -49,6 +51,23 @@ def test_imports_run_downwards(part: str) -> None:
         for name in imported(file):
             if name.startswith("normfree."):
                 assert name.split(".")[1] in allowed, f"{file.relative_to(PACKAGE)} imports {name}"
+
+
+def test_rooms_of_training_know_those_before_them_alone() -> None:
+    train = PACKAGE / "train"
+    folders = {path.name for path in train.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(ROOMS_OF_TRAINING)
+    for place, room in enumerate(ROOMS_OF_TRAINING):
+        later = tuple(f"normfree.train.{name}" for name in ROOMS_OF_TRAINING[place + 1 :])
+        for file in (train / room).rglob("*.py"):
+            assert not [name for name in imported(file) if name.startswith(later)], file.relative_to(PACKAGE)
+
+
+def test_building_needs_no_lightning() -> None:
+    """A plan is quick."""
+    for module in ("parts.own_parts", "parts.clipped", "parts.optimizer", "preflight", "plan_sweep"):
+        assert "pytorch_lightning" not in loaded_by(f"normfree.train.{module}")
+    assert "torch" not in loaded_by("normfree.train.preflight")
 
 
 def test_every_part_has_its_place() -> None:

@@ -12,7 +12,7 @@ from tests.conftest import ROOT, TINY, command_line, resolved
 
 from normfree.config import Resolved, UserError
 from normfree.runs import RECORDED, RunDirectory, run_id
-from normfree.sweep.clean import told_bytes
+from normfree.runs.sizes import size_text
 from normfree.sweep.command import RunsKeys, find_experiment, read_keys, runs
 from normfree.sweep.state import count_states, run_states
 from normfree.train.run import run_one
@@ -180,12 +180,12 @@ def test_what_can_be_removed_is_told_and_removed_when_asked(
         runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
     (final,) = (folder / "one").glob("*-s1-*/checkpoints/final.ckpt")
     size = final.stat().st_size
-    assert f"of 1 runs would free {told_bytes(size)}" in capsys.readouterr().out
+    assert f"of 1 runs would free {size_text(size)}" in capsys.readouterr().out
     with RunDirectory(final.parent.parent).locked():
         assert runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
         assert "a process has it" in capsys.readouterr().out
     assert final.exists()
-    assert f"{told_bytes(size)} are free now" in said(
+    assert f"{size_text(size)} are free now" in said(
         capsys, f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"
     )
     assert not final.exists()
@@ -196,6 +196,6 @@ def test_what_can_be_removed_is_told_and_removed_when_asked(
 
 
 def test_sizes_are_told_in_units() -> None:
-    assert [told_bytes(size) for size in (0, 999, 1500, 25_000_000, 1.4e9)] == [
+    assert [size_text(size) for size in (0, 999, 1500, 25_000_000, 1.4e9)] == [
         "0 bytes", "999 bytes", "1.5 kB", "25 MB", "1.4 GB"
     ]  # fmt: skip

@@ -135,12 +135,18 @@ def test_what_a_sweep_costs_in_all(tiny: Callable[..., Resolved], monkeypatch: p
     assert describe_sweep(runs, [True] * 4, None)[1] == "time: not measured: the jobs run elsewhere"
 
 
-def test_what_a_machine_lacks_is_told_once(tiny: Callable[..., Resolved]) -> None:
-    runs = [tiny("data=cifar10", "data.train_size=32", f"seed={seed}") for seed in range(2)]
+def test_what_a_machine_lacks_is_told_once(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(plan_sweep, "tried", lambda run, ready: SPEED)
+    options = ("data=cifar10", "data.train_size=32")
+    runs = [tiny(*options, f"seed={seed}") for seed in range(2)]
+    _, time, *lacks = describe_sweep(runs, [True, True], 1)
+    assert time.startswith("time: about "), "images are not needed for that"
+    assert [line[:35] for line in lacks] == ["warning: data=cifar10: no images, da"[:35]]
+    runs = [tiny("trainer=gpu", f"seed={seed}") for seed in range(2)]
     _, time, *lacks = describe_sweep(runs, [True, True], 1)
     assert time == "time: not measured: this machine lacks what a run asks for"
-    assert len(lacks) == 1
-    assert lacks[0].startswith("warning: data=cifar10: no images")
+    assert [line[:20] for line in lacks] == ["warning: trainer=gpu"]
 
 
 @pytest.mark.parametrize(

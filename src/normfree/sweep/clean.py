@@ -58,16 +58,6 @@ def remove(chosen: Sequence[Removal]) -> tuple[int, list[str]]:
     return freed, left
 
 
-def told_bytes(size: int) -> str:
-    """``1.4 GB``."""
-    value, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 10 else f"{value:.1f} {unit}"
-
-
 def _size(path: Path) -> int:
     if path.is_dir() and not path.is_symlink():
         return sum(each.lstat().st_size for each in path.rglob("*"))

@@ -10,7 +10,8 @@ from normfree.config import UserError
 from normfree.config.errors import nearest
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
-from normfree.sweep.clean import KINDS, removals, remove, told_bytes
+from normfree.runs.sizes import size_text
+from normfree.sweep.clean import KINDS, removals, remove
 from normfree.sweep.compare import differences, find_run
 from normfree.sweep.keys import RunsKeys, read_keys
 from normfree.sweep.listing import line, show, show_experiments
@@ -97,8 +98,8 @@ def _clean(console: Console, keys: RunsKeys, folder: Path, states: list[RunState
         line(console, f"clean={keys.clean}: nothing to remove; {count_states(states)}")
         return EXIT_OK
     for each in chosen:
-        line(console, f"  {told_bytes(each.size):>8}  {each.run.path.name}")
-    total = told_bytes(sum(each.size for each in chosen))
+        line(console, f"  {size_text(each.size):>8}  {each.run.path.name}")
+    total = size_text(sum(each.size for each in chosen))
     line(console, f"clean={keys.clean} of {len(chosen)} runs would free {total}: {KINDS[keys.clean]}")
     if not keys.yes:
         if not sys.stdin.isatty():
@@ -107,7 +108,7 @@ def _clean(console: Console, keys: RunsKeys, folder: Path, states: list[RunState
             line(console, "nothing was removed")
             return EXIT_OK
     freed, left = remove(chosen)
-    line(console, f"{told_bytes(freed)} are free now")
+    line(console, f"{size_text(freed)} are free now")
     for name in left:
         line(console, f"left as it is, a process has it: {name}", "yellow")
     return EXIT_FAILED if left else EXIT_OK

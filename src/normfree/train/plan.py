@@ -1,11 +1,14 @@
 """``plan=true``: what a run would do here, without doing it."""
 
+from functools import partial
+
 import torch
 
 from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Reading, read_of
 from normfree.runs import RunDirectory, clip_label
+from normfree.runs.sizes import size_text
 from normfree.train.estimate import TIMES, about, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost
@@ -23,11 +26,12 @@ def describe_plan(resolved: Resolved) -> str:
     device, batch, cost = ready.device, ready.plan, ready.cost
     found, missing = _reading(config.data, lacks.pop("images", ""))
     warnings = list(lacks.values())
+    in_binary = partial(size_text, binary=True)
     needed = memory_estimate(resolved, cost, batch.micro_batch)
     free = free_memory(device)
     if needed > free:
         warnings.append(
-            f"about {_gib(needed)} needed and {_gib(free)} free: set trainer.micro_batch to less than "
+            f"about {in_binary(needed)} needed and {in_binary(free)} free: set trainer.micro_batch to less than "
             f"{batch.micro_batch}" + (" (this changes norm_batch)" if resolved.norm_batch else "")
         )
     warnings += [*resolved.without_effect, *_recipe_warnings(resolved, device)]
@@ -52,7 +56,8 @@ def describe_plan(resolved: Resolved) -> str:
         "optimizer": _optimizer(config.optimizer),
         "precision": config.precision,
         "compute": f"{flop_text(flop_of(resolved, cost))} (forward and backward, 2 a multiply-add)",
-        "memory": f"about {_gib(needed)} for {batch.micro_batch} images (weights, gradients, averages, activations)",
+        "memory": f"about {in_binary(needed)} for {batch.micro_batch} images "
+        "(weights, gradients, averages, activations)",
         "time": _time(resolved, ready, "" if not lacks else "this machine lacks what the run asks for"),
         "run": str(RunDirectory.of(resolved).path),
     }
@@ -137,7 +142,3 @@ def flop_text(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count / 1e9:.3g} GFLOP"
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -40,10 +40,11 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
     Raises:
         UserError: a network of them cannot be trained so.
     """
-    ready, lacks = [], dict[str, None]()
+    ready, lacks, blocked = [], dict[str, None](), False
     for run in runs:
         found: dict[str, str] = {}
         ready.append(preflight(run, lacks=found))
+        blocked = blocked or bool(found.keys() - {"images"})
         lacks |= dict.fromkeys(f"warning: {line}" for line in found.values())
     flop = [flop_of(run, each.cost) for run, each in zip(runs, ready, strict=True)]
     left = [(run, each) for run, each, open_ in zip(runs, ready, missing, strict=True) if open_]
@@ -51,14 +52,14 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
     rest = f", {flop_text(to_do)} of it in the {len(left)} runs to do" if 0 < len(left) < len(runs) else ""
     lines = [f"compute: {flop_text(sum(flop))} in all{rest}"]
     if left:
-        lines.append(f"time: {_time(left, bool(lacks), workers)}")
+        lines.append(f"time: {_time(left, blocked, workers)}")
     return lines + list(lacks)
 
 
-def _time(left: Sequence[tuple[Resolved, Ready]], lacks: bool, workers: int | None) -> str:
+def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | None) -> str:
     if workers is None:
         return "not measured: the jobs run elsewhere"
-    if lacks:
+    if blocked:
         return "not measured: this machine lacks what a run asks for"
     times = times_of(left)
     if times.seconds is None:

@@ -35,7 +35,7 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
 
     Args:
         missing: whether a run has no result yet.
-        workers: runs at a time on this machine; ``None`` where they run elsewhere.
+        workers: runs at a time on this machine; ``None`` where they run elsewhere, whatever this machine lacks.
 
     Raises:
         UserError: a network of them cannot be trained so.
@@ -53,7 +53,7 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
     lines = [f"compute: {flop_text(sum(flop))} in all{rest}"]
     if left:
         lines.append(f"time: {_time(left, blocked, workers)}")
-    return lines + list(lacks)
+    return lines if workers is None else lines + list(lacks)
 
 
 def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | None) -> str:

@@ -58,7 +58,8 @@ def test_ranks_and_accumulation_equal_the_big_batch(tiny: Callable[..., Resolved
         "global": 48, "micro": 12, "accumulation": 2, "devices": 2, "nodes": 1, "norm_batch": None,
     }  # fmt: skip
     assert furthest(weights(parts), weights(whole)) < 1e-10
-    assert several["metrics"]["test/accuracy"] == one["metrics"]["test/accuracy"]
+    for key in ("test/accuracy", "test/top5_accuracy", "validation/top5_accuracy"):
+        assert several["metrics"][key] == one["metrics"][key]
     for key in ("train/final_loss", "test/loss", "validation/loss"):
         assert several["metrics"][key] == pytest.approx(one["metrics"][key], rel=1e-10)
     assert [row["step"] for row in rows(parts)] == ["2", "4", "4"]

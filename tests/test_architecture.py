@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
 TORCH_ALONE = ("nets", "clip", "optim")
-ROOMS_OF_TRAINING = ("ranks", "record", "parts", "callbacks")
+ROOMS_OF_TRAINING = ("record", "ranks", "parts", "callbacks")
 """Each may import those before it."""
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
 

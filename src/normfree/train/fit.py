@@ -1,7 +1,5 @@
 """Training and evaluating one run, on one device or as one rank of several."""
 
-from collections.abc import Callable
-
 import pytorch_lightning as pl
 
 from normfree.config import Resolved
@@ -26,10 +24,9 @@ from normfree.train.outcome import Outcome
 from normfree.train.preflight import Ready
 from normfree.train.ranks.lightning import RankEnvironment, strategy_for
 from normfree.train.ranks.world import ALONE, World
+from normfree.train.record.metrics import Progress
 from normfree.train.session import Session, prepare
 from normfree.train.stopping import StopRequest
-
-Progress = Callable[[dict[str, float]], None]
 
 
 def fit(

@@ -5,7 +5,7 @@ import errno
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -27,13 +27,12 @@ from normfree.train.preflight import Ready, preflight
 from normfree.train.ranks.parent import train_in_ranks
 from normfree.train.ranks.rank import Rank, rank_of
 from normfree.train.ranks.world import ALONE, World, connected
+from normfree.train.record.metrics import Progress
 from normfree.train.stopping import StopRequest
 from normfree.train.threads import computing_threads
 
 WAIT_SHARE = 0.5
 """Of ``trainer.hang_minutes``, that a single file may take to be read: told before ranks are ended for it."""
-
-Progress = Callable[[dict[str, float]], None]
 
 
 def run_one(

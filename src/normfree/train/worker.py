@@ -7,7 +7,8 @@ from normfree.runs import BUSY, Busy, Damaged, RunDirectory
 from normfree.runs.damage import told
 from normfree.runs.result import Ended
 from normfree.train.lightning_noise import quieten
-from normfree.train.run import Progress, run_one
+from normfree.train.record.metrics import Progress
+from normfree.train.run import run_one
 from normfree.train.stopping import StopRequest, parent_gone
 
 quieten()

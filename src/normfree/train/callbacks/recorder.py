@@ -1,6 +1,5 @@
 """The rows of ``metrics.csv``, written while a run trains."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,9 +13,7 @@ from normfree.train.callbacks.clock import TrainingClock
 from normfree.train.callbacks.loss_watch import LossWatch
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
-from normfree.train.record.metrics import MetricsFile
-
-Progress = Callable[[dict[str, float]], None]
+from normfree.train.record.metrics import MetricsFile, Progress
 
 
 class Recorder(pl.Callback):

@@ -9,7 +9,6 @@ import pickle
 import signal
 import time
 import warnings
-from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -22,6 +21,7 @@ from normfree.runs.result import Result
 from normfree.train.ranks.process import END_SECONDS, RankProcess
 from normfree.train.ranks.watch import START_SECONDS, Silence, culprits, standing
 from normfree.train.ranks.world import lost_contact
+from normfree.train.record.metrics import Progress
 from normfree.train.stopping import StopRequest
 
 LEAVE_SECONDS = 30.0
@@ -29,8 +29,6 @@ LEAVE_SECONDS = 30.0
 
 TERMINATE_SECONDS = 2.0
 """Between SIGTERM and SIGKILL."""
-
-Progress = Callable[[dict[str, float]], None]
 
 
 class _Tree:

@@ -39,6 +39,8 @@ COLUMNS = (
 _HEADER = ",".join(COLUMNS) + "\n"
 
 Row = Mapping[str, float | None]
+Progress = Callable[[dict[str, float]], None]
+"""Is told the numbers of every row that is written."""
 
 
 class MetricsFile:

@@ -67,10 +67,10 @@ def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | 
     at_a_time = min(workers, len(left))
     whole = max(sum(times.seconds) / at_a_time, *times.seconds, 0.0)
     how = f"{at_a_time} runs" if at_a_time > 1 else "one run"
-    of = f"{times.tried} of {times.kinds} kinds" if times.tried < times.kinds else f"each of {times.kinds} kinds"
+    of = f"{times.tried} of {times.kinds} kinds of runs" if times.tried < times.kinds else "each kind of run"
     return (
         f"{about(whole)} here, {how} at a time, for the steps and evaluations of {len(left)} runs; an estimate from a "
-        f"few steps of {of} of runs, without reading and augmenting images"
+        f"few steps of {of}, without reading and augmenting images"
     )
 
 

@@ -10,24 +10,27 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "normfree"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "config": set(),
-    "runs": {"config"},
-    "study": {"config", "runs"},
-    "report": {"config", "runs", "study"},
+    "host": set(),
+    "config": {"host"},
+    "compose": {"config"},
+    "runs": {"config", "host"},
+    "study": {"config", "host", "runs"},
+    "report": {"config", "host", "runs", "study"},
     "nets": set(),
     "clip": set(),
     "optim": set(),
-    "data": {"config", "runs"},
-    "api": {"config", "runs", "study", "report", "nets", "train", "cli"},
-    "lightning": {"config", "clip", "optim", "probe"},
     "probe": {"nets"},
-    "train": {"config", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
-    "bench": {"config", "runs", "nets", "clip", "optim", "data", "train", "sweep", "cli"},
-    "slurm": {"config", "runs", "train", "cli"},
-    "sweep": {"config", "runs", "slurm", "train", "cli"},
-    "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},
+    "lightning": {"config", "clip", "optim", "probe"},
+    "data": {"config", "host", "runs"},
+    "train": {"config", "host", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
+    "slurm": {"config", "host", "runs", "train"},
+    "sweep": {"config", "host", "compose", "runs", "slurm", "train"},
+    "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
+    "cli": {"config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"},
+    "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "cli"},
 }
-NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
+"""From the ground to the roof: a part imports from those above its line alone."""
+NO_TORCH = ("host", "config", "compose", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
 TORCH_ALONE = ("nets", "clip", "optim")
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "wandb", "timm")
 
@@ -49,6 +52,18 @@ def test_imports_run_downwards(part: str) -> None:
         for name in imported(file):
             if name.startswith("normfree."):
                 assert name.split(".")[1] in allowed, f"{file.relative_to(PACKAGE)} imports {name}"
+
+
+def test_no_part_is_below_itself() -> None:
+    above: set[str] = set()
+    for part, allowed in MAY_IMPORT.items():
+        assert allowed <= above, f"{part} stands below {allowed - above}"
+        above.add(part)
+
+
+def test_cli_is_the_roof() -> None:
+    assert [part for part, allowed in MAY_IMPORT.items() if "cli" in allowed] == ["api"]
+    assert list(MAY_IMPORT)[-2:] == ["cli", "api"]
 
 
 def test_every_part_has_its_place() -> None:

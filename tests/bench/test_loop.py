@@ -7,7 +7,7 @@ import pytest
 
 from normfree.bench.command import main
 from normfree.bench.loop import _bare, _ours
-from normfree.cli.compose import compose_run
+from normfree.compose.run import compose_run
 
 
 def test_both_loops_and_the_cell_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

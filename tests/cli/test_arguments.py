@@ -4,9 +4,10 @@ import pytest
 from tests.conftest import ROOT
 
 from normfree.cli.arguments import prepared
-from normfree.cli.explain import nearest, schema_keys
-from normfree.cli.other_words import REMEDIES, remedy
+from normfree.cli.explain import nearest
 from normfree.config import TrainConfig, UserError
+from normfree.config.other_words import REMEDIES, remedy
+from normfree.config.schema_keys import schema_keys
 
 CONF = ROOT / "conf"
 

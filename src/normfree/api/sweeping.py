@@ -57,7 +57,7 @@ def _place(words: list[str], folder: Path) -> tuple[str, str]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from normfree.cli.arguments import prepared
-    from normfree.cli.plugins import store_plugins
+    from normfree.compose.plugins import store_plugins
     from normfree.config import TrainConfig
 
     if not (folder / "train.yaml").is_file():

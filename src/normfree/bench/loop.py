@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from normfree.bench.measure import CLOCKS, Spread, ratios
 from normfree.bench.options import key
 from normfree.bench.rows import Table
-from normfree.cli.compose import compose_run
 from normfree.clip import clip_grad_agc_, clip_grad_norm_, clipped_parameters
+from normfree.compose.run import compose_run
 from normfree.config import Resolved, UserError
 from normfree.data import build_source
 from normfree.optim import build_sgd, warmup_cosine

@@ -24,7 +24,7 @@ from normfree.bench.measure import Spread, ratios
 from normfree.bench.options import key
 from normfree.bench.rows import Table
 from normfree.config import UserError
-from normfree.sweep.sweep import cores
+from normfree.host.devices import cores
 
 SUITE = "a sweep through the pool launcher beside Hydra's basic launcher"
 TITLE = "A sweep"

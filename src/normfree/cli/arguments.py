@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from normfree.cli.other_words import remedy
 from normfree.config import UserError
+from normfree.config.other_words import remedy
 
 _FLAGS = {
     "-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc",

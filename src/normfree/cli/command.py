@@ -12,12 +12,11 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from normfree.cli.arguments import prepared
-from normfree.cli.config_files import check_files
 from normfree.cli.explain import explain
-from normfree.cli.plugins import store_plugins
+from normfree.compose.files import check_files
+from normfree.compose.plugins import store_plugins
 from normfree.config import UserError
-
-EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+from normfree.host.exit_codes import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 
 _CONTRADICTIONS = (("steps", "epochs"),)
 

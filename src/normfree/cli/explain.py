@@ -3,15 +3,16 @@
 import difflib
 import re
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import InterpolationResolutionError, ValidationError
 
-from normfree.cli.other_words import remedy
 from normfree.config import TrainConfig, UserError
+from normfree.config.other_words import remedy
+from normfree.config.schema_keys import schema_keys
 
 _SHOWN = 5
 """Of many options, the nearest."""
@@ -128,18 +129,6 @@ def _alone(kind: Any) -> Any:
     if isinstance(kind, UnionType) or get_origin(kind) is Union:
         return next(option for option in get_args(kind) if option is not type(None))
     return kind
-
-
-def schema_keys(schema: type, prefix: str = "") -> list[str]:
-    """Every dotted key of a dataclass schema."""
-    hints = get_type_hints(schema)
-    keys = []
-    for each in fields(schema):
-        kind = hints[each.name]
-        keys.append(prefix + each.name)
-        if isinstance(kind, type) and is_dataclass(kind):
-            keys += schema_keys(kind, f"{prefix}{each.name}.")
-    return keys
 
 
 def _one_line(text: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from normfree.cli.command import EXIT_INTERRUPTED, EXIT_OK
 from normfree.config import Resolved, UserError
 from normfree.config.sources import SOURCES
+from normfree.host.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from normfree.report.probe_keys import AugmentKeys, Cut, CutKeys, ProbeKeys, SignalKeys, typed
 from normfree.runs.provenance import commit, processor, version
 
@@ -89,7 +89,7 @@ def _signal(keys: SignalKeys, console: Console) -> tuple[dict[str, bytes], str]:
 
 
 def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str]:
-    from normfree.cli.compose import compose_run
+    from normfree.compose.run import compose_run
 
     size = keys.image_size
     # Sets without a size of their own take the network's, of which there is none here.
@@ -174,7 +174,7 @@ def _cuts(keys: CutKeys, console: Console) -> tuple[dict[str, bytes], str]:
 
 def _cut_run(keys: CutKeys, case: _Case, cut: Cut, place: str) -> Resolved:
     """The run of one cut: nothing in it is random but what the seed and the image decide."""
-    from normfree.cli.compose import compose_run
+    from normfree.compose.run import compose_run
 
     options = [
         f"model={case.model}", f"clip={case.clip}", "data=mnist5k", "augment=shift", "recipe=small",

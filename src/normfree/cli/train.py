@@ -6,17 +6,17 @@ import warnings
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
-from normfree.cli.progress import RunLine
 from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.runs import RunDirectory
 from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.runs.result import Result
+from normfree.runs.run_line import RunLine
 from normfree.train.ranks import check_cores, check_ranks, rank_of
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
 from normfree.config.errors import nearest
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.sweep.clean import KINDS, removals, remove, told_bytes

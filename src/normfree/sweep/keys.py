@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from normfree.cli import EXIT_OK
 from normfree.config import UserError
 from normfree.config.errors import nearest
 from normfree.config.names import check_name, check_place
+from normfree.host.exit_codes import EXIT_OK
 from normfree.sweep.clean import KINDS
 from normfree.sweep.listing import SORTS
 from normfree.sweep.retry import RETRIED

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from normfree.cli.progress import duration
+from normfree.host.durations import duration
 from normfree.sweep.account import tracebacks
 from normfree.sweep.retry import RETRIED
 from normfree.sweep.state import STATES, RunState, count_states, run_states

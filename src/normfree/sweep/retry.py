@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.runs import DAMAGED, RunDirectory
 from normfree.runs.damage import repair
 from normfree.runs.plan import PLAN
@@ -34,8 +34,8 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
 
-    from normfree.cli.config_files import check_files
-    from normfree.cli.plugins import store_plugins
+    from normfree.compose.files import check_files
+    from normfree.compose.plugins import store_plugins
     from normfree.config import TrainConfig
 
     conf = Path("conf").absolute()

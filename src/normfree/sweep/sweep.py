@@ -1,17 +1,16 @@
 """A sweep: check every run, train what is missing, tell what came of it."""
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
+from normfree.host.devices import cores, grouped, visible_gpus
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
@@ -216,24 +215,6 @@ def run_here(
             for number, handler in previous:
                 signal.signal(number, handler)
         return pool.stopping
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def grouped(gpus: list[str], width: int) -> list[str]:
-    """GPUs for each worker, as CUDA_VISIBLE_DEVICES names them; the last, incomplete group is left idle."""
-    return [",".join(gpus[first : first + width]) for first in range(0, len(gpus) - width + 1, width)] or gpus[:1]
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [device.strip() for device in visible.split(",") if device.strip() not in ("", "-1")]
-    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 def _print_plan(runs: list[SweepRun]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 
-from normfree.cli.plugins import store_plugins
+from normfree.compose.plugins import store_plugins
 from normfree.config import Resolved, TrainConfig, UserError, resolve
 
 

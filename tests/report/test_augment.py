@@ -11,9 +11,9 @@ from tests.data.images import digits_as_parquet
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig
 from normfree.data import contact_sheet
-from normfree.report.augment_page import describe
 from normfree.report.command import check_arguments
 from normfree.report.probe_keys import AugmentKeys
+from normfree.report.probes.augment_page import describe
 
 FEW = ("batch=6", "steps=1000", "data.workers=0")
 

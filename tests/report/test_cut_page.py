@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from tests.conftest import ROOT, command_line
 
 from normfree.config import UserError
-from normfree.report import cut_figure
 from normfree.report.command import check_arguments
-from normfree.report.cut_figure import BOUND, MARKERS, PALETTE, cut_label, draw_cuts
-from normfree.report.cut_page import CutConditions, answer, caption, case_name, cut_files, cut_table
 from normfree.report.probe_keys import Cut, CutKeys
+from normfree.report.probes import cut_figure
+from normfree.report.probes.cut_figure import BOUND, MARKERS, PALETTE, cut_label, draw_cuts
+from normfree.report.probes.cut_page import CutConditions, answer, caption, case_name, cut_files, cut_table
 
 CONDITIONS = CutConditions(batch=48, steps=4, seed=0, image_size=14)
 CUTS = ((1, 48, 1), (1, 24, 2), (2, 24, 1))

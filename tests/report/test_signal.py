@@ -15,11 +15,11 @@ from tests.conftest import ROOT, command_line
 
 from normfree.cli.probe import PROBES as MEASURES
 from normfree.config import UserError
-from normfree.report import signal_figure
 from normfree.report.command import ReportConfig, check_arguments
 from normfree.report.probe_keys import PROBES, SignalKeys
-from normfree.report.signal_figure import draw_signal, shared_stages
-from normfree.report.signal_page import SignalConditions, caption, signal_files, signal_table
+from normfree.report.probes import signal_figure
+from normfree.report.probes.signal_figure import draw_signal, shared_stages
+from normfree.report.probes.signal_page import SignalConditions, caption, signal_files, signal_table
 
 COLUMNS = ("block", "stage", "index", "name", "avg_sq_mean", "avg_var", "res_avg_var", "expected_var")
 STEM = (0, None, None, "stem", 2.0, 0.3, None)
@@ -163,7 +163,7 @@ def test_mistakes_name_key_value_and_remedy(arguments: list[str], message: str) 
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("module", ["normfree.report.signal_page", "normfree.cli.probe"])
+@pytest.mark.parametrize("module", ["normfree.report.probes.signal_page", "normfree.cli.probe"])
 def test_drawing_and_joining_import_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

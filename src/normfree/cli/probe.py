@@ -64,7 +64,7 @@ def _train_sizes(names: tuple[str, ...]) -> dict[str, int]:
 def _signal(keys: SignalKeys, console: Console) -> tuple[dict[str, bytes], str]:
     found = _train_sizes(keys.model)
     from normfree.probe import signal_at_initialisation
-    from normfree.report.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
+    from normfree.report.probes.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
 
     sizes = {name: keys.image_size or size for name, size in found.items()}
     rows: list[dict[str, Any]] = []
@@ -111,7 +111,7 @@ def _augment(keys: AugmentKeys, console: Console) -> tuple[dict[str, bytes], str
         from normfree.data import contact_sheet
 
         rows = {name: contact_sheet(run) for name, run in runs.items()}
-    from normfree.report.augment_page import augment_files
+    from normfree.report.probes.augment_page import augment_files
 
     settings = {name: run.config.augment for name, run in runs.items()}
     with console.status("drawing"):
@@ -149,8 +149,8 @@ def _cuts(keys: CutKeys, console: Console) -> tuple[dict[str, bytes], str]:
                 ]
         for run in (run for runs in cases.values() for run in runs):
             check_cores(run.config.trainer)
-        from normfree.report.cut_figure import cut_label
-        from normfree.report.cut_page import CutConditions, case_name, cut_files, cut_table, cut_terminal
+        from normfree.report.probes.cut_figure import cut_label
+        from normfree.report.probes.cut_page import CutConditions, case_name, cut_files, cut_table, cut_terminal
 
         for case, runs in cases.items():
             name = case_name(case.model, case.clip, case.ghost_batch, runs[0].norm_batch is not None)

@@ -66,6 +66,14 @@ def test_cli_is_the_roof() -> None:
     assert list(MAY_IMPORT)[-2:] == ["cli", "api"]
 
 
+@pytest.mark.parametrize("part", ["compose", "config", "report", "runs", "study", "sweep", "bench"])
+def test_only_a_command_ends_its_process(part: str) -> None:
+    for file in (PACKAGE / part).rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "sys.exit" not in text, file
+        assert "raise SystemExit" not in text, file
+
+
 def test_every_part_has_its_place() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(MAY_IMPORT)

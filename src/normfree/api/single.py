@@ -30,7 +30,7 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
     An unfinished run goes on from its newest checkpoint. Random states of this process are as before afterwards.
 
     Args:
-        conf: the folder of the configuration; ``conf`` where the process runs if not given.
+        conf: a folder of configurations that come before normfree's; ``conf`` where the process runs if not given.
         progress: print a line ten times a run.
 
     Raises:

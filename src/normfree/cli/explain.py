@@ -1,6 +1,5 @@
 """Hydra's and OmegaConf's errors as one line that names key, value and remedy."""
 
-import difflib
 import re
 import sys
 from dataclasses import is_dataclass
@@ -11,6 +10,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import InterpolationResolutionError, ValidationError
 
 from normfree.config import TrainConfig, UserError
+from normfree.config.errors import closest
 from normfree.config.other_words import remedy
 from normfree.config.schema_keys import schema_keys
 
@@ -49,7 +49,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def nearest(word: str, known: list[str]) -> str:
     """``did you mean X?``, and all there are or, of many, the nearest."""
-    close = difflib.get_close_matches(word, known, n=_SHOWN, cutoff=0.5)
+    close = closest(word, known, _SHOWN)
     few = sorted(known) if len(known) <= _SHOWN + 3 else sorted(close) or sorted(known)[:_SHOWN]
     more = len(known) - len(few)
     shown = ", ".join(few) + (f" and {more} others (python train.py --help)" if more else "")
@@ -80,10 +80,10 @@ def _no_such_key(key: str) -> str:
     if found := remedy(key, typed.partition("=")[2]):
         return f"{typed}: no such key; {found}"
     known = schema_keys(TrainConfig)
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    close = closest(key, known)
     if not close:
         by_leaf = {name.rpartition(".")[2]: name for name in known}
-        leaf = difflib.get_close_matches(key.rpartition(".")[2], list(by_leaf), n=1, cutoff=0.6)
+        leaf = closest(key.rpartition(".")[2], by_leaf, cutoff=0.6)
         close = [by_leaf[leaf[0]]] if leaf else []
     hint = f"did you mean {close[0]}?" if close else "python train.py --help lists groups and keys"
     return f"{typed}: no such key; {hint}"

@@ -10,7 +10,6 @@ from typing import Any
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
-from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
@@ -20,7 +19,7 @@ from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
-from normfree.sweep.account import account
+from normfree.sweep.account import SweepEnd, account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
@@ -52,8 +51,8 @@ def run_sweep(
     workers: int | None = None,
     slurm: dict[str, Any] | None = None,
     grids: dict[str, str] | None = None,
-) -> None:
-    """Train every run that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
+) -> SweepEnd:
+    """Train every run that has no result yet, and print the account.
 
     Args:
         planned: overrides of each run, and the grids that it stands in.
@@ -72,7 +71,7 @@ def run_sweep(
     config = runs[0].resolved.config
     if config.plan:
         _print_plan(runs)
-        return
+        return SweepEnd()
     if settings is not None:
         settings.check_cluster()
     _add_to_plan(runs, grids or {})
@@ -90,9 +89,9 @@ def run_sweep(
         places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
         print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
         if config.sweep.detach:
-            return
+            return SweepEnd()
         if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
-            sys.exit(EXIT_INTERRUPTED)
+            return SweepEnd(complete=False, interrupted=True)
     elif missing:
         interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
@@ -105,9 +104,7 @@ def run_sweep(
         print(f"W&B, offline: {command}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    if not complete:
-        sys.exit(EXIT_FAILED)
+    return SweepEnd(complete, interrupted)
 
 
 def plan_runs(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -64,8 +65,9 @@ def test_a_run_a_sweep_and_a_report(program: Path, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     (result,) = results(tmp_path / "runs")
-    assert result["provenance"]["commit"] is None, "the version stands for it"  # type: ignore[index]
-    assert result["provenance"]["normfree"]  # type: ignore[index]
+    provenance: dict[str, object] = result["provenance"]  # type: ignore[assignment]
+    assert provenance["commit"] == f"v{provenance['normfree']}", "the version stands for it"
+    assert provenance["dirty"] is False
     assert str(result["run_id"]) in command_line("train.py", *TINY, "plan=true").stdout, "the repository's run"
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "mine.yaml").write_text(
@@ -140,10 +142,22 @@ def test_a_job_of_slurm_gets_the_package_with_its_configuration(program: Path, t
         "folder = take_snapshot(Path('runs/single'), [(compose_run(words), words)])\n"
         "print(json.dumps([str(folder), json.loads((folder / 'origin.json').read_text())]))\n"
     )
-    command = [program.with_name("python"), "-c", code]
-    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert answer.returncode == 0, answer.stderr
-    folder, origin = json.loads(answer.stdout)
-    assert origin == {"commit": None, "dirty": False}
+
+    def snapshot() -> tuple[str, dict[str, object]]:
+        command = [program.with_name("python"), "-c", code]
+        answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert answer.returncode == 0, answer.stderr
+        folder, origin = json.loads(answer.stdout)
+        return folder, origin
+
+    folder, origin = snapshot()
+    assert origin == {"commit": f"v{version('normfree')}", "dirty": False}
     assert (Path(folder) / "code/normfree/conf/train.yaml").is_file()
-    assert (Path(folder) / "code/normfree/slurm/job.py").is_file()
+    job = Path(folder) / "code/normfree/slurm/job.py"
+    (installed,) = program.parents[1].glob("lib/*/site-packages/normfree/slurm/job.py")
+    assert job.read_bytes() == installed.read_bytes()
+    installed.write_bytes(job.read_bytes() + b"# edited\n")
+    try:
+        assert snapshot()[1]["dirty"] is True, "the release is not what was installed any more"
+    finally:
+        installed.write_bytes(job.read_bytes())

@@ -72,6 +72,19 @@ def test_a_folder_beside_the_script_comes_after_ones_own(here: Path) -> None:
     assert places.find("model/beside.yaml") is not None
 
 
+def test_a_link_that_was_checked_out_as_a_text_is_no_group(here: Path) -> None:
+    write(here / "conf/experiment", "../experiments")
+    assert Places.of().folders_of("experiment") == [packaged() / "experiment"]
+    assert "quickstart" in Places.of().options("experiment")
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "conf").mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UserError, match=r"conf: cannot be read; make it readable"):
+        Places.of()
+
+
 @pytest.mark.parametrize(("text", "ours"), [("defaults: [schema, _self_]\n", True), ("defaults: [db: mysql]\n", False)])
 def test_the_primary_configuration_of_another_project_is_none(here: Path, text: str, ours: bool) -> None:
     own = write(here / "conf/train.yaml", text)

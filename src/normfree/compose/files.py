@@ -66,7 +66,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
         if self._places is None:
             return super().list(config_path, results_filter)
         names = list[str]()
-        for file in {each.name for folder in self._places.every(config_path) for each in folder.iterdir()}:
+        for file in {each.name for folder in self._places.folders_of(config_path) for each in folder.iterdir()}:
             place = f"{config_path}/{file}" if config_path else file
             self._list_add_result(names, place, file, results_filter)
         return sorted(set(names))

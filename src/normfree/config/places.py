@@ -1,5 +1,6 @@
 """Where configurations and experiments lie: the user's own where a command is run are found before normfree's."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class Places:
             beside: a script, whose folder's ``conf`` comes after the user's own.
 
         Raises:
-            UserError: ``conf`` is no folder.
+            UserError: ``conf`` is no folder, or one of the folders cannot be read.
         """
         experiments = Layer(Path("experiments").absolute(), EXPERIMENT)
         if conf is not None and not conf.is_dir():
@@ -60,6 +61,8 @@ class Places:
         layers = []
         for each in own:
             if each.folder.is_dir() and each.folder.resolve() not in known:
+                if not os.access(each.folder, os.R_OK | os.X_OK):
+                    raise UserError(f"{each.folder}: cannot be read; make it readable, or run the command elsewhere")
                 known |= {each.folder.resolve()} | ({(each.folder / EXPERIMENT).resolve()} if not each.group else set())
                 layers.append(each)
         return cls((*layers, Layer(inside)))
@@ -77,11 +80,11 @@ class Places:
 
     def is_group(self, name: str) -> bool:
         """Whether there are options of this name."""
-        return any(path.is_dir() for path in self.every(name))
+        return bool(self.folders_of(name))
 
     def options(self, group: str) -> list[str]:
         """In the order of their names, those that only serve others left out."""
-        names = {file.stem for folder in self.every(group) for file in folder.glob("[!_]*.yaml")}
+        names = {file.stem for folder in self.folders_of(group) for file in folder.glob("[!_]*.yaml")}
         return sorted(names)
 
     @property
@@ -91,7 +94,7 @@ class Places:
 
     def folders_of(self, group: str) -> list[Path]:
         """Those with options of a group."""
-        return list(self.every(group))
+        return [place for place in self.every(group) if place.is_dir()]
 
 
 def short(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import sys
 
-from normfree.bench.command import main
+from normfree.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("bench", sys.argv[1:], __file__))

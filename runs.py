@@ -2,9 +2,7 @@
 
 import sys
 
-from normfree.cli import told_in_one_line
-from normfree.sweep.command import read_keys, runs
+from normfree.cli.main import run
 
 if __name__ == "__main__":
-    with told_in_one_line():
-        sys.exit(runs(read_keys(sys.argv[1:])))
+    sys.exit(run("runs", sys.argv[1:], __file__))

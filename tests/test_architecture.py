@@ -10,24 +10,27 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "normfree"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "config": set(),
-    "runs": {"config"},
-    "study": {"config", "runs"},
-    "report": {"config", "runs", "study"},
+    "host": set(),
+    "config": {"host"},
+    "compose": {"config"},
+    "runs": {"config", "host"},
+    "study": {"config", "host", "runs"},
+    "report": {"config", "host", "runs", "study"},
     "nets": set(),
     "clip": set(),
     "optim": set(),
-    "data": {"config", "runs"},
-    "api": {"config", "runs", "study", "report", "nets", "train", "cli"},
-    "lightning": {"config", "clip", "optim", "probe"},
     "probe": {"nets"},
-    "train": {"config", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
-    "bench": {"config", "runs", "nets", "clip", "optim", "data", "train", "sweep", "cli"},
-    "slurm": {"config", "runs", "train", "cli"},
-    "sweep": {"config", "runs", "slurm", "train", "cli"},
-    "cli": {"config", "runs", "nets", "data", "probe", "report", "train"},
+    "lightning": {"config", "clip", "optim", "probe"},
+    "data": {"config", "host", "runs"},
+    "train": {"config", "host", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
+    "slurm": {"config", "host", "runs", "train"},
+    "sweep": {"config", "host", "compose", "runs", "slurm", "train"},
+    "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
+    "cli": {"config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"},
+    "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "cli"},
 }
-NO_TORCH = ("config", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
+"""From the ground to the roof: a part imports from those above its line alone."""
+NO_TORCH = ("host", "config", "compose", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")
 TORCH_ALONE = ("nets", "clip", "optim")
 ROOMS_OF_TRAINING = ("record", "ranks", "parts", "callbacks")
 """Each may import those before it."""
@@ -68,6 +71,26 @@ def test_building_needs_no_lightning() -> None:
     for module in ("parts.own_parts", "parts.clipped", "parts.optimizer", "preflight", "plan_sweep"):
         assert "pytorch_lightning" not in loaded_by(f"normfree.train.{module}")
     assert "torch" not in loaded_by("normfree.train.preflight")
+
+
+def test_no_part_is_below_itself() -> None:
+    above: set[str] = set()
+    for part, allowed in MAY_IMPORT.items():
+        assert allowed <= above, f"{part} stands below {allowed - above}"
+        above.add(part)
+
+
+def test_cli_is_the_roof() -> None:
+    assert [part for part, allowed in MAY_IMPORT.items() if "cli" in allowed] == ["api"]
+    assert list(MAY_IMPORT)[-2:] == ["cli", "api"]
+
+
+@pytest.mark.parametrize("part", ["compose", "config", "report", "runs", "study", "sweep", "bench"])
+def test_only_a_command_ends_its_process(part: str) -> None:
+    for file in (PACKAGE / part).rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "sys.exit" not in text, file
+        assert "raise SystemExit" not in text, file
 
 
 def test_every_part_has_its_place() -> None:

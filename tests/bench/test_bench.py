@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from normfree.bench.command import main
 from normfree.bench.measure import Spread, interleave, ratios
 from normfree.bench.rows import Table
+from normfree.cli.main import run
 
 CPU = torch.device("cpu")
 
@@ -26,15 +26,15 @@ CPU = torch.device("cpu")
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
+    assert run("bench", arguments) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
 
 
 def test_help_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    assert main(["nets", "--help"]) == 0
+    assert run("bench", ["--help"]) == 0
+    assert run("bench", ["nets", "--help"]) == 0
     assert "infer_batch" in capsys.readouterr().out
 
 
@@ -63,7 +63,7 @@ def test_a_row_replaces_the_one_of_the_same_case(tmp_path: Path) -> None:
 def test_a_file_with_other_columns_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n")
-    assert main(["nets", f"out={path}"]) == 2
+    assert run("bench", ["nets", f"out={path}"]) == 2
     assert "has other columns" in capsys.readouterr().err
     assert path.read_text() == "a,b\n1,2\n"
 
@@ -73,7 +73,7 @@ def test_networks_are_measured_beside_their_peers(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     try:
         arguments = ["models=nf_resnet50", "image_size=32", "batch=2", "infer_batch=1", "rounds=1", "layout=nchw"]
-        assert main(["nets", *arguments, f"out={path}"]) == 0
+        assert run("bench", ["nets", *arguments, f"out={path}"]) == 0
     finally:
         torch.set_num_threads(threads)
     with path.open(newline="") as file:
@@ -95,12 +95,15 @@ def test_networks_are_measured_beside_their_peers(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_what_was_measured_and_what_was_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["summary", f"folder={tmp_path}"]) == 2
+    assert run("bench", ["summary", f"folder={tmp_path}"]) == 2
     assert "has no CSV file" in capsys.readouterr().err
     assert (
-        main(["nets", "models=nf_resnet50", "what=traffic", "image_size=64", f"out={tmp_path / 'nets-cpu.csv'}"]) == 0
+        run(
+            "bench", ["nets", "models=nf_resnet50", "what=traffic", "image_size=64", f"out={tmp_path / 'nets-cpu.csv'}"]
+        )
+        == 0
     )
-    assert main(["summary", f"folder={tmp_path}"]) == 0
+    assert run("bench", ["summary", f"folder={tmp_path}"]) == 0
     text = (tmp_path / "README.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| nf_resnet50")]
     assert row.startswith("| nf_resnet50 | traffic | eager | bf16 |")

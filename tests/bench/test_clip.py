@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from normfree.bench.clip import gradients_of
-from normfree.bench.command import main
 from normfree.bench.measure import interleave
+from normfree.cli.main import run
 from normfree.clip import clip_grad_agc_
 from normfree.nets import create_model
 
@@ -27,7 +27,7 @@ def test_as_many_units_are_clipped_as_asked_for(share: float) -> None:
 def test_every_method_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "clip.csv"
     small = ["models=nfnet_nano", "image_size=16", "batch=2", "rounds=2", "clipped=0,1", "device=cpu"]
-    assert main(["clip", *small, f"out={out}"]) == 0
+    assert run("bench", ["clip", *small, f"out={out}"]) == 0
     with out.open(newline="") as file:
         rows = {(row["clipped"], row["method"]): row for row in csv.DictReader(file)}
     methods = {method for _, method in rows}
@@ -51,7 +51,7 @@ def test_every_method_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["clip", *arguments]) == 2
+    assert run("bench", ["clip", *arguments]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1

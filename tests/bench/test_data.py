@@ -9,8 +9,8 @@ import torch
 from tests.data.images import digits_as_parquet, encoded, write_parquet
 
 from normfree.bench import summary
-from normfree.bench.command import main
 from normfree.bench.data import write_jpegs
+from normfree.cli.main import run
 from normfree.data.samples import FolderSamples, ParquetSamples
 
 SMALL = ("size=28", "batch=4", "cifar_batch=4", "samples=4", "workers=1", "rounds=2")
@@ -35,7 +35,7 @@ def test_the_same_jpeg_files_are_read(tmp_path: Path) -> None:
 def test_every_loader_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     digits_as_parquet(tmp_path / "photographs")
     out = tmp_path / "data-cpu.csv"
-    assert main(["data", f"photographs={tmp_path / 'photographs'}", *SMALL, f"out={out}"]) == 0
+    assert run("bench", ["data", f"photographs={tmp_path / 'photographs'}", *SMALL, f"out={out}"]) == 0
     rows = measured(out)
     assert {loader for _, loader in rows} == {
         "torchvision ImageFolder",
@@ -61,7 +61,7 @@ def test_without_ffcv_its_rows_are_left_out_with_a_line(
         write_parquet(tmp_path / f"{split}-0.parquet", contents, labels, column="img")
     out = tmp_path / "data-cpu.csv"
     both = [f"photographs={tmp_path}", f"cifar10={tmp_path}"]
-    assert main(["data", *both, *SMALL, f"out={out}"]) == 0
+    assert run("bench", ["data", *both, *SMALL, f"out={out}"]) == 0
     assert "ffcv is not installed: its rows are left out; make ffcv installs it" in capsys.readouterr().out
     rows = measured(out)
     assert ("photographs", "normfree ffcv") not in rows
@@ -83,7 +83,7 @@ def test_without_ffcv_its_rows_are_left_out_with_a_line(
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", *arguments]) == 2
+    assert run("bench", ["data", *arguments]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from normfree.bench.command import main
 from normfree.bench.loop import _bare, _ours
-from normfree.cli.compose import compose_run
+from normfree.cli.main import run
+from normfree.compose.run import compose_run
 
 
 def test_both_loops_and_the_cell_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "loop.csv"
     settings = ["model=resnet20", "batch=50", "image_size=7", "steps=10", "rounds=1", "cells=1", f"out={out}"]
-    assert main(["loop", *settings]) == 0, capsys.readouterr().err
+    assert run("bench", ["loop", *settings]) == 0, capsys.readouterr().err
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["subject"] for row in rows] == ["bare loop", "train.py", "pool launcher"]

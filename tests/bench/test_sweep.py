@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from normfree.bench.command import main
+from normfree.cli.main import run
 
 
 def test_both_launchers_train_the_same_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "sweep-cpu.csv"
     overrides = "overrides=seed=0,steps=4,optimizer.warmup_steps=1,data.train_size=7"
-    assert main(["sweep", overrides, f"out={out}"]) == 0, capsys.readouterr().err
+    assert run("bench", ["sweep", overrides, f"out={out}"]) == 0, capsys.readouterr().err
     with out.open(newline="", encoding="utf-8") as file:
         rows = {row["launcher"]: row for row in csv.DictReader(file)}
     assert rows.keys() == {"basic", "pool"}
@@ -22,5 +22,5 @@ def test_both_launchers_train_the_same_cells(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_sweep_that_cannot_start_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sweep", "experiment=quickstrat", f"out={tmp_path / 'sweep.csv'}"]) == 2
+    assert run("bench", ["sweep", "experiment=quickstrat", f"out={tmp_path / 'sweep.csv'}"]) == 2
     assert "failed" in capsys.readouterr().err

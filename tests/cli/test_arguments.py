@@ -4,11 +4,13 @@ import pytest
 from tests.conftest import ROOT
 
 from normfree.cli.arguments import prepared
-from normfree.cli.explain import nearest, schema_keys
-from normfree.cli.other_words import REMEDIES, remedy
+from normfree.cli.explain import nearest
 from normfree.config import TrainConfig, UserError
+from normfree.config.other_words import REMEDIES, remedy
+from normfree.config.places import Places
+from normfree.config.schema_keys import schema_keys
 
-CONF = ROOT / "conf"
+PLACES = Places.of(ROOT / "conf")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ CONF = ROOT / "conf"
     ],
 )
 def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> None:
-    assert prepared(typed.split(" "), CONF) == read
+    assert prepared(typed.split(" "), PLACES) == read
 
 
 @pytest.mark.parametrize(
@@ -50,16 +52,9 @@ def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> N
 )
 def test_the_rest_is_one_line(typed: str, line: str) -> None:
     with pytest.raises(UserError) as told:
-        prepared([typed], CONF)
+        prepared([typed], PLACES)
     assert str(told.value).startswith(line)
     assert "\n" not in str(told.value)
-
-
-def test_the_version_is_this_packages(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        prepared(["--version"], CONF)
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("normfree 0.")
 
 
 def test_what_is_said_for_other_words_exists_here() -> None:

@@ -7,9 +7,9 @@ import pytest
 from tests.conftest import TINY, command_line, resolved
 
 import normfree.config
-from normfree.cli.explain import schema_keys
 from normfree.config import TrainConfig
 from normfree.config.effect import EFFECT, THROUGH
+from normfree.config.schema_keys import schema_keys
 from normfree.nets import list_models
 from normfree.nets.registry import model_options
 from normfree.runs import run_id

@@ -8,7 +8,7 @@ from tests.conftest import TINY, command_line, resolved
 from normfree.config import UserError
 from normfree.config.names import check_name
 from normfree.study import load_experiment
-from normfree.sweep.command import read_keys
+from normfree.sweep.keys import read_runs
 
 BAD = [
     "", " ", ".", "..", "../x", "/tmp/x", "a/b", "a\\b", "a/../b", ".hidden", "_slurm", "-m", "probes", "Benchmarks",
@@ -61,7 +61,7 @@ def test_an_experiment_file_cannot_lead_out_either(node: str, tmp_path: Path) ->
 
 
 def test_a_directory_is_anywhere_but_somewhere() -> None:
-    assert read_keys(["experiment=a", "runs_dir=/scratch/../runs"]).runs_dir == "/scratch/../runs"
+    assert read_runs(["experiment=a", "runs_dir=/scratch/../runs"]).runs_dir == "/scratch/../runs"
     with pytest.raises(UserError, match="runs_dir="):
         resolved("runs_dir='a\tb'")
 

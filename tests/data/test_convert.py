@@ -161,7 +161,10 @@ def test_two_at_once_are_refused_and_large_images_too(tmp_path: Path) -> None:
     [
         (["data=imagnet", "out=x"], "data=imagnet: choose one of mnist5k, "),
         (["data=mnist5k"], "out=null: give the folder"),
-        (["data=mnist5k", "out=x", "size=3"], "size=3: no such key; python -m normfree.data.convert --help"),
+        (
+            ["data=mnist5k", "out=x", "size=3"],
+            "size=3: no such key, did you mean 'side'?; there are: data, data.root, ",
+        ),
         (["data=mnist5k", "out=x", "quality=0"], "quality=0: give a whole number of at least 1"),
         (["data=mnist5k", "out=x", "quality=101"], "quality=101: give 1 to 100"),
         (["data=mnist5k", "out=x", "mode=png"], "mode=png: choose one of auto, raw, jpeg"),

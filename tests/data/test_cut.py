@@ -29,9 +29,10 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             coarse = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
             coarse.resize((int(width), int(height))).save(place / f"{number}.png")
     if importlib.util.find_spec("ffcv") is not None:
-        from normfree.data.convert import Options, convert
+        from normfree.config.conversion import Conversion
+        from normfree.data.convert import convert
 
-        convert(Options(data="folder", root=str(folder), out=str(folder)))
+        convert(Conversion(data="folder", root=str(folder), out=str(folder)))
     return folder
 
 

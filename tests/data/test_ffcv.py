@@ -24,10 +24,11 @@ SAME = ("data=mnist5k", "batch=50")
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MNIST-5k as .beton files, its pixels kept."""
-    from normfree.data.convert import Options, convert
+    from normfree.config.conversion import Conversion
+    from normfree.data.convert import convert
 
     folder = tmp_path_factory.mktemp("digits")
-    convert(Options(data="mnist5k", out=str(folder)))
+    convert(Conversion(data="mnist5k", out=str(folder)))
     return folder
 
 
@@ -36,7 +37,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """JPEG files of many sizes and aspects as .beton files, beside the folders that they come from."""
     from PIL import Image
 
-    from normfree.data.convert import Options, convert
+    from normfree.config.conversion import Conversion
+    from normfree.data.convert import convert
 
     folder, random = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
     for split, count in (("train", 14), ("val", 7)):
@@ -46,7 +48,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             height, width = random.integers(40, 90, 2)
             coarse = Image.fromarray(random.integers(0, 256, (4, 4, 3), dtype=np.uint8))
             coarse.resize((int(width), int(height))).save(place / f"{number}.jpg", quality=95)
-    convert(Options(data="folder", root=str(folder), out=str(folder)))
+    convert(Conversion(data="folder", root=str(folder), out=str(folder)))
     return folder
 
 
@@ -255,10 +257,13 @@ def test_what_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @NEEDS_FFCV
 def test_a_set_without_test_file_is_cut_in_three(tmp_path: Path) -> None:
-    from normfree.data.convert import Options, convert
+    from normfree.config.conversion import Conversion
+    from normfree.data.convert import convert
 
     digits_as_parquet(tmp_path / "parquet")
-    convert(Options(data="parquet", root=str(tmp_path / "parquet" / "train-00000-of-00002.parquet"), out=str(tmp_path)))
+    convert(
+        Conversion(data="parquet", root=str(tmp_path / "parquet" / "train-00000-of-00002.parquet"), out=str(tmp_path))
+    )
     keys = (f"data.root={tmp_path}", "data.train_size=28", "data.test_size=28", "data.test_samples=3", "batch=4")
     read = source("data=ffcv", *keys, "data.validation_samples=2", "augment=none", micro_batch=4)
     assert [read.size(split) for split in ("train", "validation", "test")] == [7, 2, 3]

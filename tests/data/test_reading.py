@@ -16,11 +16,12 @@ from tests.conftest import resolved
 from tests.data.images import encoded, write_parquet
 
 from normfree.config import UserError, require_images
+from normfree.config.conversion import Conversion
 from normfree.config.schema import DataConfig
 from normfree.config.sources import read_of
 from normfree.config.sources.words import is_system, split_of
 from normfree.data import Source, build_source
-from normfree.data.convert import Options, convert
+from normfree.data.convert import convert
 from normfree.runs import run_id
 
 HAS_FFCV = importlib.util.find_spec("ffcv") is not None
@@ -61,7 +62,7 @@ def source(root: Path, loader: str, data: str = "folder", *keys: str) -> Source:
     if loader == "ffcv":
         out = root.parent / f"{root.name}-beton"
         skip = "skip" if "data.on_error=skip" in keys else "raise"
-        convert(Options(data, root=str(root), out=str(out), workers=1, on_error=skip), say=lambda text: None)
+        convert(Conversion(data, root=str(root), out=str(out), workers=1, on_error=skip), say=lambda text: None)
         return build_source(resolved(*options(out, "ffcv")), 4)
     return build_source(resolved(*options(root, data), f"data.loader={loader}", *keys), 4)
 

@@ -23,9 +23,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 training and 7 test images as parquet and, where FFCV is there, as .beton files."""
     folder = digits_as_parquet(tmp_path_factory.mktemp("digits"), test=7)
     if importlib.util.find_spec("ffcv") is not None:
-        from normfree.data.convert import Options, convert
+        from normfree.config.conversion import Conversion
+        from normfree.data.convert import convert
 
-        convert(Options(data="parquet", root=str(folder), out=str(folder)))
+        convert(Conversion(data="parquet", root=str(folder), out=str(folder)))
     return folder
 
 

@@ -51,9 +51,10 @@ def test_all_loaders_test_the_same_pixels(tmp_path: Path, shapes: str, form: str
     resident = source(tmp_path, "data=folder", *same, "data.loader=resident")
     others = {"resident": resident}
     if importlib.util.find_spec("ffcv") is not None:
-        from normfree.data.convert import Options, convert
+        from normfree.config.conversion import Conversion
+        from normfree.data.convert import convert
 
-        convert(Options(data="folder", root=str(tmp_path), out=str(tmp_path / "ffcv")))
+        convert(Conversion(data="folder", root=str(tmp_path), out=str(tmp_path / "ffcv")))
         others["ffcv"] = source(tmp_path / "ffcv", "data=folder", *same, *COUNTS, "data.loader=ffcv")
         others["any ffcv"] = source(tmp_path / "ffcv", "data=ffcv", *same)
     for name, other in others.items():

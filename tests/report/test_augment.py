@@ -8,12 +8,13 @@ from PIL import Image
 from tests.conftest import ROOT, command_line, resolved
 from tests.data.images import digits_as_parquet
 
+from normfree.cli.probe import read_probe
+from normfree.cli.probes.augment import KEYS as AugmentKeys
+from normfree.cli.report import main
 from normfree.config import UserError
 from normfree.config.schema import AugmentConfig
 from normfree.data import contact_sheet
-from normfree.report.augment_page import describe
-from normfree.report.command import check_arguments
-from normfree.report.probe_keys import AugmentKeys
+from normfree.report.probes.augment_page import describe
 
 FEW = ("batch=6", "steps=1000", "data.workers=0")
 
@@ -55,7 +56,7 @@ def test_an_augmentation_in_words() -> None:
 
 
 def test_keys_are_read() -> None:
-    keys = check_arguments(["probe=augment", "augment=mixup,strong", "data=cifar10", "root=x", "magnitude=7"])
+    _, keys = read_probe(["probe=augment", "augment=mixup,strong", "data=cifar10", "root=x", "magnitude=7"])
     assert keys == AugmentKeys(augment=("mixup", "strong"), data="cifar10", root="x", magnitude=(7.0,))
 
 
@@ -73,7 +74,7 @@ def test_keys_are_read() -> None:
 )
 def test_mistakes_name_key_value_and_remedy(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
-        check_arguments(arguments)
+        main(arguments)
     assert message in str(error.value)
 
 

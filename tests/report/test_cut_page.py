@@ -10,12 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 from tests.conftest import ROOT, command_line
 
+from normfree.cli.probe import read_probe
+from normfree.cli.probes.split import KEYS as CutKeys
+from normfree.cli.probes.split import Cut
+from normfree.cli.report import main
 from normfree.config import UserError
-from normfree.report import cut_figure
-from normfree.report.command import check_arguments
-from normfree.report.cut_figure import BOUND, MARKERS, PALETTE, cut_label, draw_cuts
-from normfree.report.cut_page import CutConditions, answer, caption, case_name, cut_files, cut_table
-from normfree.report.probe_keys import Cut, CutKeys
+from normfree.report.probes import cut_figure
+from normfree.report.probes.cut_figure import BOUND, MARKERS, PALETTE, cut_label, draw_cuts
+from normfree.report.probes.cut_page import CutConditions, answer, caption, case_name, cut_files, cut_table
 
 CONDITIONS = CutConditions(batch=48, steps=4, seed=0, image_size=14)
 CUTS = ((1, 48, 1), (1, 24, 2), (2, 24, 1))
@@ -117,12 +119,12 @@ def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Pat
 
 
 def test_keys_are_read_and_cut_the_batch() -> None:
-    keys = check_arguments(["probe=split"])
+    _, keys = read_probe(["probe=split"])
     assert isinstance(keys, CutKeys)
     assert keys.model == ("nf_resnet20", "nfnet_nano", "resnet20")
     assert keys.cuts == [Cut(1, 48, 1), Cut(1, 24, 2), Cut(2, 24, 1), Cut(1, 12, 4), Cut(2, 12, 2), Cut(2, 6, 4)]
     assert keys.ghost_batches == (1, 6)
-    keys = check_arguments(["probe=split", "model=resnet20", "batch=60", "devices=2", "accumulation=3,2"])
+    _, keys = read_probe(["probe=split", "model=resnet20", "batch=60", "devices=2", "accumulation=3,2"])
     assert isinstance(keys, CutKeys)
     assert keys.cuts == [Cut(1, 60, 1), Cut(2, 15, 2), Cut(2, 10, 3)]
     assert keys.ghost_batches == (1, 5)
@@ -146,14 +148,14 @@ def test_keys_are_read_and_cut_the_batch() -> None:
 )  # fmt: skip
 def test_mistakes_name_key_value_and_remedy(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
-        check_arguments(["probe=split", *arguments])
+        main(["probe=split", *arguments])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_key_of_this_probe_alone_names_it() -> None:
     with pytest.raises(UserError, match="ghost_batch=6: is a key of a probe; add probe=split"):
-        check_arguments(["ghost_batch=6"])
+        main(["ghost_batch=6"])
 
 
 @pytest.mark.cli

@@ -13,13 +13,15 @@ import pytest
 from matplotlib.figure import Figure
 from tests.conftest import ROOT, command_line
 
-from normfree.cli.probe import PROBES as MEASURES
+from normfree.cli.probe import read_probe
+from normfree.cli.probes import probes
+from normfree.cli.probes.signal import KEYS as SignalKeys
+from normfree.cli.report import main, read_report
 from normfree.config import UserError
-from normfree.report import signal_figure
-from normfree.report.command import ReportConfig, check_arguments
-from normfree.report.probe_keys import PROBES, SignalKeys
-from normfree.report.signal_figure import draw_signal, shared_stages
-from normfree.report.signal_page import SignalConditions, caption, signal_files, signal_table
+from normfree.report.command import ReportKeys
+from normfree.report.probes import signal_figure
+from normfree.report.probes.signal_figure import draw_signal, shared_stages
+from normfree.report.probes.signal_page import SignalConditions, caption, signal_files, signal_table
 
 COLUMNS = ("block", "stage", "index", "name", "avg_sq_mean", "avg_var", "res_avg_var", "expected_var")
 STEM = (0, None, None, "stem", 2.0, 0.3, None)
@@ -129,12 +131,12 @@ def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Pat
 
 
 def test_keys_are_read_with_their_types() -> None:
-    keys = check_arguments(["probe=signal", "model=resnet20,nf_resnet20", "batch=8", "image_size=32", "skip_gain=0"])
+    name, keys = read_probe(["probe=signal", "model=resnet20,nf_resnet20", "batch=8", "image_size=32", "skip_gain=0"])
+    assert name == "signal"
     assert keys == SignalKeys(model=("resnet20", "nf_resnet20"), batch=8, image_size=32, skip_gain=0.0)
-    assert check_arguments(["experiment=quickstart"]) is None
-    assert set(MEASURES) == set(PROBES)
-    own = {each.name for probe in PROBES.values() for each in fields(probe)}
-    assert own & {each.name for each in fields(ReportConfig)} == {"reports_dir"}
+    assert read_report(["experiment=quickstart"]) == ReportKeys()
+    own = {each.name for probe in probes().values() for each in fields(probe.KEYS)}
+    assert own & {each.name for each in fields(ReportKeys)} == {"reports_dir"}
 
 
 @pytest.mark.parametrize(
@@ -158,12 +160,12 @@ def test_keys_are_read_with_their_types() -> None:
 )
 def test_mistakes_name_key_value_and_remedy(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
-        check_arguments(arguments)
+        main(arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("module", ["normfree.report.signal_page", "normfree.cli.probe"])
+@pytest.mark.parametrize("module", ["normfree.report.probes.signal_page", "normfree.cli.probe", "normfree.cli.report"])
 def test_drawing_and_joining_import_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from normfree.config import UserError
+from normfree.host.files import write_text_atomic
 from normfree.runs import RunDirectory
 from normfree.runs import checksums as module
 from normfree.runs.checksums import CHECKSUMS, Damaged, damaged, digest_of, read_text_verified, write_verified
-from normfree.runs.files import write_text_atomic
 
 FLIPS = 100
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from normfree.config import Resolved, UserError
+from normfree.host.files import write_json_atomic
 from normfree.runs import RunDirectory, truncate_metrics
-from normfree.runs.files import write_json_atomic
 from normfree.runs.reading import Damaged
 
 GONE = 2**22 + 1

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, run_id
 from normfree.sweep.account import account
 from normfree.sweep.pool import GRACE_SECONDS, Pool, Task
-from normfree.sweep.sweep import grouped, visible_gpus
 
 
 def tasks(tiny: Callable[..., Resolved], *overrides: str, seeds: int) -> list[Task]:
@@ -89,23 +87,3 @@ def test_the_account_names_failures() -> None:
     assert not complete
     assert lines[0] == "3 runs: 1 finished, 1 failed, 1 planned"
     assert "failed: b: ValueError: no" in lines
-
-
-@pytest.mark.parametrize(("visible", "gpus"), [("2,3", ["2", "3"]), ("", []), ("-1", []), ("GPU-ab", ["GPU-ab"])])
-def test_workers_take_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch, visible: str, gpus: list[str]) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert visible_gpus() == gpus
-
-
-@pytest.mark.parametrize(
-    ("gpus", "width", "groups"),
-    [
-        (["0", "1", "2", "3"], 2, ["0,1", "2,3"]),
-        (["0", "1", "2"], 2, ["0,1"]),
-        (["0", "1"], 1, ["0", "1"]),
-        (["0"], 4, ["0"]),
-        ([], 2, []),
-    ],
-)
-def test_a_worker_has_as_many_gpus_as_its_cells_take(gpus: list[str], width: int, groups: list[str]) -> None:
-    assert grouped(gpus, width) == groups

@@ -13,7 +13,8 @@ from tests.conftest import ROOT, TINY, command_line, resolved
 from normfree.config import Resolved, UserError
 from normfree.runs import RECORDED, RunDirectory, run_id
 from normfree.runs.sizes import size_text
-from normfree.sweep.command import RunsKeys, find_experiment, read_keys, runs
+from normfree.sweep.command import find_experiment, runs
+from normfree.sweep.keys import RunsKeys, read_runs
 from normfree.sweep.state import count_states, run_states
 from normfree.train.run import run_one
 
@@ -72,16 +73,16 @@ def test_every_state_without_slurm(tiny: Callable[..., Resolved]) -> None:
 )
 def test_bad_words_are_one_line(words: list[str], line: str) -> None:
     with pytest.raises(UserError) as error:
-        read_keys(words)
+        read_runs(words)
     assert str(error.value).startswith(line)
 
 
 def test_an_unknown_experiment_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "batch_sizes").mkdir()
     with pytest.raises(UserError, match=r"did you mean 'batch_sizes'\?; there are: batch_sizes"):
-        find_experiment(RunsKeys("batchsize", str(tmp_path)), ROOT / "experiments")
+        find_experiment(RunsKeys("batchsize", str(tmp_path)), ["loaders", "quickstart"])
     with pytest.raises(UserError, match=r"no runs in .* yet; make them with: python train.py -m experiment=quickstart"):
-        find_experiment(RunsKeys("quickstart", str(tmp_path)), ROOT / "experiments")
+        find_experiment(RunsKeys("quickstart", str(tmp_path)), ["loaders", "quickstart"])
 
 
 @pytest.mark.cli
@@ -128,7 +129,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert runs(read_keys(words)) == 0
+    assert runs(read_runs(words)) == 0
     return capsys.readouterr().out
 
 
@@ -169,7 +170,7 @@ def test_two_runs_are_compared(three: Path, capsys: pytest.CaptureFixture[str]) 
     assert "no difference" in said(capsys, f"runs_dir={three}", "compare=lr0.1,lr0.1")
     for words, line in (("nothing,lr0.1", "compare=nothing: no run of this name"), ("nf_,lr0.1", "3 runs have this")):
         with pytest.raises(UserError, match=line):
-            runs(read_keys([f"runs_dir={three}", f"compare={words}"]))
+            runs(read_runs([f"runs_dir={three}", f"compare={words}"]))
 
 
 def test_what_can_be_removed_is_told_and_removed_when_asked(
@@ -177,12 +178,12 @@ def test_what_can_be_removed_is_told_and_removed_when_asked(
 ) -> None:
     folder = Path(shutil.copytree(three, tmp_path / "runs"))
     with pytest.raises(UserError, match=r"clean=checkpoints: nothing is removed without being asked; add yes=true"):
-        runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
+        runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
     (final,) = (folder / "one").glob("*-s1-*/checkpoints/final.ckpt")
     size = final.stat().st_size
     assert f"of 1 runs would free {size_text(size)}" in capsys.readouterr().out
     with RunDirectory(final.parent.parent).locked():
-        assert runs(read_keys([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
+        assert runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
         assert "a process has it" in capsys.readouterr().out
     assert final.exists()
     assert f"{size_text(size)} are free now" in said(

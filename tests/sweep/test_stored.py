@@ -13,7 +13,7 @@ from normfree.config.parts import PARTS
 from normfree.runs import run_id
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
-from normfree.sweep.command import read_keys
+from normfree.sweep.keys import read_runs
 from normfree.sweep.state import planned_runs
 from normfree.sweep.stored import check_overrides, permit_settings, permit_target, remember_code
 
@@ -134,7 +134,7 @@ def test_lines_of_a_submission_are_named_too(tmp_path: Path) -> None:
     place = tmp_path / "single/_slurm/now"
     with pytest.raises(UserError, match=r"hydra.launcher.setup=\['touch here'\] comes from .*/now/submission.json"):
         permit_settings(settings, place, {})
-    typed = read_keys(["experiment=single", "hydra.launcher.setup=['touch here']"])
+    typed = read_runs(["experiment=single", "hydra.launcher.setup=['touch here']"])
     permit_settings(settings, place, typed.named)
     remember_code(tmp_path / "single", [], settings)
     permit_settings(settings, place, {})

@@ -33,13 +33,15 @@ class PoolLauncher(Launcher):
         self._context, self._config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from normfree.cli.swept import conclude
         from normfree.sweep import run_sweep
 
         assert self._context is not None
         assert self._config is not None
         grids = self.grids or [[] for _ in job_overrides]
         planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
-        run_sweep(planned, Composer(self._context, self._config), self._workers, self.settings(), self.digests)
+        composer = Composer(self._context, self._config)
+        conclude(run_sweep(planned, composer, self._workers, self.settings(), self.digests))
         return []
 
     def settings(self) -> dict[str, Any] | None:

@@ -80,10 +80,11 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     """
     from normfree.config.names import check_name
     from normfree.report.build import render
+    from normfree.report.command import ReportKeys
     from normfree.study import Study, collect, judge, load_experiment
 
     check_name("experiment", experiment)
-    question = load_experiment(experiment, Path(experiments_dir))
+    question = load_experiment(experiment, *ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders)
     collection = collect(experiment, Path(runs_dir), question.command)
     verdicts = judge(question, collection.table)
     files = render(Study(question, collection), verdicts)

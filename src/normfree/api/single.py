@@ -30,7 +30,7 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
     An unfinished run goes on from its newest checkpoint. Random states of this process are as before afterwards.
 
     Args:
-        conf: the folder of the configuration; ``conf`` where the process runs if not given.
+        conf: a folder of configurations that come before normfree's; ``conf`` where the process runs if not given.
         progress: print a line ten times a run.
 
     Raises:
@@ -38,7 +38,7 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
         RunFailed: training ended with an error.
         KeyboardInterrupt: it was interrupted; it is saved, and the same call goes on.
     """
-    from normfree.cli.compose import compose_run
+    from normfree.compose.run import compose_run
 
     words = checked(overrides)
     with looked_up_once(), in_one_line():
@@ -61,7 +61,7 @@ def _train(resolved: Resolved, words: list[str], progress: bool) -> bool:
     """Whether a signal ended it."""
     from pytorch_lightning.utilities.seed import isolate_rng
 
-    from normfree.cli.progress import RunLine
+    from normfree.runs.run_line import RunLine
     from normfree.train.lightning_noise import quieten
     from normfree.train.run import run_one
     from normfree.train.stopping import StopRequest

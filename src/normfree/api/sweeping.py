@@ -22,7 +22,7 @@ def sweep(overrides: Sequence[str], *, conf: str | Path | None = None, progress:
 
     Args:
         overrides: as typed after ``-m``: ``["clip=none,agc", "seed=0,1,2"]`` or ``["experiment=quickstart"]``.
-        conf: the folder of the configuration; ``conf`` where the process runs if not given.
+        conf: a folder of configurations that come before normfree's; ``conf`` where the process runs if not given.
         progress: print what the command prints.
 
     Returns:
@@ -33,10 +33,9 @@ def sweep(overrides: Sequence[str], *, conf: str | Path | None = None, progress:
         KeyboardInterrupt: it was interrupted; what was begun is saved, and the same call goes on.
     """
     words = checked(overrides)
-    folder = Path("conf" if conf is None else conf).absolute()
     with in_one_line():
-        experiment, runs_dir = _place(words, folder)
-    code, last = _run([sys.executable, "-m", "normfree.api.sweep_process", str(folder), *words], progress)
+        experiment, runs_dir = _place(words, None if conf is None else Path(conf))
+    code, last = _run([sys.executable, "-m", "normfree.api.sweep_process", str(conf or ""), *words], progress)
     if code == _BAD_INPUT:
         raise UserError(last.removeprefix("error: "))
     if code in (_INTERRUPTED, -2):
@@ -50,28 +49,23 @@ def sweep(overrides: Sequence[str], *, conf: str | Path | None = None, progress:
     return table
 
 
-def _place(words: list[str], folder: Path) -> tuple[str, str]:
+def _place(words: list[str], conf: Path | None) -> tuple[str, str]:
     """The name of the experiment and the folder of runs, from the first combination."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.config_store import ConfigStore
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from normfree.cli.arguments import prepared
-    from normfree.cli.plugins import store_plugins
-    from normfree.config import TrainConfig
+    from normfree.compose.run import composing
+    from normfree.config.places import Places
 
-    if not (folder / "train.yaml").is_file():
-        raise UserError(f"{folder}: no configuration there; run this in the project's folder")
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
-    store_plugins(conf=[folder])
-    words = prepared(words, folder)
+    places = Places.of(conf)
+    words = prepared(words, places)
     parsed = OverridesParser.create().parse_overrides(words)
     first = [
         word if not each.is_sweep_override() else f"{each.get_key_element()}={next(each.sweep_string_iterator())}"
         for word, each in zip(words, parsed, strict=True)
     ]
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        config = compose("train", overrides=[word for word in first if not word.startswith("hydra")])
+    with composing(places) as compose:
+        config = compose([word for word in first if not word.startswith("hydra")])
     return str(config.experiment.name), str(config.runs_dir)
 
 

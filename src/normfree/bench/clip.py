@@ -20,10 +20,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
-from normfree.bench.options import device_of, file_of, key
+from normfree.bench.options import device_of, file_of
 from normfree.bench.rows import Table
 from normfree.clip import BACKENDS, backend, clip_grad_agc_, unit_dims
 from normfree.config import UserError
+from normfree.config.key_readers import choice, optional, plain_text, whole_number
+from normfree.config.keys import key
 from normfree.nets import create_model, model_info
 
 SUITE = "gradient clipping beside timm, PyTorch and the memory it must touch"
@@ -46,12 +48,14 @@ class Options:
     models: list[str] = key(["nfnet_f0"], "networks of this package")
     clipped: list[str] = key(["0", "0.05", "1"], "shares of the units that are clipped")
     batch: int = key(4, "images of the training step that clipping is a share of")
-    image_size: int | None = key(None, "side in pixels; null: the network's size in training", type=int, optional=True)
+    image_size: int | None = key(
+        None, "side in pixels; null: the network's size in training", optional(whole_number(1))
+    )
     rounds: int = key(15, "measurements of each")
     threads: int = key(1, "CPU threads")
-    clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choices=("auto", *CLOCKS))
-    device: str = key("auto", "cpu, cuda or auto", choices=("auto", "cpu", "cuda"))
-    out: str | None = key(None, "CSV file; null: reports/benchmarks/clip-<device>.csv", type=str, optional=True)
+    clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choice("auto", *CLOCKS))
+    device: str = key("auto", "cpu, cuda or auto", choice("auto", "cpu", "cuda"))
+    out: str | None = key(None, "CSV file; null: reports/benchmarks/clip-<device>.csv", optional(plain_text))
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]

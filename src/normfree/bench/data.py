@@ -27,13 +27,15 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from normfree.bench.measure import Spread, ratios
-from normfree.bench.options import file_of, key
+from normfree.bench.options import file_of
 from normfree.bench.rows import Table
 from normfree.config import UserError
+from normfree.config.conversion import Conversion
+from normfree.config.key_readers import optional, plain_text
+from normfree.config.keys import key
 from normfree.config.schema import AugmentConfig, DataConfig
 from normfree.config.sources.cifar import CIFAR
 from normfree.config.sources.parquet import ImagenetteSource
-from normfree.data.convert import Options as Conversion
 from normfree.data.convert import convert
 from normfree.data.decode_all import decode_all
 from normfree.data.ffcv_source import FfcvSource
@@ -61,8 +63,8 @@ Batches = Iterator[Any]
 class Options:
     """What is measured."""
 
-    photographs: str | None = key(None, "JPEG images as Hugging Face parquet", type=str, optional=True)
-    cifar10: str | None = key(None, "CIFAR-10 as Hugging Face parquet", type=str, optional=True)
+    photographs: str | None = key(None, "JPEG images as Hugging Face parquet", optional(plain_text))
+    cifar10: str | None = key(None, "CIFAR-10 as Hugging Face parquet", optional(plain_text))
     size: int = key(128, "side of the photographs in training, and in the names of their files")
     batch: int = key(64, "photographs of a batch")
     cifar_batch: int = key(512, "images of CIFAR-10 of a batch")
@@ -70,10 +72,8 @@ class Options:
     workers: int = key(2, "worker processes, or threads of FFCV")
     threads: int = key(1, "CPU threads of this process")
     rounds: int = key(9, "measurements of each")
-    folder: str | None = key(
-        None, "where JPEG files and .beton are written; null: removed again", type=str, optional=True
-    )
-    out: str | None = key(None, "CSV file; null: reports/benchmarks/data-cpu.csv", type=str, optional=True)
+    folder: str | None = key(None, "where JPEG files and .beton are written; null: removed again", optional(plain_text))
+    out: str | None = key(None, "CSV file; null: reports/benchmarks/data-cpu.csv", optional(plain_text))
 
 
 class _Case(NamedTuple):

@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 
 from normfree.bench.measure import CLOCKS, Spread, ratios
-from normfree.bench.options import key
 from normfree.bench.rows import Table
-from normfree.cli.compose import compose_run
 from normfree.clip import clip_grad_agc_, clip_grad_norm_, clipped_parameters
+from normfree.compose.run import compose_run
 from normfree.config import Resolved, UserError
+from normfree.config.key_readers import choice
+from normfree.config.keys import key
 from normfree.data import build_source
 from normfree.optim import build_sgd, warmup_cosine
 from normfree.runs import run_id
@@ -48,13 +49,13 @@ class Options:
     """What is measured."""
 
     model: str = key("nf_resnet20", "network of this package, small enough for mnist5k")
-    clip: str = key("agc", "agc, norm or none", choices=("agc", "norm", "none"))
+    clip: str = key("agc", "agc, norm or none", choice("agc", "norm", "none"))
     batch: int = key(256, "images of a step")
     image_size: int = key(28, "side in pixels")
     steps: int = key(20, "steps measured in a round")
     rounds: int = key(5, "measurements of each")
     cells: int = key(8, "cells of the sweep")
-    clock: str = key("cpu", "cpu or wall", choices=CLOCKS)
+    clock: str = key("cpu", "cpu or wall", choice(*CLOCKS))
     out: str = key("reports/benchmarks/loop-cpu.csv", "CSV file")
 
 

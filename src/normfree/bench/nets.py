@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.memory import peak_bytes
-from normfree.bench.options import device_of, file_of, key
+from normfree.bench.options import device_of, file_of
 from normfree.bench.peers import build_other, other_label
 from normfree.bench.rows import Table
+from normfree.config.key_readers import choice, listed, optional, plain_text, whole_number
+from normfree.config.keys import key
 from normfree.nets import create_model, fold, model_info
 from normfree.nets.traffic import bytes_moved
 
@@ -44,19 +46,21 @@ class Options:
     """What is measured."""
 
     models: list[str] = key(["nf_resnet50", "nfnet_f0", "resnet50"], "networks of this package")
-    against: str = key("peer", "peer (timm, torchvision) or twin (the other normaliser)", choices=("peer", "twin"))
-    what: list[str] = key(["traffic", "infer", "train", "memory"], "what to measure", choices=WHAT)
-    precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", choices=PRECISIONS)
-    layout: list[str] = key(["nchw", "nhwc"], "memory format", choices=LAYOUTS)
+    against: str = key("peer", "peer (timm, torchvision) or twin (the other normaliser)", choice("peer", "twin"))
+    what: list[str] = key(["traffic", "infer", "train", "memory"], "what to measure", listed(choice(*WHAT)))
+    precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", listed(choice(*PRECISIONS)))
+    layout: list[str] = key(["nchw", "nhwc"], "memory format", listed(choice(*LAYOUTS)))
     batch: list[int] = key([4], "images of a training step")
     infer_batch: list[int] = key([1, 8], "images of an inference")
-    image_size: int | None = key(None, "side in pixels; null: the network's size in training", type=int, optional=True)
+    image_size: int | None = key(
+        None, "side in pixels; null: the network's size in training", optional(whole_number(1))
+    )
     compile: bool = key(False, "torch.compile, ours and theirs")
     rounds: int = key(9, "measurements of each")
     threads: int = key(1, "CPU threads")
-    clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choices=("auto", *CLOCKS))
-    device: str = key("auto", "cpu, cuda or auto", choices=("auto", "cpu", "cuda"))
-    out: str | None = key(None, "CSV file; null: reports/benchmarks/nets-<device>.csv", type=str, optional=True)
+    clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choice("auto", *CLOCKS))
+    device: str = key("auto", "cpu, cuda or auto", choice("auto", "cpu", "cuda"))
+    out: str | None = key(None, "CSV file; null: reports/benchmarks/nets-<device>.csv", optional(plain_text))
 
 
 @dataclass(frozen=True)

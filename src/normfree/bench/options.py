@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
-from typing import Any
 
 import torch
 
 from normfree.bench.rows import device_name
 from normfree.config import UserError
-
-
-def key(default: Any, help: str, **about: Any) -> Any:
-    """A dataclass field with its help text, and with ``choices``, ``type`` or ``optional`` where they apply."""
-    metadata = {"help": help, **about}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 def device_of(name: str) -> torch.device:

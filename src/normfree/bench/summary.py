@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from normfree.bench.command import suites
-from normfree.bench.options import key
 from normfree.bench.rows import PROVENANCE
+from normfree.bench.suites import suites
 from normfree.config import UserError
+from normfree.config.keys import key
 
 SUITE = "the page reports/benchmarks/README.md from the CSV files"
 

@@ -21,10 +21,11 @@ from typing import Any
 import torch
 
 from normfree.bench.measure import Spread, ratios
-from normfree.bench.options import key
 from normfree.bench.rows import Table
 from normfree.config import UserError
-from normfree.sweep.sweep import cores
+from normfree.config.key_readers import optional, whole_number
+from normfree.config.keys import key
+from normfree.host.devices import cores
 
 SUITE = "a sweep through the pool launcher beside Hydra's basic launcher"
 TITLE = "A sweep"
@@ -41,7 +42,7 @@ class Options:
 
     experiment: str = key("quickstart", "experiment, as in experiment=NAME")
     overrides: list[str] = key([], "further ones, such as steps=30,seed=0")
-    workers: int | None = key(None, "of the pool; null for one a core or GPU", type=int, optional=True)
+    workers: int | None = key(None, "of the pool; null for one a core or GPU", optional(whole_number(1)))
     rounds: int = key(1, "sweeps through each launcher")
     out: str = key("reports/benchmarks/sweep-cpu.csv", "CSV file")
 
@@ -50,10 +51,8 @@ def run(options: Options) -> None:
     """Measures and writes; see `Options`.
 
     Raises:
-        UserError: no train.py here, or a sweep that fails.
+        UserError: a sweep that fails.
     """
-    if not Path("train.py").is_file():
-        raise UserError("train.py: is not here; run this in the project's folder")
     table = Table(Path(options.out), COLUMNS, KEYS, torch.device("cpu"))
     seconds: dict[str, list[float]] = {name: [] for name in LAUNCHERS}
     a_step: dict[str, list[float]] = {name: [] for name in LAUNCHERS}
@@ -85,8 +84,9 @@ def _steps(cells: dict[str, dict[str, Any]]) -> int:
 def _sweep(options: Options, launcher: str) -> tuple[float, dict[str, dict[str, Any]]]:
     """Seconds, and every cell's result by its run id."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "train.py", "-m", f"experiment={options.experiment}", f"hydra/launcher={launcher}"]
+        command = [sys.executable, "-m", "normfree", "train", "-m", f"experiment={options.experiment}"]
         command += [*options.overrides, f"runs_dir={folder}/runs", f"hydra.sweep.dir={folder}/hydra"]
+        command += [f"hydra/launcher={launcher}"]
         if options.workers is not None and launcher == "pool":
             command += [f"hydra.launcher.workers={options.workers}"]
         began = time.perf_counter()

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
 
-from normfree.cli.other_words import remedy
 from normfree.config import UserError
+from normfree.config.other_words import remedy
+from normfree.config.places import Places
 
 _FLAGS = {
     "-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc",
@@ -19,22 +18,19 @@ _FLAGS_WITH_A_VALUE = {
 _EMPTY = ("null", "none", "false", "no", "")
 _NONE = {"logger": "csv"}
 """Options that are a group's 'none' by another name."""
+_CONTRADICTIONS = (("steps", "epochs"),)
 
 
-def prepared(arguments: Sequence[str], conf: Path) -> list[str]:
+def prepared(arguments: Sequence[str], places: Places) -> list[str]:
     """The arguments for Hydra: ``GROUP=null``, ``GROUP=False`` and ``~GROUP`` are the group's option ``none``.
 
     Args:
-        conf: the folder of the groups.
+        places: where the groups lie.
 
     Raises:
         UserError: for a word that is no flag of ours and no KEY=VALUE, or a group that is never empty.
-        SystemExit: after ``--version``.
     """
-    if "--version" in arguments:
-        print(f"normfree {version('normfree')}")
-        raise SystemExit(0)
-    read = (_read(argument, conf) if is_override else argument for argument, is_override in _words(arguments))
+    read = (_read(argument, places) if is_override else argument for argument, is_override in _words(arguments))
     return [argument for argument in read if argument]
 
 
@@ -62,11 +58,10 @@ def _told(argument: str) -> str:
     return f"write {word.lstrip('-')}={value}, without dashes"
 
 
-def _read(argument: str, conf: Path) -> str:
+def _read(argument: str, places: Places) -> str:
     """Empty where nothing is said."""
     key, equals, value = argument.partition("=")
     name = key.lstrip("+~")
-    group = conf / name
     if not equals and not key.startswith("~"):
         raise UserError(
             f"{argument}: cannot be read as KEY=VALUE; "
@@ -74,13 +69,13 @@ def _read(argument: str, conf: Path) -> str:
         )
     if name in ("hydra.launcher", "hydra.sweeper"):
         raise UserError(f"{argument}: write {name.replace('.', '/')}={value}, with a stroke: it is a group")
-    if re.fullmatch(r"[\w/]+", name) and group.is_dir() and not name.startswith("hydra"):
+    if re.fullmatch(r"[\w/]+", name) and places.is_group(name) and not name.startswith("hydra"):
         if name == "experiment" and (key.startswith("~") or value.lower() in _EMPTY):
             return ""
         if key.startswith("~"):
-            return f"{name}={_empty(name, group, argument)}"
+            return f"{name}={_empty(name, places, argument)}"
         if not re.search(r"[\[\]{}()'\"]", value):
-            parts = [_empty(name, group, argument) if part.lower() in _EMPTY else part for part in value.split(",")]
+            parts = [_empty(name, places, argument) if part.lower() in _EMPTY else part for part in value.split(",")]
             return f"{key}={','.join(parts)}"
         return argument
     if key.startswith("~"):
@@ -88,11 +83,23 @@ def _read(argument: str, conf: Path) -> str:
     return argument
 
 
-def _empty(name: str, group: Path, typed: str) -> str:
+def _empty(name: str, places: Places, typed: str) -> str:
     """The option that stands for nothing."""
     option = _NONE.get(name, "none")
-    if (group / f"{option}.yaml").is_file():
+    options = places.options(name)
+    if option in options:
         return option
-    options = sorted(path.stem for path in group.glob("*.yaml"))
     shown = ", ".join(options[:6]) + (", ..." if len(options) > 6 else "")
     raise UserError(f"{typed}: {name} is never empty; leave it away, or choose one of {shown}")
+
+
+def refuse_contradictions(arguments: Sequence[str]) -> None:
+    """Two keys that say the same thing twice, both typed.
+
+    Raises:
+        UserError: names both.
+    """
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    for first, second in _CONTRADICTIONS:
+        if {first, second} <= set(given) and "null" not in (given[first], given[second]):
+            raise UserError(f"{first}={given[first]} and {second}={given[second]}: give one of them; the other follows")

@@ -1,17 +1,18 @@
 """Hydra's and OmegaConf's errors as one line that names key, value and remedy."""
 
-import difflib
 import re
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import InterpolationResolutionError, ValidationError
 
-from normfree.cli.other_words import remedy
 from normfree.config import TrainConfig, UserError
+from normfree.config.errors import closest
+from normfree.config.other_words import remedy
+from normfree.config.schema_keys import schema_keys
 
 _SHOWN = 5
 """Of many options, the nearest."""
@@ -48,7 +49,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def nearest(word: str, known: list[str]) -> str:
     """``did you mean X?``, and all there are or, of many, the nearest."""
-    close = difflib.get_close_matches(word, known, n=_SHOWN, cutoff=0.5)
+    close = closest(word, known, _SHOWN)
     few = sorted(known) if len(known) <= _SHOWN + 3 else sorted(close) or sorted(known)[:_SHOWN]
     more = len(known) - len(few)
     shown = ", ".join(few) + (f" and {more} others (python train.py --help)" if more else "")
@@ -79,10 +80,10 @@ def _no_such_key(key: str) -> str:
     if found := remedy(key, typed.partition("=")[2]):
         return f"{typed}: no such key; {found}"
     known = schema_keys(TrainConfig)
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    close = closest(key, known)
     if not close:
         by_leaf = {name.rpartition(".")[2]: name for name in known}
-        leaf = difflib.get_close_matches(key.rpartition(".")[2], list(by_leaf), n=1, cutoff=0.6)
+        leaf = closest(key.rpartition(".")[2], by_leaf, cutoff=0.6)
         close = [by_leaf[leaf[0]]] if leaf else []
     hint = f"did you mean {close[0]}?" if close else "python train.py --help lists groups and keys"
     return f"{typed}: no such key; {hint}"
@@ -128,18 +129,6 @@ def _alone(kind: Any) -> Any:
     if isinstance(kind, UnionType) or get_origin(kind) is Union:
         return next(option for option in get_args(kind) if option is not type(None))
     return kind
-
-
-def schema_keys(schema: type, prefix: str = "") -> list[str]:
-    """Every dotted key of a dataclass schema."""
-    hints = get_type_hints(schema)
-    keys = []
-    for each in fields(schema):
-        kind = hints[each.name]
-        keys.append(prefix + each.name)
-        if isinstance(kind, type) and is_dataclass(kind):
-            keys += schema_keys(kind, f"{prefix}{each.name}.")
-    return keys
 
 
 def _one_line(text: str) -> str:

@@ -1,28 +1,82 @@
 """``python train.py``: one run, or its plan."""
 
+import os
 import sys
 import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
+from io import StringIO
+from pathlib import Path
 
+import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from normfree.cli.command import EXIT_FAILED, EXIT_INTERRUPTED
-from normfree.cli.progress import RunLine
-from normfree.config import Resolved, UserError, resolve
+from normfree.cli.arguments import prepared, refuse_contradictions
+from normfree.cli.door import HELP, told_in_one_line
+from normfree.cli.swept import ended
+from normfree.compose.files import use
+from normfree.compose.plugins import store_plugins
+from normfree.config import Resolved, TrainConfig, UserError, resolve
+from normfree.config.places import Places
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from normfree.host.spoken import spoken
 from normfree.runs import RunDirectory
 from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.runs.result import Result
+from normfree.runs.run_line import RunLine
 from normfree.train.preflight import without_torch
 from normfree.train.ranks.rank import rank_of
 
+INTERRUPTED = "interrupted; nothing is lost, the same command goes on"
+
+
+def help_text(words: Sequence[str] = ()) -> None:
+    """Nothing: Hydra prints it, with the groups and options that there are."""
+
+
+def main(words: Sequence[str], beside: Path | None = None, conf: Path | None = None) -> int:
+    """The exit code.
+
+    Args:
+        beside: the script that was called.
+        conf: the folder of configurations to take in the place of ``conf`` where the command is run.
+
+    Raises:
+        UserError, HydraException, OmegaConfBaseException: what `normfree.cli.explain` tells in a line.
+    """
+    # Hydra then raises instead of printing, so that one place decides what the user sees.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    places = Places.of(conf, beside)
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    folder = use(places)
+    store_plugins(conf=places.folders)
+    arguments = prepared(words, places)
+    refuse_contradictions(arguments)
+    sys.argv[1:] = arguments
+
+    @hydra.main(version_base="1.3", config_path=str(folder), config_name="train")
+    def task(config: DictConfig) -> None:
+        with told_in_one_line():
+            train(config)
+
+    said = StringIO()
+    try:
+        with redirect_stdout(said) if HELP & set(arguments) else nullcontext():
+            task()
+    finally:
+        print(spoken(said.getvalue()), end="")
+    return ended()
+
 
 def train(config: DictConfig) -> None:
-    """Resolve, then plan or run; exits non-zero when the run failed or was interrupted."""
+    """Resolve, then plan or run; exits non-zero when the run failed or was interrupted: Hydra knows no other way."""
     if str(HydraConfig.get().launcher.get("_target_")).endswith(".SlurmLauncher"):
         raise UserError("hydra/launcher=slurm: one run is submitted as a sweep of one; add -m")
     overrides = list(HydraConfig.get().overrides.task)

@@ -1,6 +1,7 @@
 """Names that become a folder: one place inside the folder that they are made in, and nothing else."""
 
 import unicodedata
+from collections.abc import Callable
 
 from normfree.config.errors import UserError
 
@@ -41,6 +42,26 @@ def check_name(key: str, name: str) -> None:
     """
     if fault := fault_of(name):
         raise UserError(f"{key}={shown(name)}: {fault}; give a plain name, such as {key}=batch_sizes")
+
+
+def read_name(key: str) -> Callable[[str], str]:
+    """Reads the name of an experiment from a command line."""
+
+    def read(text: str) -> str:
+        check_name(key, text)
+        return text
+
+    return read
+
+
+def read_place(key: str) -> Callable[[str], str]:
+    """Reads a directory from a command line."""
+
+    def read(text: str) -> str:
+        check_place(key, text)
+        return text
+
+    return read
 
 
 def check_run(run: object, source: object) -> str:

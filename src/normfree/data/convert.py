@@ -6,11 +6,9 @@ with test images of their own, val.beton.
 """
 
 import io
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,10 @@ from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
+from normfree.config.conversion import CONVERTIBLE, Conversion, help_text
+from normfree.config.keys import read_keys
 from normfree.config.schema import DataConfig
-from normfree.config.sources import SOURCES, named, read_of
+from normfree.config.sources import named, read_of
 from normfree.config.sources.beton_file import JPEG, RAW, read_beton
 from normfree.data.beton_writer import Encoded, writing
 from normfree.data.decode import is_upright, open_image, unreadable
@@ -29,8 +29,8 @@ from normfree.data.patience import in_threads
 from normfree.data.readers import arrays_of, encoded_images, parts_of
 from normfree.data.samples import Samples
 from normfree.data.split import shuffled_order
+from normfree.host.exit_codes import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
 
-CONVERTIBLE = tuple(name for source in SOURCES if source.convertible for name in source.names)
 MODES = ("auto", "raw", "jpeg")
 FILES = {"train": "train.beton", "test": "val.beton"}
 THREE = {"train": "train.beton", "validation": "val.beton", "test": "test.beton"}
@@ -40,40 +40,6 @@ _SAMPLE, _SIDE = 64, 64
 """So many images of a written file are compared with their source, at so many pixels."""
 _JPEG_TOLERANCE = 10.0
 """Mean difference in 255: FFCV decodes JPEG with a faster transform and coarser colours, which strong ones show."""
-
-
-@dataclass
-class Options:
-    """The keys, with what ``--help`` says of them."""
-
-    data: str = ""  # one of the data sets of train.py that is read from files, or mnist5k
-    root: str | None = None  # where it is (data.root=)
-    train_size: int = 0  # data.train_size=: which size, for sets that come in several
-    out: str = ""  # folder of the result
-    side: int | None = None  # images with a longer shorter side are scaled down to it
-    mode: str = "auto"  # auto, raw (pixels) or jpeg (everything, at quality)
-    quality: int = 95  # of images that are encoded anew
-    on_error: str = "raise"  # or skip: unreadable images are left out and counted (data.on_error=)
-    workers: int = os.cpu_count() or 1  # threads
-
-
-HELP = """\
-python -m normfree.data.convert data=NAME data.root=PATH out=FOLDER
-
-Writes train.beton and, for sets with test images of their own, val.beton; read with data=ffcv data.root=FOLDER, or
-with data=NAME data.loader=ffcv data.root=FOLDER. A file is there when it is whole; the same command again writes what
-is missing.
-
-  data             {sources}
-  data.root        where the images are
-  data.train_size  which size, for sets that come in several (imagenette: 64 or 128)
-  data.on_error    raise, or skip: unreadable images are left out and counted
-  out              folder of the result
-  side             scale images down until the shorter side is so many pixels (default: keep all)
-  mode             auto: JPEG as they are, others as pixels; raw: all as pixels; jpeg: all as JPEG
-  quality          of images that are encoded anew (95)
-  workers          threads ({workers})
-"""
 
 
 class ArraySamples:
@@ -102,7 +68,7 @@ class ArraySamples:
         return f"{self._where}, image {index}"
 
 
-def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, Path]:
+def convert(options: Conversion, say: Callable[[str], None] = print) -> dict[str, Path]:
     """Write the files that are missing and check them; what is there already is checked for its number of images.
 
     Raises:
@@ -140,7 +106,7 @@ def convert(options: Options, say: Callable[[str], None] = print) -> dict[str, P
     return written
 
 
-def _compare(path: Path, samples: Samples, classes: Sequence[str], options: Options) -> None:
+def _compare(path: Path, samples: Samples, classes: Sequence[str], options: Conversion) -> None:
     """What is there already must have come of the same images, as far as numbers and labels tell.
 
     Raises:
@@ -158,7 +124,7 @@ def _compare(path: Path, samples: Samples, classes: Sequence[str], options: Opti
         raise UserError(f"out={options.out}: {path} holds images of other classes; remove it")
 
 
-def encode(content: bytes, options: Options) -> Encoded:
+def encode(content: bytes, options: Conversion) -> Encoded:
     """As it is to be stored.
 
     Raises:
@@ -204,7 +170,7 @@ def _parts(data: DataConfig) -> dict[str, Samples]:
     }
 
 
-def _write(path: Path, samples: Samples, classes: Sequence[str], options: Options) -> list[int]:
+def _write(path: Path, samples: Samples, classes: Sequence[str], options: Conversion) -> list[int]:
     """The samples that were written, in order."""
     count, kept = len(samples.labels), []
     progress = _Progress(path.name, count)
@@ -226,7 +192,7 @@ def _write(path: Path, samples: Samples, classes: Sequence[str], options: Option
     return kept
 
 
-def _encoded(samples: Samples, options: Options) -> Iterator[Encoded | ValueError]:
+def _encoded(samples: Samples, options: Conversion) -> Iterator[Encoded | ValueError]:
     """All samples in order, a few chunks ahead."""
 
     def work(index: int) -> Encoded | ValueError:
@@ -247,7 +213,7 @@ def _content(samples: Samples, index: int) -> bytes:
     return content
 
 
-def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Options) -> None:
+def _verify(path: Path, samples: Samples, kept: Sequence[int], options: Conversion) -> None:
     """Counts the file and reads some of its images with FFCV, beside the source's.
 
     Raises:
@@ -295,7 +261,7 @@ class _Progress:
             print(file=sys.stderr)
 
 
-def _check(options: Options) -> None:
+def _check(options: Conversion) -> None:
     for key, choices in (("data", CONVERTIBLE), ("mode", MODES), ("on_error", ("raise", "skip"))):
         if (value := getattr(options, key)) not in choices:
             name = "data.on_error" if key == "on_error" else key
@@ -306,40 +272,20 @@ def _check(options: Options) -> None:
         raise UserError(f"quality={options.quality}: give 1 to 100")
 
 
-def parse(arguments: Sequence[str]) -> Options:
-    """``key=value`` texts; ``data.root`` and ``root`` are the same key.
-
-    Raises:
-        UserError: an unknown key, or no whole number where one belongs.
-    """
-    numbers = {"train_size", "side", "quality", "workers"}
-    known = {field.name for field in fields(Options)}
-    options = Options()
-    for text in arguments:
-        name, equals, value = text.partition("=")
-        key = name.removeprefix("data.")
-        if not equals or key not in known:
-            raise UserError(f"{text}: no such key; python -m normfree.data.convert --help lists them")
-        if key in numbers and (not value.isdigit() or int(value) < 1):
-            raise UserError(f"{text}: give a whole number of at least 1")
-        setattr(options, key, int(value) if key in numbers else value)
-    return options
-
-
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Exit code 0, 2 after one line on stderr, or 130 after Ctrl-C."""
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(HELP.format(sources=", ".join(CONVERTIBLE), workers=os.cpu_count() or 1), end="")
-        return 0
+    if not words or {"-h", "--help"} & set(words):
+        print(help_text(), end="")
+        return EXIT_OK
     try:
-        convert(parse(arguments))
+        convert(read_keys(Conversion, words, command="python -m normfree.data.convert"))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; whole files are kept, the same command writes the rest", file=sys.stderr)
-        return 130
-    return 0
+        return EXIT_INTERRUPTED
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from normfree.config.schema import DataConfig
 from normfree.data.shared_batches import Places, SharedBatches, Ticket
-from normfree.runs.orphans import end_with
+from normfree.host.orphans import end_with
 from normfree.runs.waiting import LOOK_SECONDS, Waiting
 
 Loaded = tuple[Tensor, Tensor, list[int]] | str

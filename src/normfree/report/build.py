@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from normfree.config.errors import UserError
+from normfree.host.files import remove_unfinished
 from normfree.report.layout import draw_all
 from normfree.report.page import pages
 from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
-from normfree.runs.files import remove_unfinished
 from normfree.study import Study, Verdict
 
 _LEFT_SECONDS = 3600

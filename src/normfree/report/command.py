@@ -1,101 +1,39 @@
-"""The command `python report.py`: its keys, its help, and the report of an experiment."""
+"""The report of an experiment: what the command does once it knows its keys."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from normfree.config.errors import UserError
-from normfree.config.names import check_name, check_place
-from normfree.report.probe_keys import PROBES, ProbeKeys, keys_of_probe, read_probe
+from normfree.config.key_readers import boolean
+from normfree.config.keys import key
+from normfree.config.names import read_name, read_place
+from normfree.config.places import EXPERIMENT, Places
 
-HELP = """\
-Turn the runs of an experiment into figures, tables and a page: reports/<experiment>/report.html
-
-  python report.py experiment=quickstart
-  python report.py experiment=quickstart runs_dir=/scratch/runs reports_dir=/tmp/reports
-  python report.py experiment=quickstart check=true     compare with the stored tables, write nothing
-
-Keys and their defaults:
-
-{keys}
-
-Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
-
-Or look at networks and images as they are: reports/probes/<probe>/*.md with its figure
-
-{probes}
-"""
+EXPERIMENTS = "experiments"
 
 
-@dataclass
-class ReportConfig:
+@dataclass(frozen=True)
+class ReportKeys:
     """What `report.py` can be told."""
 
-    experiment: str = "quickstart"
-    runs_dir: str = "runs"
-    reports_dir: str = "reports"
-    experiments_dir: str = "experiments"
-    check: bool = False
+    experiment: str = key("quickstart", "its name", read_name("experiment"))
+    runs_dir: str = key("runs", "where run directories are", read_place("runs_dir"))
+    reports_dir: str = key("reports", "the report is <reports_dir>/<experiment>/", read_place("reports_dir"))
+    experiments_dir: str = key(
+        EXPERIMENTS, "where its file is, and after that normfree's own", read_place("experiments_dir")
+    )
+    check: bool = key(False, "compare with the stored tables, write nothing", boolean)
+
+    @property
+    def experiment_folders(self) -> list[Path]:
+        """Where the experiment's file is looked for."""
+        if self.experiments_dir != EXPERIMENTS:
+            return [Path(self.experiments_dir)]
+        return Places.of().folders_of(EXPERIMENT)
 
 
-def register() -> None:
-    """Give Hydra the keys; no run directory, no log file."""
-    from hydra.core.config_store import ConfigStore
-
-    quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}, "_self_"]
-    hydra = {"output_subdir": None, "run": {"dir": "."}}
-    ConfigStore.instance().store(name="report", node={"defaults": quiet, "hydra": hydra, **asdict(ReportConfig())})
-
-
-def help_text() -> str:
-    """What `--help` prints."""
-    width = max(len(field.name) for field in fields(ReportConfig))
-    keys = [f"  {name:{width}}  {value}" for name, value in asdict(ReportConfig()).items()]
-    probes = "\n\n".join(keys_of_probe(name) for name in PROBES)
-    return HELP.replace("{keys}", "\n".join(keys)).replace("{probes}", probes)
-
-
-def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
-    """Answer `--help` and stop, before Hydra searches for its plugins; give the keys of the probe if one is asked for.
-
-    Raise `UserError` for what Hydra would answer at length: unknown keys, no value, several experiments."""
-    if {"-h", "--help"} & set(arguments):
-        sys.stdout.write(help_text())
-        raise SystemExit(0)
-    if any(argument.startswith("probe=") for argument in arguments):
-        return read_probe(arguments)
-    from normfree.config.errors import nearest
-
-    known = [field.name for field in fields(ReportConfig)]
-    for argument in arguments:
-        if argument.startswith(("-", "hydra.")):
-            if argument in ("-m", "--multirun"):
-                raise UserError(f"{argument}: a report is of one experiment; run report.py once for each")
-            continue
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(f"{argument}: give key=value, such as experiment={key}")
-        if key not in known:
-            for name, probe in PROBES.items():
-                if key in {each.name for each in fields(probe)}:
-                    raise UserError(f"{key}={value}: is a key of a probe; add probe={name}")
-            raise UserError(f"{key}={value}: no such key{nearest(key, known)}; there are: {', '.join(known)}, probe")
-        if key == "check" and value.lower() not in ("true", "false"):
-            raise UserError(f"check={value}: give true or false")
-        if not value or any(mark in value for mark in ",(){}[]$'\""):
-            raise UserError(f"{key}={value}: give one plain {'name' if key == 'experiment' else 'path'}")
-        if key == "experiment":
-            check_name(key, value)
-        elif key.endswith("_dir"):
-            check_place(key, value)
-    return None
-
-
-def report(config: Any) -> int:
+def report(keys: ReportKeys) -> int:
     """Build one report; 0 when done, 1 when `check` found differences."""
     from rich.console import Console
 
@@ -105,8 +43,8 @@ def report(config: Any) -> int:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
-    experiment = load_experiment(str(config.experiment), Path(config.experiments_dir))
-    collection = collect(experiment.name, Path(config.runs_dir), experiment.command)
+    experiment = load_experiment(keys.experiment, *keys.experiment_folders)
+    collection = collect(experiment.name, Path(keys.runs_dir), experiment.command)
     study = Study(experiment, collection)
     verdicts = judge(experiment, collection.table)
     show(console, study, verdicts)
@@ -114,8 +52,8 @@ def report(config: Any) -> int:
         from normfree.report.build import differences, render, write
 
         files = render(study, verdicts)
-    target = Path(config.reports_dir) / experiment.name
-    if config.check:
+    target = Path(keys.reports_dir) / experiment.name
+    if keys.check:
         found = differences(files, target)
         console.print(
             f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give", markup=False

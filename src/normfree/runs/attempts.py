@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from normfree.host.files import json_text
 from normfree.runs.checksums import read_text_verified, write_verified
-from normfree.runs.files import json_text
 from normfree.runs.own_code import copy_files
 
 FOLDER = "attempts"

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from normfree.runs.files import open_regular, read_bytes, write_text_atomic
+from normfree.host.files import open_regular, read_bytes, write_text_atomic
 
 CHECKSUMS = "checksums.sha256"
 

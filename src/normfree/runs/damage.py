@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from normfree.config.yaml_file import parse_yaml
+from normfree.host.files import set_aside
 from normfree.runs.checksums import write_verified
 from normfree.runs.directory import RunDirectory
-from normfree.runs.files import set_aside
 from normfree.runs.outcomes import TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged, read_text
 from normfree.runs.recorded import OtherVersion

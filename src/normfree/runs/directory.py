@@ -10,10 +10,10 @@ from typing import Any, Self, cast
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
+from normfree.host.files import finite, json_text, remove_unfinished, set_aside
 from normfree.runs.attempts import FOLDER as ATTEMPTS
 from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
-from normfree.runs.files import finite, json_text, remove_unfinished, set_aside
 from normfree.runs.identity import run_id
 from normfree.runs.lock import acquire
 from normfree.runs.outcomes import TERMINAL, today

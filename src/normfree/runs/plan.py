@@ -19,8 +19,8 @@ from typing import Any, TypeGuard
 
 from normfree.config import SCHEMA_VERSION
 from normfree.config.names import fault_of
+from normfree.host.files import remove_unfinished, write_json_atomic
 from normfree.runs.factors import Factors, pack, unpack
-from normfree.runs.files import remove_unfinished, write_json_atomic
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import check_version
 

@@ -1,5 +1,6 @@
 """Where a result came from: the commit, the software and the machine."""
 
+import base64
 import hashlib
 import importlib.metadata
 import json
@@ -57,18 +58,40 @@ def _new_files() -> tuple[str, ...]:
 def commit() -> tuple[str | None, bool]:
     """The checked-out commit of the repository that holds this package, and whether its code differs from it.
 
-    ``None`` where no repository does: one that an installed or unpacked copy happens to lie in is another's. There
-    the environment variable NORMFREE_COMMIT may tell. In a job, NORMFREE_SNAPSHOT names the folder of its
-    submission, which remembers.
+    Where no repository does (one that an installed or unpacked copy happens to lie in is another's), the environment
+    variable NORMFREE_COMMIT may tell; of a release as it was installed its version does, ``v0.1.0``, and of an unpacked
+    copy nothing, ``None``. In a job, NORMFREE_SNAPSHOT names the folder of its submission, which remembers.
     """
     if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):
         origin = json.loads((Path(snapshot) / "origin.json").read_text(encoding="utf-8"))
         return origin["commit"], origin["dirty"]
     head = _git("rev-parse", "--verify", "HEAD") if _repository() else None
     if head is None:
-        return os.environ.get("NORMFREE_COMMIT") or None, False
+        told = os.environ.get("NORMFREE_COMMIT")
+        return (told, False) if told else _release()
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_watched())
     return head.strip(), bool(changed or _new_files())
+
+
+def _release() -> tuple[str | None, bool]:
+    """The version of the installed release that this package is, and whether a source file differs from it."""
+    try:
+        installed = importlib.metadata.distribution("normfree")
+    except importlib.metadata.PackageNotFoundError:
+        return None, False
+    files = [each for each in installed.files or () if each.suffix == ".py" and each.hash is not None]
+    if not any(Path(str(each.locate())).resolve() == _THIS for each in files):
+        return None, False
+    return f"v{installed.version}", any(_differs(each) for each in files)
+
+
+def _differs(file: importlib.metadata.PackagePath) -> bool:
+    assert file.hash is not None
+    try:
+        digest = hashlib.new(file.hash.mode, Path(str(file.locate())).read_bytes()).digest()
+    except OSError:
+        return True
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value
 
 
 @cache

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from normfree.config import UserError
+from normfree.host.files import open_regular
 from normfree.runs import checksums
 from normfree.runs.checksums import read_verified, verify
-from normfree.runs.files import open_regular
 
 DAMAGED = "damaged"
 """What a reader calls a run one of whose files cannot be read; no run calls itself so."""

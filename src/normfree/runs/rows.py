@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from normfree.runs.files import flush
+from normfree.host.files import flush
 
 _PIECE = 2**20
 

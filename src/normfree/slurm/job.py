@@ -35,7 +35,7 @@ def train_submitted(file: str, max_requeues: int) -> None:
     with stop.listening():  # already while torch is imported
         import torch
 
-        from normfree.cli.progress import RunLine
+        from normfree.runs.run_line import RunLine
         from normfree.train.lightning_noise import quieten
         from normfree.train.run import run_one
 

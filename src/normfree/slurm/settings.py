@@ -1,12 +1,12 @@
 """What a job asks the cluster for, checked before anything is submitted. The keys: conf/hydra/launcher/slurm.yaml."""
 
-import difflib
 import importlib.util
 import shutil
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from normfree.config import UserError
+from normfree.config.errors import closest
 from normfree.config.names import shown
 from normfree.config.schema import TrainerConfig
 from normfree.slurm.queue import partitions
@@ -55,7 +55,7 @@ class SlurmSettings:
         known = [each.name for each in fields(cls)]
         for key, value in values.items():
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                close = closest(key, known)
                 hint = f"did you mean {PREFIX}.{close[0]}?" if close else f"there are: {', '.join(known)}"
                 raise UserError(f"{PREFIX}.{key}={value}: no such key; {hint}")
             least = _AT_LEAST.get(key)

@@ -20,8 +20,8 @@ import normfree
 from normfree.config import Resolved, UserError, resolve_stored
 from normfree.config.names import check_run, shown
 from normfree.config.parts import own_parts
+from normfree.host.files import write_json_atomic, write_text_atomic
 from normfree.runs import run_id
-from normfree.runs.files import write_json_atomic, write_text_atomic
 from normfree.runs.own_code import copy_files, is_installed, own_files
 from normfree.runs.provenance import commit, difference
 from normfree.slurm.settings import SlurmSettings

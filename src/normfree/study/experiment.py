@@ -8,7 +8,6 @@ they start.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from normfree.config.errors import UserError, nearest
+from normfree.config.errors import UserError, closest, nearest
 from normfree.config.names import check_name
+from normfree.config.places import short
 from normfree.config.yaml_file import read_checked
 from normfree.study.checks import Where, conditions, count_of, mapping, share_of, text_of, texts_of
 
@@ -83,15 +83,19 @@ class Experiment:
     sha256: str = ""
 
 
-def load_experiment(name: str, directory: Path) -> Experiment:
-    """Read `<directory>/<name>.yaml`. Raises `UserError` where the file or its `experiment:` node is
-    unusable.
+def load_experiment(name: str, *directories: Path) -> Experiment:
+    """Read `<name>.yaml` of the first directory that has it.
+
+    Raises:
+        UserError: there is none, or the file or its `experiment:` node is unusable.
     """
     check_name("experiment", name)
-    path = directory / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in directory.glob("*.yaml"))
-        listed = f"; there are: {', '.join(known)}" if known else f"; {directory} holds no experiment files"
+    path = next((path for each in directories if (path := each / f"{name}.yaml").is_file()), None)
+    if path is None:
+        place = short(directories[0])
+        path = place / f"{name}.yaml"
+        known = sorted({file.stem for each in directories for file in each.glob("*.yaml")})
+        listed = f"; there are: {', '.join(known)}" if known else f"; {place} holds no experiment files"
         raise UserError(f"experiment={name}: there is no {path}{nearest(name, known)}{listed}")
     text = read_checked(path, f"experiment={name}")
     try:
@@ -108,7 +112,7 @@ def load_experiment(name: str, directory: Path) -> Experiment:
 def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") -> Experiment:
     """Check an `experiment:` node and give it types. Keys of others (grids, seeds) are left alone."""
     for key in content:
-        close = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.8)
+        close = closest(str(key), _KEYS, cutoff=0.8)
         if key not in _KEYS and close and close[0] not in content:
             raise UserError(f"experiment.{key}: no such key, did you mean '{close[0]}'?")
     series = tuple(_series(str(key), value) for key, value in mapping(content, "series").items())

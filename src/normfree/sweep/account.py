@@ -1,11 +1,24 @@
 """The account of a sweep in the terminal: how many runs ended how, and which failed."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from normfree.runs import DAMAGED, RECORDED, TERMINAL
 from normfree.runs.result import Ended
 
 ORDER = (*RECORDED, DAMAGED, "missing", "planned")
+
+
+class SweepEnd(NamedTuple):
+    """How a sweep ended.
+
+    Attributes:
+        complete: every run has its result, or those that have none are jobs in a queue now.
+        interrupted: Ctrl-C ended it, or the waiting for it.
+    """
+
+    complete: bool = True
+    interrupted: bool = False
 
 
 def account(results: list[tuple[str, Ended | None]]) -> tuple[list[str], bool]:

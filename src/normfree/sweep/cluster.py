@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+from normfree.host.spoken import spoken
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
 from normfree.runs.result import Ended
@@ -53,7 +54,8 @@ def how_to_follow(experiment: Path, places: dict[str, Submission]) -> str:
     """The commands to see, and to end, what was submitted."""
     numbers = job_numbers({run: submission.jobs[run] for run, submission in places.items()})
     where = "" if experiment.parent == Path("runs") else f" runs_dir={experiment.parent}"
-    return f"see: python runs.py experiment={experiment.name}{where}    end: scancel {' '.join(numbers)}"
+    see = spoken(f"python runs.py experiment={experiment.name}{where}")
+    return f"see: {see}    end: scancel {' '.join(numbers)}"
 
 
 def wait_for(planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, Ended | None]) -> bool:

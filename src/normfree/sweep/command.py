@@ -1,27 +1,27 @@
 """The command ``python runs.py``: where the runs of an experiment are, and what can be done with them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
 from normfree.config.errors import nearest
+from normfree.config.places import EXPERIMENT, Places
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.runs.sizes import size_text
 from normfree.sweep.clean import KINDS, removals, remove
 from normfree.sweep.compare import differences, find_run
-from normfree.sweep.keys import RunsKeys, read_keys
+from normfree.sweep.keys import RunsKeys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
 from normfree.sweep.state import RunState, count_states, run_states
 
-__all__ = ["RunsKeys", "find_experiment", "read_keys", "runs"]
 
-
-def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
+def runs(keys: RunsKeys) -> int:
     """Print what is asked for, start again what ``retry`` names.
 
     The exit code is 1 if a run that was started here has no result, or one that was to be cleaned was in use.
@@ -35,7 +35,7 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
     if not keys.experiment:
         show_experiments(console, Path(keys.runs_dir))
         return EXIT_OK
-    folder = find_experiment(keys, experiments)
+    folder = find_experiment(keys, Places.of().options(EXPERIMENT))
     try:
         read_plan(folder)
     except Damaged as error:
@@ -53,8 +53,11 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
     return retry(chosen, folder, keys.named)
 
 
-def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
+def find_experiment(keys: RunsKeys, experiments: Sequence[str]) -> Path:
     """The directory of the experiment's runs.
+
+    Args:
+        experiments: names of all that can be run.
 
     Raises:
         UserError: names the nearest that there are.
@@ -63,13 +66,13 @@ def find_experiment(keys: RunsKeys, experiments: Path) -> Path:
     folder = runs_dir / keys.experiment
     if folder.is_dir():
         return folder
-    if (experiments / f"{keys.experiment}.yaml").is_file():
+    if keys.experiment in experiments:
         raise UserError(
             f"experiment={keys.experiment}: no runs in {folder} yet; "
             f"make them with: python train.py -m experiment={keys.experiment}"
         )
     found = [path.name for path in runs_dir.iterdir() if path.is_dir()] if runs_dir.is_dir() else []
-    known = sorted({*found, *(file.stem for file in experiments.glob("*.yaml"))})
+    known = sorted({*found, *experiments})
     there = f"there are: {', '.join(sorted(found))}" if found else f"{runs_dir} has none; give another runs_dir=..."
     raise UserError(
         f"experiment={keys.experiment}: no runs of it in {runs_dir}{nearest(keys.experiment, known)}; {there}"

@@ -1,15 +1,12 @@
 """The keys of ``python runs.py``, and what its ``--help`` says."""
 
-import re
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from normfree.cli import EXIT_OK
 from normfree.config import UserError
-from normfree.config.errors import nearest
-from normfree.config.names import check_name, check_place
+from normfree.config.key_readers import Reader, choice, listed
+from normfree.config.keys import key, read_keys, rows
+from normfree.config.names import read_name, read_place
 from normfree.sweep.clean import KINDS
 from normfree.sweep.listing import SORTS
 from normfree.sweep.retry import RETRIED
@@ -28,15 +25,7 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   python runs.py compare=PART_OF_A_NAME,PART_OF_ANOTHER         how two runs differ
   python runs.py experiment=quickstart clean=checkpoints        say what that would free, and ask
 
-  experiment             the experiment's name, as in experiment=NAME or experiment.name=NAME
-  runs_dir    runs       where run directories are kept
-  retry                  states to start again: {retried}
-  all         false      true: a row for every run, also for those that have their result
-  match                  only runs that have this in their names
-  sort        state      {sorts}; with a minus before it the other way round
-  compare                two runs, by their names or parts of these
-  clean                  {kinds}
-  yes         false      true: clean without asking
+{keys}
 
 What the folder of the runs holds is data: code that a plan there names is run only if you name it too, or have done so
 when you started these runs.
@@ -54,88 +43,74 @@ trained here. `python train.py -m ...`, the same command as before, starts every
 """
 
 
+def _known(options: Iterable[str]) -> Reader:
+    return listed(choice(*options), whole=tuple)
+
+
+def _two(text: str) -> tuple[str, ...]:
+    """Reads two names with a comma between them."""
+    words = tuple(filter(None, text.split(",")))
+    if len(words) != 2:
+        raise ValueError("give two runs with a comma between them")
+    return words
+
+
+def _sort(text: str) -> str:
+    choice(*SORTS)(text.removeprefix("-"))
+    return text
+
+
 @dataclass(frozen=True)
 class RunsKeys:
-    """What ``runs.py`` can be told."""
+    """What ``runs.py`` can be told.
 
-    experiment: str = ""
-    runs_dir: str = "runs"
-    retry: tuple[str, ...] = ()
-    all: bool = False
-    match: str = ""
-    sort: str = "state"
-    compare: tuple[str, ...] = ()
-    clean: str = ""
-    yes: bool = False
+    Attributes:
+        named: code that the user names, by key.
+
+    Raises:
+        UserError: two keys that exclude each other, or no experiment where one is needed.
+    """
+
+    experiment: str = key(
+        "", "the experiment's name, as in experiment=NAME or experiment.name=NAME", read_name("experiment")
+    )
+    runs_dir: str = key("runs", "where run directories are kept", read_place("runs_dir"))
+    retry: tuple[str, ...] = key((), f"states to start again: {', '.join(RETRIED)}", _known(RETRIED))
+    all: bool = key(False, "true: a row for every run, also for those that have their result")
+    match: str = key("", "only runs that have this in their names")
+    sort: str = key("state", f"{', '.join(SORTS)}; with a minus before it the other way round", _sort)
+    compare: tuple[str, ...] = key((), "two runs, by their names or parts of these", _two)
+    clean: str = key("", "; ".join(f"{name}: {text}" for name, text in KINDS.items()), choice(*KINDS))
+    yes: bool = key(False, "true: clean without asking")
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Code that the user names, by key."""
+
+    def __post_init__(self) -> None:
+        for name in ("retry", "clean", "all", "match", "sort"):
+            if not self.experiment and getattr(self, name) != getattr(RunsKeys, name):
+                raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
+        for first, second in (("retry", "clean"), ("retry", "compare"), ("clean", "compare")):
+            if getattr(self, first) and getattr(self, second):
+                raise UserError(f"{first} and {second}: give one of them")
 
 
 def help_text() -> str:
     """What ``--help`` prints."""
     states = "\n".join(f"  {name:11}{text}" for name, text in STATES.items())
-    kinds = "; ".join(f"{name}: {text}" for name, text in KINDS.items())
-    return HELP.format(
-        retried=", ".join(RETRIED), states=states, sorts=", ".join(SORTS), kinds=kinds, targets=", ".join(TARGETS)
-    )
+    return HELP.format(keys="\n".join(rows(RunsKeys)), states=states, targets=", ".join(TARGETS))
 
 
-def read_keys(arguments: Sequence[str]) -> RunsKeys:
-    """The keys of a command line; answers ``--help`` and stops.
+def read_runs(words: Sequence[str]) -> RunsKeys:
+    """The keys of a command line.
 
     Raises:
         UserError: an unknown key or value, or no experiment where one is needed.
     """
-    if {"-h", "--help"} & set(arguments):
-        sys.stdout.write(help_text())
-        raise SystemExit(EXIT_OK)
-    known = [each.name for each in fields(RunsKeys) if each.name != "named"]
-    given: dict[str, Any] = {}
     named: dict[str, tuple[str, ...]] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(f"{argument}: give key=value, such as experiment={key.lstrip('-')}")
-        if key in NAMED:
-            named[key] = (*named.get(key, ()), *((value,) if key.startswith("hydra") else value.split(",")))
-            continue
-        if key not in known:
-            raise UserError(f"{argument}: no such key{nearest(key, known)}; there are: {', '.join(known)}")
-        given[key] = value
-    _check(given)
-    return RunsKeys(**given, named=named)
-
-
-def _check(given: dict[str, Any]) -> None:
-    """Turn texts into values."""
-    if "experiment" in given:
-        check_name("experiment", given["experiment"])
-    check_place("runs_dir", given.get("runs_dir", "runs"))
-    for key in ("all", "yes"):
-        if key in given:
-            if given[key].lower() not in ("true", "false"):
-                raise UserError(f"{key}={given[key]}: give true or false")
-            given[key] = given[key].lower() == "true"
-    if "retry" in given:
-        given["retry"] = tuple(word for word in given["retry"].split(",") if word)
-        _choose("retry", given["retry"], RETRIED)
-    if "sort" in given:
-        _choose("sort", [given["sort"].removeprefix("-")], tuple(SORTS))
-    if "clean" in given:
-        _choose("clean", [given["clean"]], tuple(KINDS))
-    if "compare" in given:
-        given["compare"] = tuple(filter(None, re.split(",", given["compare"])))
-        if len(given["compare"]) != 2:
-            raise UserError(f"compare={','.join(given['compare'])}: give two runs with a comma between them")
-    for key in ("retry", "clean", "all", "match", "sort"):
-        if key in given and "experiment" not in given:
-            raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
-    for first, second in (("retry", "clean"), ("retry", "compare"), ("clean", "compare")):
-        if first in given and second in given:
-            raise UserError(f"{first} and {second}: give one of them")
-
-
-def _choose(key: str, words: Sequence[str], there: Sequence[str]) -> None:
+    rest = []
     for word in words:
-        if word not in there:
-            raise UserError(f"{key}={word}: choose from {', '.join(there)}{nearest(word, there)}")
+        name, equals, value = word.partition("=")
+        if name in NAMED and equals:
+            named[name] = (*named.get(name, ()), *((value,) if name.startswith("hydra") else value.split(",")))
+        else:
+            rest.append(word)
+    return replace(read_keys(RunsKeys, rest, command="python runs.py", further=NAMED), named=named)

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from normfree.cli.progress import duration
+from normfree.host.durations import duration
+from normfree.host.spoken import spoken
 from normfree.sweep.account import tracebacks
 from normfree.sweep.retry import RETRIED
 from normfree.sweep.state import STATES, RunState, count_states, run_states
@@ -79,7 +80,7 @@ def show_experiments(console: Console, runs_dir: Path) -> None:
 
 def line(console: Console, text: str, style: str = "") -> None:
     """One line as it is, however long."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(spoken(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _row(one: RunState) -> str:

@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from normfree.runs.orphans import end_with
+from normfree.host.orphans import end_with
 
 SWEEP = "NORMFREE_SWEEP_PROCESS"
 """The environment variable that holds the process id of a sweep that starts such a process."""

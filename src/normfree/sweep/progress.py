@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from normfree.cli.progress import duration
+from normfree.host.durations import duration
 from normfree.sweep.account import ORDER
 from normfree.sweep.live_table import live_table
 from normfree.sweep.pool import Event

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from normfree.cli import EXIT_FAILED, EXIT_OK
 from normfree.config import UserError
+from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.runs import DAMAGED, RunDirectory
 from normfree.runs.damage import repair
 from normfree.runs.plan import PLAN
@@ -31,26 +31,15 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
     Raises:
         UserError: the plan names other code, or no longer comes to these runs.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.config_store import ConfigStore
+    from normfree.compose.run import composing
 
-    from normfree.cli.config_files import check_files
-    from normfree.cli.plugins import store_plugins
-    from normfree.config import TrainConfig
-
-    conf = Path("conf").absolute()
-    if not (conf / "train.yaml").is_file():
-        raise UserError(f"{conf}: no configuration there; run this in the project's folder")
     for each in chosen:
         source = folder / PLAN if each.planned else RunDirectory(folder / each.run_id).overrides
         permit_target(each.overrides, source, named or {})
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
-    check_files()
-    store_plugins(conf=[conf])
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
     planned = [([*_less(run.overrides, here), *here], list[str]()) for run in chosen]
-    with initialize_config_dir(str(conf), version_base="1.3"):
-        planned_runs = plan_runs(planned, lambda overrides: compose("train", overrides=list(overrides)))
+    with composing() as compose:
+        planned_runs = plan_runs(planned, compose)
     for run, old in zip(planned_runs, chosen, strict=True):
         if run.run_id != old.run_id:
             if not old.planned and not old.overrides:

@@ -12,9 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from normfree.config import UserError, resolve_stored
 from normfree.config.yaml_file import parse_yaml
+from normfree.host.files import read_bytes
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
 from normfree.runs.damage import damage_of
-from normfree.runs.files import read_bytes
 from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
 from normfree.runs.result import Result

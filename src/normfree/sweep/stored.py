@@ -15,10 +15,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from normfree.cli.explain import schema_keys
 from normfree.config import TrainConfig, UserError
 from normfree.config.names import shown
 from normfree.config.parts import PARTS
+from normfree.config.schema_keys import schema_keys
 from normfree.runs.named_code import is_remembered, remember
 
 TARGETS = tuple(part.target for part in PARTS)

@@ -1,17 +1,15 @@
 """A sweep: check every run, train what is missing, tell what came of it."""
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
+from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
@@ -21,7 +19,7 @@ from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
-from normfree.sweep.account import account
+from normfree.sweep.account import SweepEnd, account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.pool import Pool, Task
@@ -54,8 +52,8 @@ def run_sweep(
     workers: int | None = None,
     slurm: dict[str, Any] | None = None,
     grids: dict[str, str] | None = None,
-) -> None:
-    """Train every run that has no result yet; exits with 1 if one is left without, and with 130 after Ctrl-C.
+) -> SweepEnd:
+    """Train every run that has no result yet, and print the account.
 
     Args:
         planned: overrides of each run, and the grids that it stands in.
@@ -74,7 +72,7 @@ def run_sweep(
     config = runs[0].resolved.config
     if config.plan:
         _print_plan(runs, workers, on_cluster=settings is not None)
-        return
+        return SweepEnd()
     results = {run.run_id: standing(run.directory) for run in runs}
     missing = [run for run in runs if results[run.run_id] is None]
     if settings is not None:
@@ -95,9 +93,9 @@ def run_sweep(
         places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
         print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
         if config.sweep.detach:
-            return
+            return SweepEnd()
         if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
-            sys.exit(EXIT_INTERRUPTED)
+            return SweepEnd(complete=False, interrupted=True)
     elif missing:
         interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
@@ -110,9 +108,7 @@ def run_sweep(
         print(f"W&B, offline: {command}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    if not complete:
-        sys.exit(EXIT_FAILED)
+    return SweepEnd(complete, interrupted)
 
 
 def plan_runs(
@@ -225,24 +221,6 @@ def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     return count, gpus
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def grouped(gpus: list[str], width: int) -> list[str]:
-    """GPUs for each worker, as CUDA_VISIBLE_DEVICES names them; the last, incomplete group is left idle."""
-    return [",".join(gpus[first : first + width]) for first in range(0, len(gpus) - width + 1, width)] or gpus[:1]
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [device.strip() for device in visible.split(",") if device.strip() not in ("", "-1")]
-    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 def _print_plan(runs: list[SweepRun], workers: int | None, on_cluster: bool) -> None:

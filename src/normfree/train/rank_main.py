@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from typing import TextIO
 
 from normfree.config import UserError
+from normfree.host.orphans import end_with
 from normfree.runs.heartbeat import watched
-from normfree.runs.orphans import end_with
 from normfree.runs.result import Result
 from normfree.train.lightning_noise import quieten
 from normfree.train.ranks.watch import STACK_SIGNAL

@@ -10,8 +10,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from normfree.host.files import flush
 from normfree.nets.weights.seal import check_seal, write_sealed
-from normfree.runs.files import flush
 from normfree.runs.heartbeat import beat
 from normfree.runs.rows import RowFile
 from normfree.train.ranks.world import ALONE, World

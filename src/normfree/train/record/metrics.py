@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
 
-from normfree.runs.files import write_lines_atomic
+from normfree.host.files import write_lines_atomic
 from normfree.runs.rows import RowFile
 
 COLUMNS = (

@@ -4,7 +4,6 @@ With ``their_net = "their_package.nets:TheirNet"`` among the entry points of ``n
 is what is else ``model=custom model._target_=their_package.nets.TheirNet``. Nothing of the package is imported for it.
 """
 
-import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,20 +20,18 @@ GROUPS = {"normfree.models": MODEL, "normfree.clippers": CLIP, "normfree.dataset
 """Group of entry points -> what they are."""
 
 
-def store_plugins(found: Iterable[tuple[str, EntryPoint]] | None = None, conf: Iterable[Path] | None = None) -> None:
+def store_plugins(found: Iterable[tuple[str, EntryPoint]] | None = None, conf: Iterable[Path] = ()) -> None:
     """Make every entry point of `GROUPS` an option.
 
     Args:
         found: groups with their entry points; those of the installed packages if not given.
-        conf: folders of configurations; the command's own and ``conf`` where it is run if not given.
+        conf: folders of configurations, whose options a package cannot offer too.
 
     Raises:
         UserError: two of one name, a name that normfree has, or one that is none.
     """
     if found is None:
         found = [(group, each) for group in GROUPS for each in entry_points(group=group)]
-    if conf is None:
-        conf = (Path(sys.argv[0]).resolve().parent / "conf", Path("conf"))
     folders, before = list(conf), dict[tuple[str, str], EntryPoint]()
     for group, each in found:
         part = GROUPS[group]

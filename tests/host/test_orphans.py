@@ -9,7 +9,7 @@ import pytest
 
 PARENT = """
 import os, sys, time
-from normfree.runs.orphans import end_with
+from normfree.host.orphans import end_with
 
 parent = os.getpid()
 if os.fork():

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from normfree.report.cut_figure import BOUND, MEASURE, TIMES, cut_label, draw_cuts, is_whole
+from normfree.report.probes.cut_figure import BOUND, MEASURE, TIMES, cut_label, draw_cuts, is_whole
 from normfree.report.tables import csv
 
 _DIFFERENCES = (

@@ -3,6 +3,8 @@
 import time
 from typing import TextIO
 
+from normfree.host.durations import duration
+
 
 class RunLine:
     """Shows step, loss, accuracy, speed and the time left."""
@@ -48,10 +50,3 @@ class RunLine:
         if "validation/accuracy" in row:
             text += f"  validation {row['validation/accuracy']:.1%}"
         return f"{text}  {left} left"
-
-
-def duration(seconds: float) -> str:
-    """``0:42``, ``12:05`` or ``3:07:00``."""
-    minutes, second = divmod(max(0, round(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

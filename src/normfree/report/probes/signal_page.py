@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from normfree.report.signal_figure import ROUNDING, draw_signal, shared_stages
+from normfree.report.probes.signal_figure import ROUNDING, draw_signal, shared_stages
 from normfree.report.tables import csv
 
 _MEASURED = ("avg_sq_mean", "avg_var", "res_avg_var", "expected_var")

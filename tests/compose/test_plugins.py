@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT, TINY, command_line
 
-from normfree.cli.plugins import GROUPS, store_plugins
+from normfree.compose.plugins import GROUPS, store_plugins
 from normfree.config import UserError
 from normfree.config.parts import PARTS
 

@@ -1,0 +1,60 @@
+"""How means and variances travel through fresh networks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks
+from normfree.cli.probe_page import Page, train_sizes
+from normfree.config import UserError
+from normfree.config.key_readers import number, whole_number
+from normfree.config.keys import key
+
+
+@dataclass(frozen=True, kw_only=True)
+class KEYS(ProbeKeys):
+    """What `probe=signal` can be told."""
+
+    about: ClassVar[str] = "means and variances block by block, of fresh networks on Gaussian noise"
+    example: ClassVar[str] = "model=resnet50,nf_resnet50"
+
+    model: tuple[str, ...] = key((), f"up to {MOST_NETWORKS} networks with commas between them", networks)
+    batch: int = key(16, "images", whole_number(2, 1024))
+    image_size: int | None = key(None, "side in pixels; default: each network's training size", whole_number(8, 1024))
+    skip_gain: float = key(1.0, "of every NF block; 0 is how they begin, with closed branches", number)
+
+    def check(self) -> None:
+        train_sizes(self.model)
+
+
+def run(keys: KEYS, page: Page) -> dict[str, bytes]:
+    """Measure, and give the report's files.
+
+    Raises:
+        UserError: an unknown network, or one that cannot be measured so.
+    """
+    found = train_sizes(keys.model)
+    from normfree.probe import signal_at_initialisation
+    from normfree.report.probes.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
+
+    sizes = {name: keys.image_size or size for name, size in found.items()}
+    rows: list[dict[str, Any]] = []
+    for name, size in sizes.items():
+        began = time.monotonic()
+        with page.console.status(f"{name}: {keys.batch} images of {size} x {size} px"):
+            try:
+                measured = signal_at_initialisation(
+                    name, seed=keys.seed, batch=keys.batch, image_size=size, skip_gain=keys.skip_gain
+                )
+            except ValueError as error:
+                raise UserError(f"model={name}: {error}; give another network or other keys") from error
+        rows += [{"model": name, **asdict(row)} for row in measured]
+        seconds = time.monotonic() - began
+        page.console.print(f"{name}: {len(measured) - 1} blocks at {size} px, {seconds:.1f} s", highlight=False)
+    table = signal_table(rows)
+    page.console.print(signal_terminal(table))
+    conditions = SignalConditions(keys.batch, sizes, keys.seed, keys.skip_gain)
+    with page.console.status("drawing"):
+        return signal_files(table, conditions, page.name, page.command, page.made_with)

@@ -129,6 +129,22 @@ def test_directories_nobody_planned_are_shown_and_not_used(tmp_path: Path) -> No
     assert list(found.table["run_id"]) == ["r"]
 
 
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_run_trained_anew_is_no_other_seed(tmp_path: Path, planned: bool) -> None:
+    first, anew = "r-00000000", "r-00000000.again-2"
+    runs = [(first, ["seed=0"], result(first)), (anew, ["seed=0", "again=2"], result(anew, metrics={}))]
+    sweep(tmp_path, runs)
+    for name, lr in ((first, 1), (anew, 2)):
+        (tmp_path / "exp" / name / "metrics.csv").write_text(f"step,lr\n1,{lr}\n")
+    if not planned:
+        (tmp_path / "exp" / "sweep.json").unlink()
+    found = collect("exp", tmp_path)
+    assert list(found.table["run_id"]) == [first]
+    assert found.repeated == {anew: first}
+    told = limits(Study(parse_experiment({"question": "?"}, "exp"), found))
+    assert f"Not used, as they repeat runs with the same seed: 1 runs; 1 with others ({anew})." in told
+
+
 def test_without_a_plan_the_directories_are_the_plan(tmp_path: Path) -> None:
     sweep(tmp_path, [("r", ["seed=0"], result("r"))])
     (tmp_path / "exp" / "sweep.json").unlink()

@@ -12,6 +12,7 @@ from normfree.config import Resolved, UserError, require_images, resolve
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
+from normfree.runs.again import begun_anew, told_number
 from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
@@ -26,7 +27,8 @@ def train(config: DictConfig) -> None:
         raise UserError("hydra/launcher=slurm: one run is submitted as a sweep of one; add -m")
     overrides = list(HydraConfig.get().overrides.task)
     with looked_up_once():
-        resolved = resolve(config, overrides)
+        (resolved,) = begun_anew([resolve(config, overrides)])
+        overrides = told_number(overrides, resolved)
         if resolved.config.plan:
             from normfree.train.plan import describe_plan
 

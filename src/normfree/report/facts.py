@@ -8,13 +8,15 @@ import pandas as pd
 
 from normfree.report.grid import Grid, duration, grid, measured, number, some
 from normfree.report.tables import CELL_FACTORS, series_table
-from normfree.runs import TERMINAL
+from normfree.runs import TERMINAL, RunDirectory
+from normfree.runs.same_bits import same_rows
 from normfree.study import OUTCOMES, Collection, Study, count
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
+_SAME = {"with the same rows, bit for bit": True, "with others": False, "with no result to compare": None}
 
 
 def cells_grid(study: Study) -> Grid:
@@ -172,9 +174,25 @@ def limits(study: Study) -> list[str]:
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
+    found += _repeated(collection)
     if collection.planned_by != "sweep.json":
         found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")
     return found
+
+
+def _repeated(collection: Collection) -> list[str]:
+    """What ``again=true`` trained: no more seeds, but a look at whether a run can be had again."""
+    found = {
+        name: same_rows(*(RunDirectory(collection.directory / each) for each in (of, name)))
+        for name, of in collection.repeated.items()
+    }
+    if not found:
+        return []
+    counts = {word: sum(value is same for value in found.values()) for word, same in _SAME.items()}
+    parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    different = [name for name, same in found.items() if same is False]
+    names = f" ({', '.join(different[:_MOST_NAMED])})" if different else ""
+    return [f"Not used, as they repeat runs with the same seed: {len(found)} runs; {parts}{names}."]
 
 
 def _left_out(study: Study) -> list[str]:

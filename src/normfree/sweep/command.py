@@ -10,6 +10,7 @@ from normfree.config import UserError
 from normfree.config.errors import nearest
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
+from normfree.runs.same_bits import told_bits
 from normfree.sweep.clean import KINDS, removals, remove, told_bytes
 from normfree.sweep.compare import differences, find_run
 from normfree.sweep.keys import RunsKeys, read_keys
@@ -81,6 +82,7 @@ def _compare(console: Console, keys: RunsKeys) -> int:
     line(console, f"a: {one.path}\nb: {other.path}")
     if not rows:
         line(console, "no difference")
+    line(console, told_bits(one, other))
     widths = [max((len(row[place]) for row in rows), default=0) for place in (1, 2)]
     heading = ""
     for head, key, left, right in rows:

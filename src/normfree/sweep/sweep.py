@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,6 +13,7 @@ from normfree.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
+from normfree.runs.again import begun_anew, told_anew, told_number
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
 from normfree.runs.identity import arm_id
@@ -122,11 +123,8 @@ def plan_runs(
     """
     runs: dict[str, SweepRun] = {}
     same: dict[str, list[Planned]] = {}
-    for each, grids in planned:
-        try:
-            resolved = resolve(compose(each), each)
-        except UserError as error:
-            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
+    for given, grids, resolved in _resolved(planned, compose):
+        each = told_number(given, resolved)
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
         run = runs.setdefault(run_id(resolved), SweepRun(overrides, resolved, run_id(resolved), []))
         same.setdefault(run.run_id, []).append((overrides, resolved, tuple(grids)))
@@ -136,6 +134,28 @@ def plan_runs(
             prepare = False
     tell_same_runs(same)
     return list(runs.values())
+
+
+def _resolved(
+    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
+) -> Iterator[tuple[list[str], list[str], Resolved]]:
+    """Each combination with what it comes to; at once where none of them is to be trained anew beside others."""
+    waiting = []
+    for each, grids in planned:
+        try:
+            resolved = resolve(compose(each), each)
+        except UserError as error:
+            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
+        if resolved.config.again is True:
+            waiting.append((each, grids, resolved))
+        else:
+            yield each, grids, resolved
+    asked = [resolved for _, _, resolved in waiting]
+    anew = begun_anew(asked)
+    if line := told_anew(asked, anew):
+        print(line, file=sys.stderr, flush=True)
+    for (each, grids, _), resolved in zip(waiting, anew, strict=True):
+        yield each, grids, resolved
 
 
 def _needs_processors(run: SweepRun) -> bool:

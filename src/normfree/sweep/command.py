@@ -13,6 +13,7 @@ from normfree.runs.plan import read_plan
 from normfree.runs.same_bits import told_bits
 from normfree.sweep.clean import KINDS, removals, remove, told_bytes
 from normfree.sweep.compare import differences, find_run
+from normfree.sweep.follow import follow
 from normfree.sweep.keys import RunsKeys, read_keys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
@@ -36,6 +37,8 @@ def runs(keys: RunsKeys, experiments: Path = Path("experiments")) -> int:
         show_experiments(console, Path(keys.runs_dir))
         return EXIT_OK
     folder = find_experiment(keys, experiments)
+    if keys.follow:
+        return follow(console, folder, keys.match)
     try:
         read_plan(folder)
     except Damaged as error:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import combinations
 from typing import Any
 
 from normfree.cli import EXIT_OK
@@ -25,6 +26,7 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   python runs.py experiment=quickstart retry=failed             start the failed ones again
   python runs.py experiment=quickstart retry=failed,missing
   python runs.py experiment=quickstart retry=damaged            set what cannot be read aside, as *.damaged, and train
+  python runs.py experiment=quickstart follow=true              curves of what runs, until nothing does
   python runs.py compare=PART_OF_A_NAME,PART_OF_ANOTHER         how two runs differ
   python runs.py experiment=quickstart clean=checkpoints        say what that would free, and ask
 
@@ -32,6 +34,7 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   runs_dir    runs       where run directories are kept
   retry                  states to start again: {retried}
   all         false      true: a row for every run, also for those that have their result
+  follow      false      true: loss and accuracy of running runs as they come; Ctrl-C ends it, not the runs
   match                  only runs that have this in their names
   sort        state      {sorts}; with a minus before it the other way round
   compare                two runs, by their names or parts of these
@@ -62,6 +65,7 @@ class RunsKeys:
     runs_dir: str = "runs"
     retry: tuple[str, ...] = ()
     all: bool = False
+    follow: bool = False
     match: str = ""
     sort: str = "state"
     compare: tuple[str, ...] = ()
@@ -111,7 +115,7 @@ def _check(given: dict[str, Any]) -> None:
     if "experiment" in given:
         check_name("experiment", given["experiment"])
     check_place("runs_dir", given.get("runs_dir", "runs"))
-    for key in ("all", "yes"):
+    for key in ("all", "follow", "yes"):
         if key in given:
             if given[key].lower() not in ("true", "false"):
                 raise UserError(f"{key}={given[key]}: give true or false")
@@ -127,11 +131,11 @@ def _check(given: dict[str, Any]) -> None:
         given["compare"] = tuple(filter(None, re.split(",", given["compare"])))
         if len(given["compare"]) != 2:
             raise UserError(f"compare={','.join(given['compare'])}: give two runs with a comma between them")
-    for key in ("retry", "clean", "all", "match", "sort"):
+    for key in ("retry", "clean", "all", "follow", "match", "sort"):
         if key in given and "experiment" not in given:
             raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
-    for first, second in (("retry", "clean"), ("retry", "compare"), ("clean", "compare")):
-        if first in given and second in given:
+    for first, second in combinations(("retry", "clean", "compare", "follow"), 2):
+        if given.get(first) and given.get(second):
             raise UserError(f"{first} and {second}: give one of them")
 
 

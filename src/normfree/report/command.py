@@ -10,6 +10,7 @@ from typing import Any
 
 from normfree.config.errors import UserError
 from normfree.config.names import check_name, check_place
+from normfree.report.garbage import rarely_collected
 from normfree.report.probe_keys import PROBES, ProbeKeys, keys_of_probe, read_probe
 
 HELP = """\
@@ -95,6 +96,7 @@ def check_arguments(arguments: Sequence[str]) -> ProbeKeys | None:
     return None
 
 
+@rarely_collected()
 def report(config: Any) -> int:
     """Build one report; 0 when done, 1 when `check` found differences."""
     from rich.console import Console

@@ -13,7 +13,7 @@ from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.runs.attempts import FOLDER as ATTEMPTS
 from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
-from normfree.runs.files import finite, json_text, remove_unfinished, set_aside
+from normfree.runs.files import finite, json_text, remove_unfinished, set_aside, where_to_write
 from normfree.runs.identity import run_id
 from normfree.runs.lock import acquire
 from normfree.runs.outcomes import TERMINAL, today
@@ -115,7 +115,7 @@ class RunDirectory:
                 raise UserError(why) from error
             raise UserError(
                 f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
-                "give a writable directory with runs_dir=..."
+                f"{where_to_write(error, 'runs_dir')}"
             ) from error
 
     def read_result(self) -> Result | None:

@@ -16,6 +16,7 @@ from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.again import begun_anew, told_anew, told_number
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
+from normfree.runs.files import where_to_write
 from normfree.runs.identity import arm_id
 from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
@@ -196,8 +197,7 @@ def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
         lines = add_to_plan(folder, runs[0].resolved.config.experiment.name, planned, grids, factors)
     except OSError as error:
         raise UserError(
-            f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "
-            "make room there or give a writable directory with runs_dir=..."
+            f"runs_dir={folder.parent}: cannot write there ({error.strerror}); {where_to_write(error, 'runs_dir')}"
         ) from error
     for line in lines:
         print(line, file=sys.stderr)

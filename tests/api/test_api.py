@@ -129,9 +129,9 @@ def test_a_report_is_figures_and_tables() -> None:
     for figure in report.figures.values():
         assert figure._repr_png_().startswith(b"\x89PNG")
         assert b"<svg" in figure.files["svg"]
-    assert set(report.tables) == {"runs", "cells", "series", "failures"}
+    assert set(report.tables) == {"runs", "arms", "series", "failures"}
     assert list(report.tables["runs"]["run_id"]) == list(api.find_runs("demo", FIXTURES / "sweeps")["run_id"])
-    assert isinstance(report.tables["cells"], pd.DataFrame)
+    assert isinstance(report.tables["arms"], pd.DataFrame)
     assert set(report.verdicts["verdict"]) <= {"supported", "refuted", "inconclusive"}
     assert report._repr_html_().startswith('<iframe srcdoc="&lt;!DOCTYPE html')
     assert "sandbox" in report._repr_html_()

@@ -57,7 +57,7 @@ class Report:
 
     Attributes:
         figures: by name, ``main`` first.
-        tables: ``runs``, ``cells``, ``series`` and ``failures``.
+        tables: ``runs``, ``arms``, ``series`` and ``failures``.
         verdicts: a row a claim: claim, verdict, sentence, p.
         html: the page, which needs no other file.
     """

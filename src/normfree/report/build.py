@@ -9,7 +9,7 @@ from pathlib import Path
 from normfree.config.errors import UserError
 from normfree.report.layout import draw_all
 from normfree.report.page import pages
-from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
+from normfree.report.tables import arms_table, csv, failures_table, runs_table, series_table
 from normfree.runs.files import remove_unfinished, where_to_write
 from normfree.study import Study, Verdict
 
@@ -22,7 +22,7 @@ def render(study: Study, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
     drawings = draw_all(study)
     files = {
         "runs.csv": csv(runs_table(study)),
-        "cells.csv": csv(cells_table(study)),
+        "arms.csv": csv(arms_table(study)),
         "series.csv": csv(series_table(study)),
         "failures.csv": csv(failures),
         **pages(study, verdicts, drawings, failures),

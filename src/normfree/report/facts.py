@@ -7,7 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from normfree.report.grid import Grid, duration, grid, measured, number, some
-from normfree.report.tables import CELL_FACTORS, series_table
+from normfree.report.tables import ARM_FACTORS, series_table
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.same_bits import same_rows
 from normfree.study import OUTCOMES, Collection, Study, count
@@ -19,22 +19,22 @@ _MOST_NAMED = 10
 _SAME = {"with the same rows, bit for bit": True, "with others": False, "with no result to compare": None}
 
 
-def cells_grid(study: Study) -> Grid:
-    """One row a cell; factors that never vary are left out."""
+def arms_grid(study: Study) -> Grid:
+    """One row an arm; factors that never vary are left out."""
     table = study.table
-    varying = [name for name in CELL_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
+    varying = [name for name in ARM_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
     rows = []
-    for cell in study.cells():
-        counts = cell.counts
+    for arm in study.arms():
+        counts = arm.counts
         rows.append(
             [
-                cell.first("series"),
-                *(number(cell.first(name)) for name in varying),
+                arm.first("series"),
+                *(number(arm.first(name)) for name in varying),
                 f"{counts.trained}/{counts.planned}",
                 some(counts.diverged),
                 some(counts.untrained),
                 some(counts.open),
-                measured(cell),
+                measured(arm),
                 some(counts.stalled),
             ]
         )
@@ -51,13 +51,13 @@ def series_grid(study: Study) -> Grid:
         [
             row["panel"],
             row["series"],
-            f"{row['cells_trained']}/{row['cells']}",
+            f"{row['arms_trained']}/{row['arms']}",
             f"{row['trained']}/{row['planned']}",
             *(some(row[name]) for name in ("diverged", "untrained", "open", "stalled")),
         ]
         for row in series_table(study).to_dict("records")
     ]
-    heads = ["panel", "series", "cells with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
+    heads = ["panel", "series", "arms with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
     return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
 
 
@@ -143,7 +143,7 @@ def limits(study: Study) -> list[str]:
     found = list(experiment.threats)
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
     if seeds < 5:
-        found.append(f"Cells have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
+        found.append(f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
     counts = count(table)
     if counts.open:
         found.append(f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open.")
@@ -196,16 +196,16 @@ def _repeated(collection: Collection) -> list[str]:
 
 
 def _left_out(study: Study) -> list[str]:
-    """Which cells have no mean, what stands beside the outcomes, and which finished runs are hardly better than
+    """Which arms have no mean, what stands beside the outcomes, and which finished runs are hardly better than
     guessing.
     """
     found = []
-    table, every = study.collection.table, study.cells()
-    failed = [cell for cell in every if cell.counts.untrained or cell.counts.diverged]
+    table, every = study.collection.table, study.arms()
+    failed = [arm for arm in every if arm.counts.untrained or arm.counts.diverged]
     if failed:
         counts = count(table)
         found.append(
-            f"{len(failed)} of {len(every)} cells have no mean and no interval, as {counts.diverged} of their runs "
+            f"{len(failed)} of {len(every)} arms have no mean and no interval, as {counts.diverged} of their runs "
             f"diverged and {counts.untrained} were untrained; no table or figure averages over the runs that are left, "
             "and claims about accuracies there are inconclusive."
         )

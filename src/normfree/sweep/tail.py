@@ -58,10 +58,10 @@ class Tail:
 
     def _take(self, lines: list[bytes]) -> None:
         for line in lines:
-            cells = line.decode("utf-8", "replace").rstrip("\r").split(",")
+            fields = line.decode("utf-8", "replace").rstrip("\r").split(",")
             if not self._columns:
-                self._columns = cells
-            elif (row := dict(_numbers(self._columns, cells))) and (step := row.get("step", 0.0)) > 0:
+                self._columns = fields
+            elif (row := dict(_numbers(self._columns, fields))) and (step := row.get("step", 0.0)) > 0:
                 self.step, self.last = int(step), row
                 for name, points in self.curves.items():
                     if math.isfinite(value := row.get(name, math.nan)):
@@ -71,10 +71,10 @@ class Tail:
                 points[:] = _thinned(points)
 
 
-def _numbers(columns: list[str], cells: list[str]) -> Iterator[tuple[str, float]]:
+def _numbers(columns: list[str], fields: list[str]) -> Iterator[tuple[str, float]]:
     """Nothing of a row that is not whole."""
-    if len(cells) == len(columns):
-        for name, text in zip(columns, cells, strict=True):
+    if len(fields) == len(columns):
+        for name, text in zip(columns, fields, strict=True):
             with suppress(ValueError):
                 yield name, float(text)
 

@@ -59,7 +59,8 @@ class Watch:
                 if state.state in ("running", "queued"):
                     continue
                 self.states[name] = state
-                if (run := self.running.pop(name, None)) is not None:
+                if name in self.running:
+                    run = self.running.pop(name)
                     changed += [run] if run.tail.look() else []
                     ended.append(state)
         return changed, ended

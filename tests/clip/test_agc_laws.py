@@ -100,6 +100,26 @@ def test_zero_parameters_move_by_eps():
 
 
 @pytest.mark.parametrize("backend", HOST_BACKENDS)
+def test_a_floor_for_each_parameter_is_the_same_as_a_call_for_each(backend):
+    shapes = [(8, 4, 3, 3), (8,), (), (8, 1, 1, 1), (), (5,)]
+    together = [leaf(shape, 50.0) for shape in shapes]
+    with torch.no_grad():
+        for tensor in together[1:]:
+            tensor.mul_(0.01)
+    apart = [tensor.detach().clone().requires_grad_() for tensor in together]
+    for one, other in zip(together, apart, strict=True):
+        other.grad = one.grad.clone()
+    floors = [1e-3, 0.1, 0.1, 1e-3, 1e-3, 0.5]
+    statistics = clip_grad_agc_(together, 0.02, floors, backend=backend)
+    alone = [clip_grad_agc_(one, 0.02, floor, backend=backend) for one, floor in zip(apart, floors, strict=True)]
+    for one, other in zip(together, apart, strict=True):
+        assert torch.equal(one.grad, other.grad)
+    assert statistics.units == sum(one.units for one in alone)
+    assert int(statistics.clipped_units) == sum(int(one.clipped_units) for one in alone)
+    assert sorted(place for part in statistics.parts for place, _ in part.owners) == list(range(len(shapes)))
+
+
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("unit", list(UNITS))
 def test_memory_layouts_agree(unit, backend):
     plain = leaf((8, 4, 3, 3), 10.0)
@@ -144,6 +164,7 @@ def test_mixed_dtypes_in_one_call(backend):
     [
         ({"clip_factor": 0.0}, "clip_factor=0.0"),
         ({"eps": -1.0}, "eps=-1.0"),
+        ({"eps": [0.1]}, "eps: 1 floors for 0 parameters; give one for each, or a number"),
         ({"clip_factor": torch.nan}, "clip_factor=nan: give a positive number"),
         ({"backend": "fast"}, "unknown clipping backend 'fast'; choose one of eager, native, bucketed, triton"),
         ({"unit": "layer"}, "unknown unit 'layer'; choose one of deepmind, timm, tensor"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.conftest import resolved
 
 from normfree.config import resolve
-from normfree.runs import arm_id, run_id
+from normfree.runs import arm_id, clip_label, run_id
 from normfree.runs.identity import digest
 
 tables = st.recursive(
@@ -102,3 +102,19 @@ def test_batchnorm_enters_through_what_its_statistics_see() -> None:
 
 def test_the_name_can_be_read() -> None:
     assert run_id(resolved("lr=0.4", "seed=3")).startswith("nf_resnet20-agc0.01-b64-lr0.4-s3-")
+
+
+def test_another_floor_is_another_run_with_another_label() -> None:
+    runs = [
+        resolved(*options)
+        for options in ((), ("clip.eps=0.1",), ("clip.eps=0.1", "clip.eps_scope=vectors"), ("clip.eps=1",))
+    ]
+    assert [clip_label(run) for run in runs] == [
+        "AGC 0.01",
+        "AGC 0.01 eps 0.1",
+        "AGC 0.01 eps 0.1 of vectors",
+        "AGC 0.01 eps 1",
+    ]
+    assert len({run_id(run) for run in runs}) == 4
+    assert run_id(runs[1]).startswith("nf_resnet20-agc0.01eps0.1-b64-")
+    assert run_id(resolved("clip.eps=0.1", "clip.eps_scope=all")) == run_id(runs[1])

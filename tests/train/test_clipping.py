@@ -55,6 +55,28 @@ def quiet_lightning(monkeypatch: pytest.MonkeyPatch) -> None:
     own_clipping.CALLS.clear()
 
 
+def test_the_floor_is_that_of_its_scope() -> None:
+    class Gained(Small):
+        def __init__(self) -> None:
+            super().__init__()
+            self.skip_gain = nn.Parameter(torch.zeros(()))
+
+        def training_step(self, batch: list[torch.Tensor], index: int) -> torch.Tensor:
+            return (self.skip_gain + self.layer.bias.sum()) * 1e3
+
+    module = Gained()
+    nn.init.zeros_(module.layer.bias)
+    clipping = GradientClipping(ClipConfig(**{**vars(AGC), "eps": 0.1, "eps_scope": "skip_gains"}))
+    train(clipping, module, max_steps=1)
+    limits = {
+        place: round(float(limit), 9)
+        for part in clipping.statistics.parts  # type: ignore[union-attr]
+        for (place, _), limit in zip(part.owners, part.limit, strict=True)
+    }
+    names = [name for name, _ in module.named_parameters()]
+    assert {names[place]: limit for place, limit in limits.items()} == {"skip_gain": 1e-3, "layer.bias": 1e-5}
+
+
 @pytest.mark.parametrize(("accumulation", "calls"), [(1, 6), (2, 3), (3, 2)])
 def test_once_an_optimizer_step(accumulation: int, calls: int) -> None:
     own = ClipConfig(name="custom", _target_=f"{OWN}.halve")

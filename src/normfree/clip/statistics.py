@@ -82,7 +82,7 @@ class UnitStatistics:
     """`ClipStatistics` of AGC, worked out from the units' norms when first asked for.
 
     Attributes:
-        parts: the units, a part for each device.
+        parts: the units, a part for each device and each floor.
         clip_factor: the paper's lambda; ``limit / clip_factor`` is ``max(||p||, eps)``.
     """
 

@@ -52,6 +52,9 @@ def _mixes(augment: AugmentConfig) -> bool:
     return augment.mixup > 0 or augment.cutmix > 0
 
 
+PUBLISHED_EPS = 1e-3
+"""AGC's floor of a parameter's norm (arXiv 2102.06171)."""
+
 _WANDB = Rule(lambda config: config.logger.name == "wandb", "without logger=wandb")
 _OF_EMBEDDED = "with data={data.name}, which is embedded"
 
@@ -72,6 +75,10 @@ EFFECT: Mapping[str, Rule] = {
     ),
     "clip.clip_factor": _clipped_by("clip_factor"),
     "clip.eps": _clipped_by("eps"),
+    "clip.eps_scope": Rule(
+        lambda config: config.clip.name == "agc" and config.clip.eps != PUBLISHED_EPS,
+        "with clip={clip.name} and clip.eps={clip.eps}",
+    ),
     "clip.unit": _clipped_by("unit"),
     "clip.scope": _clipped_by("scope"),
     "clip.max_norm": _clipped_by("max_norm"),

@@ -47,6 +47,7 @@ class ClipConfig:
     name: str = MISSING  # none, norm, agc or custom
     clip_factor: float | None = None  # agc: largest |gradient| / |parameter| of a unit (lambda)
     eps: float | None = None  # agc: floor of |parameter|
+    eps_scope: str | None = None  # agc: which parameters have that floor: all, vectors or skip_gains; others 1e-3
     unit: str | None = None  # agc: deepmind, timm or tensor
     scope: str | None = None  # agc: deepmind, timm or all
     stages: list[str] | None = None  # agc: only in some of stem, 0, 1, ..., head; None: everywhere

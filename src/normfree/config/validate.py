@@ -82,6 +82,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "model.standardization": ("deepmind", "timm"),
     "clip.name": ("none", "norm", "agc", "custom"),
     "clip.unit": ("deepmind", "timm", "tensor"),
+    "clip.eps_scope": ("all", "vectors", "skip_gains"),
     "clip.scope": ("deepmind", "timm", "all"),
     "data.loader": LOADERS,
     "data.on_error": ("raise", "skip"),
@@ -97,7 +98,7 @@ WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
 CLIP_KEYS = {
     "none": (),
     "norm": ("max_norm",),
-    "agc": ("clip_factor", "eps", "unit", "scope"),
+    "agc": ("clip_factor", "eps", "eps_scope", "unit", "scope"),
     "custom": (),
 }
 """What each kind of clipping uses; of the user's own, see `normfree.config.parts`."""

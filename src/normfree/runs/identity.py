@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
-from normfree.config.effect import acting, acts
+from normfree.config.effect import PUBLISHED_EPS, acting, acts
 from normfree.config.parts import PARTS, Part, own_parts
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
@@ -64,6 +64,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
     own = {part.group: _own(part, resolved, content[part.group]) for part in PARTS if part.group in content}
     content["clip"] = {key: value for key, value in content["clip"].items() if key == "name" or key in used}
     clip = resolved.config.clip
+    if content["clip"].get("eps_scope") in (None, "all"):
+        content["clip"].pop("eps_scope", None)
     if clip.stages is not None:
         content["clip"]["stages"] = sorted(_stages(clip.stages))
     for group, values in own.items():
@@ -141,12 +143,13 @@ def _stages(given: list[str]) -> list[str]:
 
 
 def clip_label(resolved: Resolved) -> str:
-    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, or a user's function by its name."""
+    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, ``AGC 0.01 eps 0.1``, or a user's function."""
     clip = resolved.config.clip
     if clip.name == "agc":
-        return f"AGC {clip.clip_factor:g}" + (
-            f" in {'+'.join(_stages(clip.stages))}" if clip.stages is not None else ""
-        )
+        floor = f" eps {clip.eps:g}" if clip.eps != PUBLISHED_EPS else ""
+        whose = f" of {clip.eps_scope}" if floor and clip.eps_scope not in (None, "all") else ""
+        where = f" in {'+'.join(_stages(clip.stages))}" if clip.stages is not None else ""
+        return f"AGC {clip.clip_factor:g}{floor}{whose}{where}"
     if clip.name == "custom":
         return str(clip._target_).rpartition(".")[2]
     return f"norm {clip.max_norm:g}" if clip.name == "norm" else "none"

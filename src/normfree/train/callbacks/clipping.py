@@ -6,10 +6,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from normfree.clip import (
+    PUBLISHED_EPS,
     ClipStatistics,
     NormStatistics,
     clip_grad_agc_,
     clip_grad_norm_,
+    floors,
     gradient_norm,
     watched,
 )
@@ -39,6 +41,7 @@ class GradientClipping(pl.Callback):
         self.statistics: ClipStatistics | None = None
         self._telemetry = telemetry
         self._clipped: list[Tensor] = []
+        self._floors: float | list[float] = PUBLISHED_EPS
         self._custom: Clipper | None = clipper_of(clip) if clip.name == "custom" else None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -50,6 +53,10 @@ class GradientClipping(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._clipped = parameters_to_clip(network_of(pl_module), self.clip)
+        if self.clip.name == "agc":
+            assert self.clip.eps is not None, "config.validate sees to it"
+            scope = self.clip.eps_scope or "all"
+            self._floors = floors(network_of(pl_module), self._clipped, self.clip.eps, scope)
         if self.clip.name != "none":
             refuse_fused(trainer, f"clip={self.clip.name}")
 
@@ -71,10 +78,9 @@ class GradientClipping(pl.Callback):
         elif self._custom is not None:
             self.statistics = watched(self._custom, parameters)
         else:
-            unit, factor, eps = self.clip.unit, self.clip.clip_factor, self.clip.eps
+            unit, factor = self.clip.unit, self.clip.clip_factor
             assert unit is not None, "config.validate sees to it"
             assert factor is not None
-            assert eps is not None
-            self.statistics = clip_grad_agc_(parameters, factor, eps, unit)
+            self.statistics = clip_grad_agc_(parameters, factor, self._floors, unit)
             if self._telemetry is not None:
                 self._telemetry.record(trainer.global_step + 1, network_of(pl_module), parameters, self.statistics)

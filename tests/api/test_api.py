@@ -53,6 +53,15 @@ def test_a_run_that_has_its_result_is_returned(trained: api.Run, place: Path, ca
     assert capsys.readouterr().out == ""
 
 
+def test_again_trains_it_anew_and_it_is_no_other_row(tmp_path: Path) -> None:
+    words = [*TINY, f"runs_dir={tmp_path}"]
+    first, anew = api.run(words, progress=False), api.run([*words, "again=true"], progress=False)
+    assert anew.run_id == f"{first.run_id}.again-2"
+    assert anew.result["metrics"] == first.result["metrics"]
+    assert all(map(torch.equal, anew.network.state_dict().values(), first.network.state_dict().values()))
+    assert list(api.find_runs("single", tmp_path)["run_id"]) == [first.run_id]
+
+
 def test_random_states_are_as_before(place: Path, capsys: Any) -> None:
     torch.manual_seed(3)
     random.seed(5)

@@ -1,12 +1,13 @@
 """``again=true``: which training of a run comes next, what it is called, and when two are the same."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import permutations
 
 import pytest
 from tests.conftest import resolved
 
-from normfree.config import Resolved, UserError
+from normfree.config import Resolved, UserError, resolve_stored
 from normfree.runs import RunDirectory, arm_id, result_of, run_id
 from normfree.runs.again import apart, begun_anew, numbered, place_of, told_anew, told_number
 from normfree.runs.same_bits import same_rows, told_bits
@@ -34,6 +35,11 @@ def test_only_the_name_differs(tiny: Callable[..., Resolved]) -> None:
     assert place_of(run_id(third)) == (run_id(first), 3)
     assert place_of(run_id(first)) == (run_id(first), 1)
     assert run_id(tiny("again=true")) == run_id(first), "which one is not known before the directories are looked at"
+
+
+def test_a_job_or_a_stored_configuration_knows_which_it_is(tiny: Callable[..., Resolved]) -> None:
+    third = tiny("again=3")
+    assert run_id(resolve_stored(asdict(third.config))) == run_id(third)
 
 
 @pytest.mark.parametrize("value", ["1", "0", "-2"])

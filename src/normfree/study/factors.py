@@ -51,6 +51,8 @@ def fill_from_relatives(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     same `clip` overrides give `clip.*`, and so on for each group. An arm without any result is named by its
     overrides.
     """
+    if all(row.get("arm_id") is not None for row in rows):
+        return rows
     arms: dict[str, dict[str, Any]] = {}
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:

@@ -12,6 +12,9 @@ from rich.console import Console
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, result_of
+from normfree.slurm.queue import Job
+from normfree.slurm.submission import Submission
+from normfree.sweep import follow as follow_module
 from normfree.sweep.follow import follow
 
 HEAD = "step,train/loss,train/accuracy,images_per_second\n"
@@ -71,6 +74,38 @@ def test_lines_until_nothing_runs(tiny: Callable[..., Resolved], capsys: pytest.
         "1 runs: 1 diverged",
     ]
     assert next(steps) == 3
+
+
+def test_jobs_of_slurm_are_waited_for_and_followed_on_whatever_node(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny()
+    directory = RunDirectory.of(run)
+    directory.create()
+    name, folder = directory.path.name, directory.path.parent
+    answers: list[dict[str, Job] | None] = [
+        {"7": Job("PENDING", "Priority")}, {"7": Job("RUNNING", "None")}, None, {"7": Job("RUNNING", "None")}, {}
+    ]  # fmt: skip
+    monkeypatch.setattr(follow_module, "latest", lambda _: {name: Submission(folder, {}, {name: "7"})})
+    monkeypatch.setattr(follow_module, "live_jobs", lambda: answers.pop(0))
+    monkeypatch.setattr(follow_module, "QUEUE_SECONDS", 0.0)
+    left: list[int] = []
+
+    def wait(seconds: float) -> None:
+        left.append(len(answers))
+        if len(answers) == 4:
+            directory.metrics.write_text(f"{HEAD}2,2.5,0.1,100\n")
+        elif len(answers) == 1:
+            directory.write_result(result_of(run, "finished", metrics={"test/accuracy": 0.5}))
+
+    out = io.StringIO()
+    assert follow(Console(file=out, width=200), folder, wait=wait) == 0
+    assert out.getvalue().splitlines() == [
+        f"{name}  step 2  loss 2.500  accuracy 10.0%",
+        f"finished: {name}, test accuracy 50.0%",
+        "1 runs: 1 finished",
+    ]
+    assert left == [4, 3, 2, 1]
 
 
 def test_curves_on_a_terminal(tiny: Callable[..., Resolved], capsys: pytest.CaptureFixture[str]) -> None:

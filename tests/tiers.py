@@ -79,9 +79,12 @@ QUICK = (
 """Files in those places that are of no tier."""
 
 LEFT_OUT = (
+    "tests/bench/test_data.py::test_every_loader_is_measured",
     "tests/bench/test_sweep.py",
+    "tests/cli/test_commands.py::test_a_second_process_on_the_same_run",
     "tests/cli/test_commands.py::test_the_plan_for_several_nodes",
     "tests/cli/test_commands.py::test_a_torchvision_of_another_build_is_named",
+    "tests/config/test_effect.py::test_the_command_tells_it",
     "tests/config/test_hub.py::test_a_plan_fetches_nothing_and_a_run_trains_and_needs_no_network_the_next_time",
     "tests/data/test_patience.py",
     "tests/report/test_cut_page.py::test_the_command_trains_on_two_processes_and_writes",
@@ -94,6 +97,7 @@ LEFT_OUT = (
     "tests/slurm/test_watching.py",
     "tests/sweep/test_side_by_side.py",
     "tests/train/test_cut_law.py::test_ghost_batches_are_the_same_images_in_every_cut",
+    "tests/train/test_cut_law.py::test_with_batchnorm_a_cut_is_another_network_however_many_devices",
     "tests/train/test_cut_law.py::test_what_is_drawn_is_drawn_for_the_whole_batch",
     "tests/train/test_flipped_bits.py",
     "tests/train/test_full_disk.py",
@@ -111,7 +115,7 @@ LEFT_OUT = (
 """Files and tests that are run only where all is asked for."""
 
 SHORTENED: dict[str, int | tuple[str, ...]] = {
-    "tests/cli/test_bad_input.py::test_one_line_and_exit_code_2": 8,
+    "tests/cli/test_bad_input.py::test_one_line_and_exit_code_2": 6,
     "tests/cli/test_commands.py::test_a_full_disk_ends_in_a_run_that_can_go_on": 1,
     "tests/cli/test_commands.py::test_a_run_for_each_clip": 1,
     "tests/cli/test_commands.py::test_an_interrupted_run_goes_on_where_it_stopped": 1,
@@ -124,20 +128,21 @@ SHORTENED: dict[str, int | tuple[str, ...]] = {
     "tests/report/test_faults.py::test_a_single_fault_stops_one_run_or_is_one_line": 60,
     "tests/sweep/test_stored.py::test_a_plan_cannot_lead_out_of_its_folder": 1,
     "tests/sweep/test_stored.py::test_hydras_features_are_refused": 4,
-    "tests/test_extending.py::test_the_example_works": (
-        "A network of your own", "A clipper", "A data set", "A benchmark suite"
-    ),
+    "tests/test_extending.py::test_the_example_works": ("A network of your own", "A clipper"),
     "tests/test_readme.py::test_command": 6,
+    "tests/train/test_again.py::test_an_interrupted_one_goes_on": ("one",),
     "tests/train/test_cut.py::test_every_cut_of_a_batch_gives_the_same_weights": ("all of an nfnet",),
     "tests/train/test_cut.py::test_what_is_drawn_changes_the_weights": 2,
     "tests/train/test_ema.py::test_resuming_changes_nothing": 2,
     "tests/train/test_hung_ranks.py::test_a_deadlock_is_told_with_its_place": 1,
     "tests/train/test_hung_ranks.py::test_a_stopped_rank_ends_the_run": 1,
     "tests/train/test_killed.py::test_a_damaged_newest_checkpoint_is_passed_over": 1,
+    "tests/train/test_laws.py::test_accumulation_equals_the_big_batch_without_batchnorm": 3,
     "tests/train/test_laws.py::test_resuming_changes_nothing": 3,
     "tests/train/test_options.py::test_one_step_on_digits": 8,
     "tests/train/test_options.py::test_one_step_on_parquet": 3,
     "tests/train/test_random_networks.py::test_two_ranks_equal_one_process": 1,
+    "tests/train/test_threads.py::test_it_is_set_before_torch_loads_its_threads": ("run",),
     "tests/train/test_run.py::test_one_step_of_every_large_model": (
         "bn_nfnet_nano", "nf_regnet_b0", "nf_resnet50", "nfnet_f0", "resnet50_v1"
     ),

@@ -56,7 +56,7 @@ def runs(count: int) -> list[dict[str, Any]]:
     for batch, lr, (model, clip) in product(BATCHES, learning_rates, SERIES.values()):
         for seed in range(SEEDS):
             norm_batch = batch if model == "resnet20" else None
-            found.append(synthetic.cell(model, clip, batch, lr, seed, norm_batch, ["all"]))
+            found.append(synthetic.made(model, clip, batch, lr, seed, norm_batch, ["all"]))
     return found
 
 

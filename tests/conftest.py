@@ -1,6 +1,7 @@
 """Shared by all tests: composing configurations and starting the command line."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ os.environ["XDG_STATE_HOME"] = _STATE.name
 # Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import settings
 from omegaconf import DictConfig
 
@@ -60,8 +64,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def composed(*overrides: str) -> DictConfig:
+    """What Hydra composes of these overrides: of the same options of groups once, as a sweep does."""
+    if any(each[:1] in "~+" or "@" in each.partition("=")[0] for each in overrides):
+        return composed_anew(overrides)
+    choices = tuple(each for each in overrides if (ROOT / "conf" / each.partition("=")[0]).is_dir())
+    config: DictConfig = pickle.loads(_of_choices(choices))
+    values = OverridesParser.create().parse_overrides([each for each in overrides if each not in choices])
+    ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    return config
+
+
+def composed_anew(overrides: Sequence[str]) -> DictConfig:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return compose("train", overrides=list(overrides))
+
+
+@cache
+def _of_choices(choices: tuple[str, ...]) -> bytes:
+    return pickle.dumps(composed_anew(choices))
 
 
 def resolved(*overrides: str) -> Resolved:

@@ -1,4 +1,4 @@
-"""Words that mean one thing: no run is a cell, no cut of a batch a split, no outcome of a run a verdict."""
+"""Words that mean one thing: no run or arm is a cell, no cut of a batch a split, no outcome of a run a verdict."""
 
 import ast
 import re
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
-KEEP_RUNS = ("config", "runs", "sweep", "slurm", "train", "cli")
-"""Parts that plan, train and store runs; a cell, which only figures and tables have, is an arm in its place there."""
+OF_A_TABLE = {"markdown_cell", "_cell"}
+"""What writes a field of a table, which is neither a run nor an arm."""
+PAGES = ("docs", "experiments", "conf", "reports")
 
 
 def identifiers(tree: ast.Module) -> Iterator[str]:
@@ -42,9 +43,20 @@ def uses(word: str, files: list[Path]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("part", [*(f"normfree/{name}" for name in KEEP_RUNS), "hydra_plugins"])
-def test_a_run_is_no_cell(part: str) -> None:
-    assert uses("cell", list((SOURCE / part).rglob("*.py"))) == []
+@pytest.mark.parametrize("part", sorted(path.name for path in (SOURCE / "normfree").iterdir() if path.is_dir()))
+def test_neither_a_run_nor_an_arm_is_a_cell(part: str) -> None:
+    found = uses("cell", list((SOURCE / "normfree" / part).rglob("*.py")))
+    assert [each for each in found if each.rpartition(" ")[2] not in OF_A_TABLE] == []
+
+
+def test_pages_and_reports_have_no_cells() -> None:
+    root = SOURCE.parent
+    pages = [root / "README.md", *(path for part in PAGES for path in (root / part).rglob("*"))]
+    texts = [path for path in pages if path.suffix in (".md", ".html", ".csv", ".yaml", ".j2")]
+    texts += (SOURCE / "normfree" / "report" / "templates").glob("*")
+    assert len(texts) > 100
+    about = re.compile(r"\bcells?\b(?! of CSV)|cells_", re.IGNORECASE)
+    assert [str(path.relative_to(root)) for path in texts if about.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_batch_is_cut_and_not_split() -> None:

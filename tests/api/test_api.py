@@ -53,6 +53,15 @@ def test_a_run_that_has_its_result_is_returned(trained: api.Run, place: Path, ca
     assert capsys.readouterr().out == ""
 
 
+def test_again_trains_it_anew_and_it_is_no_other_row(tmp_path: Path) -> None:
+    words = [*TINY, f"runs_dir={tmp_path}"]
+    first, anew = api.run(words, progress=False), api.run([*words, "again=true"], progress=False)
+    assert anew.run_id == f"{first.run_id}.again-2"
+    assert anew.result["metrics"] == first.result["metrics"]
+    assert all(map(torch.equal, anew.network.state_dict().values(), first.network.state_dict().values()))
+    assert list(api.find_runs("single", tmp_path)["run_id"]) == [first.run_id]
+
+
 def test_random_states_are_as_before(place: Path, capsys: Any) -> None:
     torch.manual_seed(3)
     random.seed(5)
@@ -129,9 +138,9 @@ def test_a_report_is_figures_and_tables() -> None:
     for figure in report.figures.values():
         assert figure._repr_png_().startswith(b"\x89PNG")
         assert b"<svg" in figure.files["svg"]
-    assert set(report.tables) == {"runs", "cells", "series", "failures"}
+    assert set(report.tables) == {"runs", "arms", "series", "failures"}
     assert list(report.tables["runs"]["run_id"]) == list(api.find_runs("demo", FIXTURES / "sweeps")["run_id"])
-    assert isinstance(report.tables["cells"], pd.DataFrame)
+    assert isinstance(report.tables["arms"], pd.DataFrame)
     assert set(report.verdicts["verdict"]) <= {"supported", "refuted", "inconclusive"}
     assert report._repr_html_().startswith('<iframe srcdoc="&lt;!DOCTYPE html')
     assert "sandbox" in report._repr_html_()

@@ -12,7 +12,7 @@ from normfree.compose.run import compose_run
 
 def test_both_loops_and_the_cell_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "loop.csv"
-    settings = ["model=resnet20", "batch=50", "image_size=7", "steps=10", "rounds=1", "cells=1", f"out={out}"]
+    settings = ["model=resnet20", "batch=50", "image_size=7", "steps=10", "rounds=1", "runs=1", f"out={out}"]
     assert run("bench", ["loop", *settings]) == 0, capsys.readouterr().err
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -20,7 +20,7 @@ def test_both_loops_and_the_cell_are_measured(tmp_path: Path, capsys: pytest.Cap
     assert all(float(row["value"]) > 0 for row in rows)
     said = capsys.readouterr().out
     assert "of the bare loop" in said
-    assert "a cell of a sweep, to its first step" in said
+    assert "a run of a sweep, to its first step" in said
 
 
 @pytest.mark.parametrize("clip", ["agc", "norm", "none"])

@@ -1,4 +1,4 @@
-"""The sweep's benchmark: both launchers train every cell, and both are measured."""
+"""The sweep's benchmark: both launchers train every run, and both are measured."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_both_launchers_train_the_same_cells(tmp_path: Path, capsys: pytest.Capt
     with out.open(newline="", encoding="utf-8") as file:
         rows = {row["launcher"]: row for row in csv.DictReader(file)}
     assert rows.keys() == {"basic", "pool"}
-    assert {row["cells"] for row in rows.values()} == {"25"}
+    assert {row["runs"] for row in rows.values()} == {"25"}
     assert {row["steps_done"] for row in rows.values()} == {"100"}
     assert float(rows["basic"]["ratio"]) == 1
     assert float(rows["pool"]["value"]) > 0

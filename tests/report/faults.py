@@ -32,10 +32,10 @@ class Fault:
     allowed: tuple[str, ...]
 
 
-def cells() -> list[dict[str, Any]]:
+def runs() -> list[dict[str, Any]]:
     """Two arms of two seeds."""
     return [
-        synthetic.cell(model, clip, 64, 0.8, seed, 64 if model == "resnet20" else None, ["stability"])
+        synthetic.made(model, clip, 64, 0.8, seed, 64 if model == "resnet20" else None, ["stability"])
         for model, clip in (("resnet20", "none"), ("nf_resnet20", "agc01"))
         for seed in (0, 1)
     ]
@@ -77,7 +77,7 @@ def clip_csv() -> str:
 
 def write(folder: Path) -> None:
     """The sound experiment."""
-    synthetic.write(cells(), folder / "runs" / NAME, {cell["run_id"]: "finished" for cell in cells()})
+    synthetic.write(runs(), folder / "runs" / NAME, {run["run_id"]: "finished" for run in runs()})
     (folder / "runs" / NAME / VICTIM / "clip.csv").write_text(clip_csv())
     (folder / "experiments").mkdir()
     (folder / "experiments" / f"{NAME}.yaml").write_text(yaml.safe_dump({"experiment": experiment()}))
@@ -167,7 +167,7 @@ def _of_results() -> Iterator[Fault]:
             _changed(_result, _setting(field, value)),
             (HARMLESS, DAMAGED),
         )
-    half = json.dumps(synthetic.result(cells()[2], "finished", _luck()))
+    half = json.dumps(synthetic.result(runs()[2], "finished", _luck()))
     for name, content in {
         "empty": b"",
         "blank": b" \n",

@@ -28,7 +28,7 @@ CLIPS = {
 DEPENDENCE = ("logits_batch_vs_single", "logits_train_vs_eval", "gradient_whole_vs_accumulated")
 
 
-def cell(
+def made(
     model: str, clip: str, batch: int, lr: float, seed: int, norm_batch: int | None, grids: list[str]
 ) -> dict[str, Any]:
     """One planned run with its factors."""
@@ -43,25 +43,25 @@ def cell(
     return {**planned, "arm": arm, **factors}
 
 
-def status_of(cell: dict[str, Any], luck: np.random.Generator) -> str:
+def status_of(one: dict[str, Any], luck: np.random.Generator) -> str:
     """Roughly what the networks do over the learning rate; a slow run finishes, and has stalled."""
-    scaled = cell["lr"] * (64 / cell["batch"]) ** 0.5
-    if cell["model"] == "resnet20":
+    scaled = one["lr"] * (64 / one["batch"]) ** 0.5
+    if one["model"] == "resnet20":
         return "finished"
-    if cell["clip"] == "none":
+    if one["clip"] == "none":
         return "diverged" if luck.random() < (0.0, 0.4, 1.0)[(scaled > 0.3) + (scaled > 0.7)] else "finished"
-    if cell["clip"] == "norm":
+    if one["clip"] == "norm":
         return "diverged" if scaled > 2.5 and luck.random() < 0.6 else "finished"
-    if cell["clip"] == "agc01":
+    if one["clip"] == "agc01":
         return "slow" if scaled < 0.3 or (scaled < 0.5 and luck.random() < 0.5) else "finished"
     return "slow" if scaled < 0.15 else "diverged" if scaled > 2.5 else "finished"
 
 
-def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict[str, Any]:
+def result(one: dict[str, Any], status: str, luck: np.random.Generator) -> dict[str, Any]:
     """`result.json` of a run that ended."""
-    model, norm_batch = cell["model"], cell["norm_batch"]
+    model, norm_batch = one["model"], one["norm_batch"]
     normalizer, parameters, macs = MODELS[model]
-    best = 0.982 - 0.01 * abs(math.log2(cell["lr"] / 0.4)) / 3 - (0.004 if normalizer == "none" else 0.0)
+    best = 0.982 - 0.01 * abs(math.log2(one["lr"] / 0.4)) / 3 - (0.004 if normalizer == "none" else 0.0)
     best -= 0.05 / norm_batch if norm_batch else 0.0
     accuracies = {
         "finished": best + luck.normal(0, 0.003),
@@ -82,25 +82,25 @@ def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict
     gain = None if normalizer == "batchnorm" else 0.004 if status == "slow" else round(luck.uniform(0.1, 0.3), 3)
     return {
         "schema_version": 1,
-        "run_id": cell["run_id"],
-        "arm_id": cell["arm"],
+        "run_id": one["run_id"],
+        "arm_id": one["arm"],
         "experiment": "demo",
-        "seed": cell["seed"],
+        "seed": one["seed"],
         "status": "finished" if status == "slow" else status,
         "reason": reasons.get(status, ""),
         "stalled": None if gain is None or status == "diverged" else gain < 0.05,
         "chance": None if accuracy is None else {"split": "test", "images": 1000, "share": 0.1, "p_value": 0.5},
         "model": {"name": model, "normalizer": normalizer, "parameters": parameters, "macs": macs},
-        "clip": {"name": CLIPS[cell["clip"]][0], "label": CLIPS[cell["clip"]][1]},
+        "clip": {"name": CLIPS[one["clip"]][0], "label": CLIPS[one["clip"]][1]},
         "data": {
             "name": "mnist5k", "label": "MNIST-5k, 14 px", "classes": 10,
             "train": 3500, "validation": 500, "test": 1000,
         },
         "batch": {
-            "global": cell["batch"], "micro": cell["batch"], "accumulation": 1,
+            "global": one["batch"], "micro": one["batch"], "accumulation": 1,
             "devices": 1, "nodes": 1, "norm_batch": norm_batch,
         },
-        "lr": cell["lr"],
+        "lr": one["lr"],
         "precision": "32-true",
         "steps": 300,
         "steps_done": done,
@@ -112,7 +112,7 @@ def result(cell: dict[str, Any], status: str, luck: np.random.Generator) -> dict
             "skip_gain/mean_abs": gain,
         },
         "batch_dependence": dict(zip(DEPENDENCE, dependence, strict=True)),
-        "time": {"seconds": round(done * cell["batch"] / rate, 2), "images_per_second": round(rate, 1)},
+        "time": {"seconds": round(done * one["batch"] / rate, 2), "images_per_second": round(rate, 1)},
         "attempts": 1,
         "traceback": trace if status == "failed" else None,
         "provenance": {
@@ -134,24 +134,24 @@ def metrics_csv(status: str, steps: int, luck: np.random.Generator) -> str:
 
 
 def write(
-    cells: Iterable[dict[str, Any]], directory: Path, statuses: dict[str, str] | None = None, seed: int = 0
+    runs: Iterable[dict[str, Any]], directory: Path, statuses: dict[str, str] | None = None, seed: int = 0
 ) -> None:
     """Write runs and their `sweep.json`; `statuses` overrides the outcome of single runs by id."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     planned = []
     luck = np.random.default_rng(seed)
-    for cell in cells:
-        status = status_of(cell, luck)
-        status = (statuses or {}).get(cell["run_id"], status)
-        planned.append({"run_id": cell["run_id"], "overrides": cell["overrides"], "grids": cell["grids"]})
-        content = result(cell, status, luck)
+    for one in runs:
+        status = status_of(one, luck)
+        status = (statuses or {}).get(one["run_id"], status)
+        planned.append({"run_id": one["run_id"], "overrides": one["overrides"], "grids": one["grids"]})
+        content = result(one, status, luck)
         curve = metrics_csv(status, content["steps_done"], luck)
         if status == "missing":
             continue
-        run = directory / cell["run_id"]
+        run = directory / one["run_id"]
         run.mkdir()
-        (run / "config.yaml").write_text(yaml.safe_dump({"seed": cell["seed"], "lr": cell["lr"]}))
+        (run / "config.yaml").write_text(yaml.safe_dump({"seed": one["seed"], "lr": one["lr"]}))
         (run / "metrics.csv").write_text(curve)
         if status == "incomplete":
             continue
@@ -173,13 +173,13 @@ def quickstart(seeds: int = 3) -> list[dict[str, Any]]:
                     if batch == 64 and lr == 0.4:
                         grids += ["dependence"] + (["statistics"] if clip in ("none", "agc04") else [])
                     norm_batch = batch if model == "resnet20" else None
-                    found.append(cell(model, clip, batch, lr * factor, seed, norm_batch, grids))
+                    found.append(made(model, clip, batch, lr * factor, seed, norm_batch, grids))
         for norm_batch in (2, 4, 16):
-            found.append(cell("resnet20", "none", 64, 0.4, seed, norm_batch, ["statistics"]))
+            found.append(made("resnet20", "none", 64, 0.4, seed, norm_batch, ["statistics"]))
         for lr in (0.4, 1.6):
             for clip in ("none", "agc04"):
                 found.append(
-                    cell(
+                    made(
                         "nfnet_nano",
                         clip,
                         64,
@@ -198,8 +198,8 @@ def demo() -> tuple[list[dict[str, Any]], dict[str, str]]:
     for seed in range(3):
         for lr in (0.2, 0.8, 3.2):
             for model, clip in (("resnet20", "none"), ("nf_resnet20", "none"), ("nf_resnet20", "agc01")):
-                found.append(cell(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"]))
-        found.append(cell("resnet20", "none", 64, 0.8, seed, 2, ["statistics"]))
+                found.append(made(model, clip, 64, lr, seed, 64 if model == "resnet20" else None, ["stability"]))
+        found.append(made("resnet20", "none", 64, 0.8, seed, 2, ["statistics"]))
     statuses = {one["run_id"]: "finished" for one in found if one["model"] == "resnet20" or one["clip"] == "agc01"}
     statuses |= {f"nf_resnet20-none-b64-lr{lr:g}-s{seed}": "diverged" for lr in (0.8, 3.2) for seed in range(3)}
     statuses |= {f"nf_resnet20-agc01-b64-lr0.2-s{seed}": "slow" for seed in range(3)}

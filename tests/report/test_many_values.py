@@ -17,7 +17,7 @@ RATES = [round(0.05 * 1.2**number, 4) for number in range(30)]
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Collection]:
     folder = tmp_path_factory.mktemp("many")
-    runs = [synthetic.cell("nf_resnet20", "none", 64, lr, seed, None, ["g"]) for lr in RATES for seed in range(2)]
+    runs = [synthetic.made("nf_resnet20", "none", 64, lr, seed, None, ["g"]) for lr in RATES for seed in range(2)]
     synthetic.write(runs, folder / "exp")
     return parse_experiment({}, "exp"), collect("exp", folder)
 

@@ -54,33 +54,33 @@ def test_failures_add_up(files: dict[str, bytes]) -> None:
     assert (failures[list(OUTCOMES)].sum(axis=1) == failures["planned"]).all()
     assert failures.loc["all", "planned"] == 30 == failures.drop("all")["planned"].sum()
     assert len(read(files, "runs.csv")) == 30
-    assert read(files, "cells.csv")["planned"].sum() == 30
+    assert read(files, "arms.csv")["planned"].sum() == 30
 
 
 def test_mixed_cells_have_seeds_and_no_mean(files: dict[str, bytes]) -> None:
-    cells = read(files, "cells.csv")
-    mixed = cells[cells["trained"] < cells["planned"]]
+    arms = read(files, "arms.csv")
+    mixed = arms[arms["trained"] < arms["planned"]]
     assert len(mixed) > 3
     assert mixed[["test/accuracy/mean", "test/accuracy/low"]].isna().all().all()
-    assert cells.loc[cells["trained"] == cells["planned"], "test/accuracy/low"].notna().all()
+    assert arms.loc[arms["trained"] == arms["planned"], "test/accuracy/low"].notna().all()
 
 
 def test_no_accuracy_is_averaged_over_the_runs_that_survived(files: dict[str, bytes]) -> None:
     series = read(files, "series.csv").set_index(["panel", "series"])
     row = series.loc[("Batch 64", "NF-ResNet, no clipping")]
     assert (row["trained"], row["untrained"], row["diverged"], row["open"]) == (2, 1, 4, 2)
-    assert (row["cells"], row["cells_trained"]) == (3, 0)
+    assert (row["arms"], row["arms_trained"]) == (3, 0)
     assert not [name for name in series if "accuracy" in name]
     assert "accuracy (%) of" not in files["report.md"].decode()
     assert (
-        "cells have no mean and no interval, as 4 of their runs diverged and 1 were untrained"
+        "arms have no mean and no interval, as 4 of their runs diverged and 1 were untrained"
         in files["report.md"].decode()
     )
 
 
 def test_cells_without_a_mean_show_every_seed(files: dict[str, bytes]) -> None:
-    cells = read(files, "cells.csv").set_index("arm_id")
-    mixed = cells.loc["nf_resnet20-none-b64-lr0.8"]
+    arms = read(files, "arms.csv").set_index("arm_id")
+    mixed = arms.loc["nf_resnet20-none-b64-lr0.8"]
     assert (float(mixed["test/accuracy/untrained_seeds"]), float(mixed["test/accuracy/diverged_seeds"])) == (0.102, 0.1)
     survivor = f"{100 * float(mixed['test/accuracy/seeds']):.1f}"
     assert f"| ✕10.0, △10.2, {survivor} |" in files["report.md"].decode()
@@ -88,7 +88,7 @@ def test_cells_without_a_mean_show_every_seed(files: dict[str, bytes]) -> None:
 
 def test_stalled_is_no_outcome(files: dict[str, bytes]) -> None:
     """A network that learned through its shortcuts alone has a mean as any other, and a note beside it."""
-    slow = read(files, "cells.csv").set_index("arm_id").loc["nf_resnet20-agc01-b64-lr0.2"]
+    slow = read(files, "arms.csv").set_index("arm_id").loc["nf_resnet20-agc01-b64-lr0.2"]
     assert (slow["trained"], slow["stalled"], slow["planned"]) == (3, 3, 3)
     assert 0.4 < slow["test/accuracy/mean"] < 0.6
     assert "3 runs stalled (skip gains that hardly opened), 3 of which finished" in files["report.md"].decode()
@@ -180,9 +180,9 @@ def test_write_and_check(files: dict[str, bytes], tmp_path: Path) -> None:
     write(files, tmp_path / "demo")
     assert differences(files, tmp_path / "demo") == []
     assert not list((tmp_path / "demo").rglob(".*"))
-    (tmp_path / "demo" / "cells.csv").write_text("series\n")
+    (tmp_path / "demo" / "arms.csv").write_text("series\n")
     (tmp_path / "demo" / "report.md").unlink()
-    assert differences(files, tmp_path / "demo") == ["cells.csv", "report.md"]
+    assert differences(files, tmp_path / "demo") == ["arms.csv", "report.md"]
 
 
 def test_the_stored_runs_are_what_the_generator_writes(tmp_path: Path) -> None:

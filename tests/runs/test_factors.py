@@ -53,11 +53,11 @@ def test_what_is_in_common_stands_once(arms: dict[str, dict[str, Any]]) -> None:
 
 def planned(folder: Path, *runs: tuple[str, ...]) -> None:
     every = [resolved(*overrides) for overrides in runs]
-    cells = [
+    runs = [
         PlannedRun(run_id(one), overrides, ("main",), arm_id(one), one.config.seed)
         for one, overrides in zip(every, runs, strict=True)
     ]
-    add_to_plan(folder, "exp", cells, {}, {arm_id(one): factors_of(one) for one in every})
+    add_to_plan(folder, "exp", runs, {}, {arm_id(one): factors_of(one) for one in every})
 
 
 def test_any_key_is_a_factor_of_a_report_before_anything_has_run(tmp_path: Path) -> None:
@@ -69,20 +69,20 @@ def test_any_key_is_a_factor_of_a_report_before_anything_has_run(tmp_path: Path)
     panel = {"kind": "accuracy_over", "x": "batch.global"}
     series = {"s": {"where": {"model.activation": "silu", "optimizer.nesterov": True}}}
     experiment = parse_experiment({"series": series, "panels": {"p": panel}}, "exp")
-    (cell,) = Study(experiment, collection).along(experiment.panels[0], experiment.series[0]).values()
-    assert (cell.counts.planned, cell.counts.missing) == (2, 2)
+    (arm,) = Study(experiment, collection).along(experiment.panels[0], experiment.series[0]).values()
+    assert (arm.counts.planned, arm.counts.missing) == (2, 2)
     mixed = parse_experiment({"series": {"s": {"where": {"seed": [0, 1]}}}, "panels": {"p": panel}}, "exp")
     with pytest.raises(UserError, match=r"mixes 4 arms that differ in model\.activation, optimizer\.nesterov;"):
         Study(mixed, collection).along(mixed.panels[0], mixed.series[0])
 
 
 def test_a_result_says_more_than_the_plan(tmp_path: Path) -> None:
-    made = synthetic.cell("nf_resnet20", "agc01", 64, 0.8, 0, None, ["main"])
+    made = synthetic.made("nf_resnet20", "agc01", 64, 0.8, 0, None, ["main"])
     synthetic.write([made], tmp_path / "exp", {made["run_id"]: "finished"})
     before = collect("exp", tmp_path).table
     own = {"lr": 0.5, "model.alpha": 0.2, "clip.max_norm": None, "clip.clip_factor": 0.01}
-    cell = PlannedRun(made["run_id"], tuple(made["overrides"]), ("main",), made["arm"], 0)
-    add_to_plan(tmp_path / "exp", "exp", [cell], {}, {made["arm"]: own})
+    planned = PlannedRun(made["run_id"], tuple(made["overrides"]), ("main",), made["arm"], 0)
+    add_to_plan(tmp_path / "exp", "exp", [planned], {}, {made["arm"]: own})
     after = collect("exp", tmp_path)
     assert after.table.loc[0, ["lr", "model.alpha"]].tolist() == [0.8, 0.2]
     assert after.factors == ("clip.clip_factor", "clip.max_norm", "lr", "model.alpha")

@@ -69,20 +69,20 @@ def test_a_place_spelled_in_another_way_is_the_same_place(tmp_path: Path, monkey
 
 def test_cells_that_come_to_one_run_are_told_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = digits_as_parquet(tmp_path / "one" / "digits")
-    cells = [[*options(root, tmp_path / "runs"), word] for word in ("seed=0", "lr=0.03125", "seed=1")]
-    planned = [(words, list[str]()) for words in cells]
+    combinations = [[*options(root, tmp_path / "runs"), word] for word in ("seed=0", "lr=0.03125", "seed=1")]
+    planned = [(words, list[str]()) for words in combinations]
     assert len(plan_runs(planned, lambda words: composed(*words))) == 2
-    name = run_id(resolved(*cells[0]))
+    name = run_id(resolved(*combinations[0]))
     told = capsys.readouterr().err
-    assert told.startswith("2 cells come to 1 run: ")
+    assert told.startswith("2 combinations come to 1 run: ")
     assert "lr=" in told
     assert told.endswith(f"({name})\n")
     other = digits_as_parquet(tmp_path / "two" / "digits")
     both = [([*options(place, tmp_path / "runs")], list[str]()) for place in (root, other)]
     assert len(plan_runs(both, lambda words: composed(*words))) == 1
-    assert "2 cells come to 1 run: data.root=" in capsys.readouterr().err
+    assert "2 combinations come to 1 run: data.root=" in capsys.readouterr().err
     write_parquet(other / "test-00000-of-00001.parquet", *encoded("validation", 6))
-    with pytest.raises(UserError, match=r"2 cells come to 1 run, as both are called digits; .*data\.label=NAME"):
+    with pytest.raises(UserError, match=r"2 combinations come to 1 run, as both are called digits; .*data\.label=NAME"):
         plan_runs(both, lambda words: composed(*words))
 
 

@@ -13,7 +13,7 @@ from normfree.config.errors import UserError
 from normfree.report.facts import limits
 from normfree.runs import TERMINAL
 from normfree.study import OUTCOMES, Collection, Study, accounting, collect, count
-from normfree.study.arms import cell_of
+from normfree.study.arms import arm_of
 from normfree.study.experiment import parse_experiment
 
 
@@ -28,11 +28,11 @@ def result(run_id: str, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def sweep(root: Path, cells: list[tuple[str, list[str], Any]]) -> Path:
+def sweep(root: Path, runs: list[tuple[str, list[str], Any]]) -> Path:
     """A sweep of (run id, overrides, content of result.json or None, or 'missing')."""
     directory = root / "exp"
     directory.mkdir()
-    for run_id, _, content in cells:
+    for run_id, _, content in runs:
         if content != "missing":
             (directory / run_id).mkdir()
             (directory / run_id / "config.yaml").write_text("seed: 0\n")
@@ -40,7 +40,7 @@ def sweep(root: Path, cells: list[tuple[str, list[str], Any]]) -> Path:
             (directory / run_id / "result.json").write_text(json.dumps(content))
         elif isinstance(content, bytes):
             (directory / run_id / "result.json").write_bytes(content)
-    plan = [{"run_id": run_id, "overrides": overrides, "grids": ["g"]} for run_id, overrides, _ in cells]
+    plan = [{"run_id": run_id, "overrides": overrides, "grids": ["g"]} for run_id, overrides, _ in runs]
     (directory / "sweep.json").write_text(json.dumps({"schema_version": 1, "experiment": "exp", "cells": plan}))
     return root
 
@@ -71,9 +71,9 @@ def test_every_planned_run_has_an_outcome(tmp_path: Path, content: Any, expected
     assert reason in found[1]
 
 
-def test_a_run_without_a_result_is_counted_in_its_cell(tmp_path: Path) -> None:
+def test_a_run_without_a_result_is_counted_in_its_arm(tmp_path: Path) -> None:
     overrides = ["model=nf_resnet20", "clip=agc", "clip.clip_factor=0.01", "lr=0.4"]
-    cells = [
+    runs = [
         ("r0", [*overrides, "seed=0"], result("r0")),
         ("r1", [*overrides, "seed=1"], "missing"),
         (
@@ -82,7 +82,7 @@ def test_a_run_without_a_result_is_counted_in_its_cell(tmp_path: Path) -> None:
             None,
         ),
     ]
-    table = collect("exp", sweep(tmp_path, cells)).table.set_index("run_id")
+    table = collect("exp", sweep(tmp_path, runs)).table.set_index("run_id")
     assert table.loc["r1", "arm_id"] == "a"
     assert table.loc["r1", "batch.global"] == 64
     assert table.loc["r1", "seed"] == 1
@@ -96,13 +96,13 @@ def test_no_path_of_a_machine_is_collected(tmp_path: Path) -> None:
     sweep(tmp_path, [("one", overrides, result("one")), ("two", overrides, None)])
     table = collect("exp", tmp_path).table
     assert list(table["overrides"]) == ["lr=0.4 model=nf_resnet20"] * 2
-    assert not table.map(lambda cell: "/home" in str(cell) or "/scratch" in str(cell)).any(axis=None)
+    assert not table.map(lambda value: "/home" in str(value) or "/scratch" in str(value)).any(axis=None)
 
 
 def test_one_run_under_two_names_is_not_counted_twice(tmp_path: Path) -> None:
-    cells = [("r0", ["lr=1"], result("r0")), ("r1", ["lr=1.0"], result("r1")), ("r2", ["lr=1"], result("r2", seed=1))]
+    runs = [("r0", ["lr=1"], result("r0")), ("r1", ["lr=1.0"], result("r1")), ("r2", ["lr=1"], result("r2", seed=1))]
     with pytest.raises(UserError, match=r"r1 and r0 are one run under two names \(seed 0 of arm a\)"):
-        collect("exp", sweep(tmp_path, cells))
+        collect("exp", sweep(tmp_path, runs))
     (tmp_path / "exp/sweep.json").write_text('{"schema_version": 1, "cells": [{"run_id": "r0"}, {"run_id": "r2"}]}')
     assert len(collect("exp", tmp_path).table) == 2
 
@@ -113,8 +113,8 @@ def test_what_is_not_known_of_a_run_threatens_a_report(tmp_path: Path) -> None:
         return run, [f"seed={seed}"], result(run, seed=seed, provenance=origin, **changes)
 
     resumed = "resumed under other threads (1, then 2)"
-    cells = [made("r0", 0, "a"), made("r1", 1, None), made("r2", 2, None), made("r3", 3, "a", resumed=resumed)]
-    told = limits(Study(parse_experiment({"question": "?"}, "exp"), collect("exp", sweep(tmp_path, cells))))
+    runs = [made("r0", 0, "a"), made("r1", 1, None), made("r2", 2, None), made("r3", 3, "a", resumed=resumed)]
+    told = limits(Study(parse_experiment({"question": "?"}, "exp"), collect("exp", sweep(tmp_path, runs))))
     assert "The runs come from 3 different values of commit; see how they were made." in told
     assert "The commit of 2 runs is not known, which counts as different from every other." in told
     assert f"r3 was {resumed}." in told
@@ -127,6 +127,22 @@ def test_directories_nobody_planned_are_shown_and_not_used(tmp_path: Path) -> No
     found = collect("exp", tmp_path)
     assert found.unplanned == ("stray",)
     assert list(found.table["run_id"]) == ["r"]
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_run_trained_anew_is_no_other_seed(tmp_path: Path, planned: bool) -> None:
+    first, anew = "r-00000000", "r-00000000.again-2"
+    runs = [(first, ["seed=0"], result(first)), (anew, ["seed=0", "again=2"], result(anew, metrics={}))]
+    sweep(tmp_path, runs)
+    for name, lr in ((first, 1), (anew, 2)):
+        (tmp_path / "exp" / name / "metrics.csv").write_text(f"step,lr\n1,{lr}\n")
+    if not planned:
+        (tmp_path / "exp" / "sweep.json").unlink()
+    found = collect("exp", tmp_path)
+    assert list(found.table["run_id"]) == [first]
+    assert found.repeated == {anew: first}
+    told = limits(Study(parse_experiment({"question": "?"}, "exp"), found))
+    assert f"Not used, as they repeat runs with the same seed: 1 runs; 1 with others ({anew})." in told
 
 
 def test_without_a_plan_the_directories_are_the_plan(tmp_path: Path) -> None:
@@ -161,15 +177,15 @@ def test_counts_add_up_to_planned(runs: list[tuple[str, str]]) -> None:
     assert accounting(table, ["series"])["planned"].sum() == len(runs)
 
 
-cell_runs = st.lists(st.tuples(st.sampled_from(TERMINAL), st.floats(0, 1)), min_size=1, max_size=6)
+arm_runs = st.lists(st.tuples(st.sampled_from(TERMINAL), st.floats(0, 1)), min_size=1, max_size=6)
 
 
-@given(cell_runs)
-def test_only_cells_whose_seeds_all_trained_have_a_mean(runs: list[tuple[str, float]]) -> None:
+@given(arm_runs)
+def test_only_arms_whose_seeds_all_trained_have_a_mean(runs: list[tuple[str, float]]) -> None:
     rows = [
         {"status": s, "test/accuracy": a, "seed": i, "run_id": str(i), "arm_id": "a"} for i, (s, a) in enumerate(runs)
     ]
-    cell = cell_of(pd.DataFrame(rows))
-    assert (cell.interval is not None) == all(s == "finished" for s, _ in runs)
-    if cell.interval is not None:
-        assert cell.interval.n == cell.counts.planned
+    arm = arm_of(pd.DataFrame(rows))
+    assert (arm.interval is not None) == all(s == "finished" for s, _ in runs)
+    if arm.interval is not None:
+        assert arm.interval.n == arm.counts.planned

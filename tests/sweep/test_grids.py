@@ -8,24 +8,24 @@ from normfree.sweep.grids import expand
 
 def combinations(overrides: list[str]) -> list[list[str]]:
     parts = [[f"{key}={value}" for value in text.split(",")] for key, text in (o.split("=", 1) for o in overrides)]
-    return [list(cell) for cell in itertools.product(*parts)]
+    return [list(run) for run in itertools.product(*parts)]
 
 
 def test_a_grid_is_combined_in_full() -> None:
     grid = {"arms": ["model=a clip=none", "model=b clip=agc"], "lr": "1,2", "seed": [0, 1, 2]}
-    cells = expand({"g": grid}, ["experiment=e"], combinations)
-    assert len(cells) == 2 * 2 * 3
-    assert (["experiment=e", "model=b", "clip=agc", "lr=2", "seed=0"], ["g"]) in cells
+    runs = expand({"g": grid}, ["experiment=e"], combinations)
+    assert len(runs) == 2 * 2 * 3
+    assert (["experiment=e", "model=b", "clip=agc", "lr=2", "seed=0"], ["g"]) in runs
 
 
 def test_a_cell_of_two_grids_is_run_once() -> None:
-    cells = expand({"g": {"lr": "1,2"}, "h": {"lr": "2,3"}}, [], combinations)
-    assert cells == [(["lr=1"], ["g"]), (["lr=2"], ["g", "h"]), (["lr=3"], ["h"])]
+    runs = expand({"g": {"lr": "1,2"}, "h": {"lr": "2,3"}}, [], combinations)
+    assert runs == [(["lr=1"], ["g"]), (["lr=2"], ["g", "h"]), (["lr=3"], ["h"])]
 
 
 def test_what_was_typed_outweighs_the_grid() -> None:
-    cells = expand({"g": {"arms": ["model=a clip=x"], "lr": "1,2"}}, ["lr=5", "model=c"], combinations)
-    assert cells == [(["lr=5", "model=c", "clip=x"], ["g"])]
+    runs = expand({"g": {"arms": ["model=a clip=x"], "lr": "1,2"}}, ["lr=5", "model=c"], combinations)
+    assert runs == [(["lr=5", "model=c", "clip=x"], ["g"])]
 
 
 def test_without_grids_it_is_a_plain_sweep() -> None:

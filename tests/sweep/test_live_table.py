@@ -56,7 +56,7 @@ def test_a_sweep_keeps_a_table_up_to_date(tmp_path: Path) -> None:
     counts = dict(zip(heads[-1], last, strict=True))
     assert (counts["done"], counts["running"], counts["failed"]) == ("4/4", "0", "2")
     assert counts["diverged"] == "1"
-    assert re.search(r"━+\S* +\d+% +nf_resnet20", text), "a bar for a running cell"
+    assert re.search(r"━+\S* +\d+% +nf_resnet20", text), "a bar for a run"
     assert re.search(r"failed: nf_resnet20\S*: \w", text), "told when it happens"
 
 

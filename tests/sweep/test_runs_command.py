@@ -23,8 +23,8 @@ def plan(runs: list[Resolved]) -> Path:
     """The experiment's folder with a plan of the runs."""
     folder = RunDirectory.of(runs[0]).path.parent
     folder.mkdir(parents=True)
-    cells = [{"run_id": run_id(run), "overrides": [f"seed={run.config.seed}"], "grids": []} for run in runs]
-    content = {"schema_version": 1, "experiment": "single", "cells": cells}
+    planned = [{"run_id": run_id(run), "overrides": [f"seed={run.config.seed}"], "grids": []} for run in runs]
+    content = {"schema_version": 1, "experiment": "single", "cells": planned}
     (folder / "sweep.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 

@@ -11,24 +11,26 @@ from normfree.sweep.sweep import plan_runs
 
 def test_which_key_made_no_difference_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     planned = [(["batch=32", f"augment.magnitude={value}"], list[str]()) for value in (0, 5, 10)]
-    (cell,) = plan_runs(planned, lambda overrides: composed(*overrides))
+    (run,) = plan_runs(planned, lambda overrides: composed(*overrides))
     assert capsys.readouterr().err == (
-        "3 cells come to 1 run: augment.magnitude=0,5,10 makes no difference, as it has no effect without "
-        f"augment.randaugment_layers ({cell.run_id})\n"
+        "3 combinations come to 1 run: augment.magnitude=0,5,10 makes no difference, as it has no effect without "
+        f"augment.randaugment_layers ({run.run_id})\n"
     )
 
 
 def test_two_ways_to_say_it(capsys: pytest.CaptureFixture[str]) -> None:
-    cells = [(words, resolved(*words), ("lengths",)) for words in (["lr=1"], ["lr=1.0"], ["clip.stages=null", "lr=1"])]
-    tell_same_runs({"a-run": cells})
-    told = "3 cells come to 1 run: lr=1,1.0 clip.stages=(none),null makes no difference (a-run)\n"
+    combinations = [
+        (words, resolved(*words), ("lengths",)) for words in (["lr=1"], ["lr=1.0"], ["clip.stages=null", "lr=1"])
+    ]
+    tell_same_runs({"a-run": combinations})
+    told = "3 combinations come to 1 run: lr=1,1.0 clip.stages=(none),null makes no difference (a-run)\n"
     assert capsys.readouterr().err == told
 
 
 def test_grids_that_share_a_run_are_meant(capsys: pytest.CaptureFixture[str]) -> None:
     planned = [(["lr=1.6"], ["stability"]), (["optimizer.base_lr=6.4"], ["linear_rule"])]
-    (cell,) = plan_runs(planned, lambda overrides: composed(*overrides))
-    assert cell.grids == ["stability", "linear_rule"]
+    (run,) = plan_runs(planned, lambda overrides: composed(*overrides))
+    assert run.grids == ["stability", "linear_rule"]
     assert capsys.readouterr().err == ""
 
 
@@ -43,5 +45,5 @@ def test_a_key_that_all_cells_have_in_vain(capsys: pytest.CaptureFixture[str]) -
 def test_the_plan_tells_it(tmp_path: Path) -> None:
     answer = command_line("train.py", "-m", *TINY, "augment.magnitude=0,5", f"runs_dir={tmp_path}", "plan=true")
     assert answer.returncode == 0
-    assert "2 cells come to 1 run: augment.magnitude=0,5 makes no difference" in answer.stderr
+    assert "2 combinations come to 1 run: augment.magnitude=0,5 makes no difference" in answer.stderr
     assert "1 runs, 0 of them done" in answer.stdout

@@ -22,9 +22,9 @@ MARKER = "def mark(parameters, path):\n    open(path, 'w').close()\n"
 
 def foreign_plan(folder: Path, overrides: list[str], run: str = "a-run") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    cells = [{"run_id": run, "overrides": overrides, "grids": []}]
+    runs = [{"run_id": run, "overrides": overrides, "grids": []}]
     plan = folder / "sweep.json"
-    plan.write_text(json.dumps({"schema_version": 1, "experiment": folder.name, "cells": cells}), encoding="utf-8")
+    plan.write_text(json.dumps({"schema_version": 1, "experiment": folder.name, "cells": runs}), encoding="utf-8")
     return plan
 
 
@@ -67,27 +67,27 @@ def test_the_plan_that_the_user_started_goes_on_without_asking(tmp_path: Path) -
 
 @pytest.mark.parametrize("group", [part.group for part in PARTS])
 def test_each_part_of_a_run_is_asked_for_by_itself(group: str, tmp_path: Path) -> None:
-    cell = [f"{each}._target_=theirs.part" for each in ("model", "clip", "data", "optimizer")]
+    words = [f"{each}._target_=theirs.part" for each in ("model", "clip", "data", "optimizer")]
     plan, named = tmp_path / "sweep.json", {f"{each}._target_": ["theirs.part"] for each in ("model", "clip", "data")}
-    permit_target(cell[:3], plan, named)
+    permit_target(words[:3], plan, named)
     with pytest.raises(UserError, match=r"^optimizer\._target_=theirs.part comes from .*; look at it, and allow it"):
-        permit_target(cell, plan, named)
+        permit_target(words, plan, named)
     for sign in ("", "+", "++"):
         with pytest.raises(UserError, match=rf"^{group}\._target_=theirs.part comes from"):
             permit_target([f"{sign}{group}._target_=theirs.part"], plan, {})
-    remember_code(tmp_path, [cell], None)
-    permit_target(cell, plan, {})
+    remember_code(tmp_path, [words], None)
+    permit_target(words, plan, {})
 
 
 def test_what_was_named_holds_for_its_folder_and_its_arguments(tmp_path: Path) -> None:
-    cell = ["clip=custom", "clip._target_=mine.halve", "clip.arguments={share: 0.5}"]
-    remember_code(tmp_path, [cell], None)
-    permit_target(cell, tmp_path / "sweep.json", {})
+    words = ["clip=custom", "clip._target_=mine.halve", "clip.arguments={share: 0.5}"]
+    remember_code(tmp_path, [words], None)
+    permit_target(words, tmp_path / "sweep.json", {})
     for plan, overrides in (
-        (tmp_path / "other/sweep.json", cell),
-        (tmp_path / "sweep.json", [*cell[:2], "clip.arguments={share: 0.1}"]),
-        (tmp_path / "sweep.json", [cell[0], "clip._target_=theirs.halve"]),
-        (tmp_path / "sweep.json", [cell[0], "++clip._target_=theirs.halve"]),
+        (tmp_path / "other/sweep.json", words),
+        (tmp_path / "sweep.json", [*words[:2], "clip.arguments={share: 0.1}"]),
+        (tmp_path / "sweep.json", [words[0], "clip._target_=theirs.halve"]),
+        (tmp_path / "sweep.json", [words[0], "++clip._target_=theirs.halve"]),
     ):
         with pytest.raises(UserError, match=r"clip\._target_=.* comes from"):
             permit_target(overrides, plan, {})

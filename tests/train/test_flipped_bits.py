@@ -79,7 +79,7 @@ def seen(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "result": run.read_result(),
         "damage": [str(one) for one in damages(run)],
-        "states": [(cell.state, cell.overrides, cell.share) for cell in run_states(run.path.parent)],
+        "states": [(one.state, one.overrides, one.share) for one in run_states(run.path.parent)],
         "table": collection.table.to_json(),
         "curve": None if (curve := collection.curve(run.path.name, "train/loss")) is None else curve.tolist(),
         "clip": None if record is None else (record.share.tolist(), record.ratios.tolist(), record.layers),

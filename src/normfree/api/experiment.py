@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from normfree.report.garbage import rarely_collected
+
 _KEYS_OF_COLLECTING = ("overrides", "grids")
 
 
@@ -55,7 +57,7 @@ class Report:
 
     Attributes:
         figures: by name, ``main`` first.
-        tables: ``runs``, ``cells``, ``series`` and ``failures``.
+        tables: ``runs``, ``arms``, ``series`` and ``failures``.
         verdicts: a row a claim: claim, verdict, sentence, p.
         html: the page, which needs no other file.
     """
@@ -72,6 +74,7 @@ class Report:
         return f'<iframe srcdoc="{page}" style="width:100%;height:80vh;border:0" sandbox></iframe>'
 
 
+@rarely_collected()
 def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str | Path = "experiments") -> Report:
     """What ``python report.py experiment=...`` writes, as objects; writes nothing.
 

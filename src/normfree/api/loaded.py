@@ -99,8 +99,8 @@ class Run:
     def _repr_html_(self) -> str:
         metrics = {name: f"{value:.4g}" for name, value in self.result.get("metrics", {}).items() if value is not None}
         rows = {"run": self.run_id, "outcome": f"{self.status}{_why(self.reason)}", "folder": str(self.path), **metrics}
-        cells = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
-        return f"<table>{''.join(cells)}</table>"
+        lines = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
+        return f"<table>{''.join(lines)}</table>"
 
 
 def _why(reason: str) -> str:

@@ -10,6 +10,7 @@ from normfree.api.mistakes import checked, in_one_line
 from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
+from normfree.runs.again import begun_anew, told_number
 
 
 class RunFailed(Exception):
@@ -42,7 +43,8 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
 
     words = checked(overrides)
     with looked_up_once(), in_one_line():
-        resolved = compose_run(words, None if conf is None else Path(conf))
+        (resolved,) = begun_anew([compose_run(words, None if conf is None else Path(conf))])
+        words = told_number(words, resolved)
         if resolved.config.plan:
             raise UserError("plan=true: is printed by python train.py; leave it out to train")
         for line in resolved.without_effect:

@@ -1,9 +1,9 @@
-"""A run through train.py beside a bare PyTorch loop, and what a cell of a sweep costs before its first step.
+"""A run through train.py beside a bare PyTorch loop, and what one of a sweep costs before its first step.
 
 Both loops train the same network on the same batches with the same clipping, optimizer and schedule; the bare one
 records nothing, watches nothing and saves nothing. Per step, between the first and the last row of metrics.csv; `over`
-is the run's time over the bare loop's (less is better). The cell is a tiny run in a worker of the pool launcher that
-has trained one before: from the result of the one to the first step of the next.
+is the run's time over the bare loop's (less is better). That of the sweep is a tiny one in a worker of the pool
+launcher that has trained one before: from the result of the one to the first step of the next.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from normfree.train.lightning_noise import quieten
 from normfree.train.parts.network import build_network
 from normfree.train.run import run_one
 
-SUITE = "a run beside a bare PyTorch loop, and the fixed cost of a sweep's cell"
+SUITE = "a run beside a bare PyTorch loop, and the fixed cost of a run of a sweep"
 TITLE = "The training loop"
 
 COLUMNS = ("what", "model", "clip", "batch", "size", "subject", "value", "low", "high", "unit", "over", "over_low",
            "over_high", "rounds", "clock")  # fmt: skip
 KEYS = ("what", "model", "clip", "batch", "size", "subject", "threads")
-_CELL = ["model=resnet20", "clip=none", "data.train_size=7", "batch=50", "steps=2", "optimizer.warmup_steps=1"]
+_RUN = ["model=resnet20", "clip=none", "data.train_size=7", "batch=50", "steps=2", "optimizer.warmup_steps=1"]
 _EVERY = 10
 
 Seconds = Callable[[], float]
@@ -54,7 +54,7 @@ class Options:
     image_size: int = key(28, "side in pixels")
     steps: int = key(20, "steps measured in a round")
     rounds: int = key(5, "measurements of each")
-    cells: int = key(8, "cells of the sweep")
+    runs: int = key(8, "runs of the sweep")
     clock: str = key("cpu", "cpu or wall", choice(*CLOCKS))
     out: str = key("reports/benchmarks/loop-cpu.csv", "CSV file")
 
@@ -83,12 +83,12 @@ def run(options: Options) -> None:
                     seconds[name].append(took)
         for name, values in seconds.items():
             _write(table, options, name, values, ratios(values, seconds["bare loop"]))
-        cells = _cells(options.cells, Path(folder))
-    spread = Spread.of(cells)
-    row = {"what": "cell", "model": "resnet20", "clip": "none", "batch": 50, "size": 7, "subject": "pool launcher"}
+        costs = _between(options.runs, Path(folder))
+    spread = Spread.of(costs)
+    row = {"what": "run", "model": "resnet20", "clip": "none", "batch": 50, "size": 7, "subject": "pool launcher"}
     row |= {"value": spread.median, "low": spread.low, "high": spread.high, "unit": "s", "clock": "wall"}
-    table.write(row | {"rounds": len(cells)})
-    print(f"a cell of a sweep, to its first step: {spread.median:.2f} s [{spread.low:.2f}, {spread.high:.2f}]")
+    table.write(row | {"rounds": len(costs)})
+    print(f"a run of a sweep, to its first step: {spread.median:.2f} s [{spread.low:.2f}, {spread.high:.2f}]")
 
 
 def _write(table: Table, options: Options, name: str, values: list[float], over: list[float]) -> None:
@@ -150,11 +150,9 @@ def _clip(resolved: Resolved, network: torch.nn.Module) -> None:
         clip_grad_agc_(parameters, float(clip.clip_factor or 0), float(clip.eps or 0), str(clip.unit))
 
 
-def _cells(count: int, folder: Path) -> list[float]:
+def _between(count: int, folder: Path) -> list[float]:
     """Seconds from each run's result to the first step of the next."""
-    overrides = [
-        [*_CELL, "trainer.log_every=1", f"seed={seed}", f"runs_dir={folder}/cells"] for seed in range(count + 1)
-    ]
+    overrides = [[*_RUN, "trainer.log_every=1", f"seed={seed}", f"runs_dir={folder}/runs"] for seed in range(count + 1)]
     runs = [compose_run(each) for each in overrides]
     tasks = [Task(run_id(resolved), resolved, each) for resolved, each in zip(runs, overrides, strict=True)]
     found: list[float] = []
@@ -164,7 +162,7 @@ def _cells(count: int, folder: Path) -> list[float]:
             now = time.perf_counter()
             if event.result is not None:
                 if event.result["traceback"]:
-                    raise UserError(f"a cell failed: {event.result['reason']}")
+                    raise UserError(f"a run failed: {event.result['reason']}")
                 ended = now
             elif ended is not None:
                 found.append(now - ended)

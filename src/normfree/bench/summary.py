@@ -181,7 +181,7 @@ def _sweep(rows: list[Row]) -> str:
         "overrides",
         "launcher",
         "processes",
-        "cells",
+        "runs",
         "steps",
         "time",
         "ratio a step",
@@ -190,7 +190,7 @@ def _sweep(rows: list[Row]) -> str:
     ]
     body = []
     for row in rows:
-        place = [row[key] for key in ("experiment", "overrides", "launcher", "workers", "cells", "steps_done")]
+        place = [row[key] for key in ("experiment", "overrides", "launcher", "workers", "runs", "steps_done")]
         time = f"{float(row['value']):.0f} {row['unit']}"
         body.append([*place, time, _with_quartiles(row, "ratio"), row["alike"], row["clock"]])
     return _markdown(head, body)

@@ -120,15 +120,20 @@ def _kind(key: str) -> str:
         kind = get_type_hints(kind).get(part) if is_dataclass(kind) and isinstance(kind, type) else None
     for _ in places:
         kind = next(iter(get_args(_alone(kind))), None)
-    text = _KINDS.get(get_origin(_alone(kind)) or _alone(kind), "")
-    return f"{text}, or null" if text and _alone(kind) is not kind else text
+    kinds = get_args(kind) if _is_union(kind) else (kind,)
+    texts = [_KINDS.get(get_origin(each) or each, "") for each in kinds if each is not type(None)]
+    return ", or ".join([*texts, *["null"] * (type(None) in kinds)]) if all(texts) else ""
 
 
 def _alone(kind: Any) -> Any:
     """A type without ``| None``."""
-    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+    if _is_union(kind):
         return next(option for option in get_args(kind) if option is not type(None))
     return kind
+
+
+def _is_union(kind: Any) -> bool:
+    return isinstance(kind, UnionType) or get_origin(kind) is Union
 
 
 def _one_line(text: str) -> str:

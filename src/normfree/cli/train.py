@@ -25,6 +25,7 @@ from normfree.config.sources.reading import looked_up_once
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.host.spoken import spoken
 from normfree.runs import RunDirectory
+from normfree.runs.again import begun_anew, told_number
 from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
@@ -81,7 +82,8 @@ def train(config: DictConfig) -> None:
         raise UserError("hydra/launcher=slurm: one run is submitted as a sweep of one; add -m")
     overrides = list(HydraConfig.get().overrides.task)
     with looked_up_once():
-        resolved = resolve(config, overrides)
+        (resolved,) = begun_anew([resolve(config, overrides)])
+        overrides = told_number(overrides, resolved)
         if resolved.config.plan:
             from normfree.train.plan import describe_plan
 

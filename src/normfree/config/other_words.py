@@ -3,7 +3,7 @@
 import re
 
 _SAME_COMMAND = "give nothing for it: the same command goes on from the run's newest checkpoint"
-_ALREADY = "a run that has its result is not trained again; change something such as seed=1, or move its directory away"
+_ALREADY = "a run that has its result is not trained again; write again=true for a new one beside it"
 _PLAN = "write plan=true"
 _LIST = "python train.py --help lists groups, options and keys, python runs.py experiment=NAME the runs"
 _NORMALIZER = "the normaliser is the network's: model=resnet20 has BatchNorm, its twin model=nf_resnet20 none"
@@ -49,7 +49,7 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("wandb_project", "wandb.project"), "write logger=wandb logger.project={value}"),
     **dict.fromkeys(("deterministic", "benchmark"), "runs are deterministic; leave it out"),
     **dict.fromkeys(("resume", "resume_from", "resume_from_checkpoint", "ckpt_path", "ckpt"), _SAME_COMMAND),
-    **dict.fromkeys(("force", "overwrite"), _ALREADY),
+    **dict.fromkeys(("force", "overwrite", "rerun", "retrain"), _ALREADY),
     **dict.fromkeys(("dry_run", "fast_dev_run", "plan", "dryrun"), _PLAN),
     **dict.fromkeys(("list", "ls", "list_models", "models"), _LIST),
     **dict.fromkeys(("sweep", "multirun"), "write -m before the values: python train.py -m seed=0,1"),

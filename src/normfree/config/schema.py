@@ -217,4 +217,5 @@ class TrainConfig:
     seed: int = 0
     precision: str = "32-true"
     plan: bool = False
+    again: bool | int = False  # true: a run that has its result is run anew beside it; or which repetition, from 2
     runs_dir: str = "runs"

@@ -120,6 +120,10 @@ def validate(config: TrainConfig) -> None:
     """
     check_name("experiment.name", config.experiment.name)
     check_place("runs_dir", config.runs_dir)
+    if not isinstance(config.again, bool) and config.again < 2:
+        raise UserError(
+            f"again={config.again}: give true, or which training of the run, from 2; the first is again=false"
+        )
     for key, (_, holds, remedy) in RANGES.items():
         value = lookup(config, key)
         if value is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from normfree.config import UserError
 from normfree.config.sources.beton_file import ALLOCATION, FIELD, HEADER, IMAGE, INT, RGB_IMAGE, VERSION, packed_names
+from normfree.host.files import where_to_write
 
 PAGE = 2**23
 """FFCV reads pages; an image lies in one of them."""
@@ -100,5 +101,5 @@ def writing(path: Path, samples: int, classes: Sequence[str] = ()) -> Iterator[B
                 raise
     except OSError as error:
         raise UserError(
-            f"out={path.parent}: {path.name} cannot be written ({error.strerror}); make room there"
+            f"out={path.parent}: {path.name} cannot be written ({error.strerror}); {where_to_write(error, 'out')}"
         ) from error

@@ -81,6 +81,16 @@ def set_aside(path: Path) -> Path:
         number += 1
 
 
+def where_to_write(error: OSError, key: str) -> str:
+    """What helps where something cannot be written: room only where there is none.
+
+    Args:
+        key: of the command line, that says where.
+    """
+    room = "make room there or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{room}give a writable directory with {key}=..."
+
+
 def flush(path: Path) -> None:
     """Have what is written reach the disk, so that a rename cannot come there before it."""
     with open_regular(path) as file:

@@ -179,8 +179,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
     lines = [header, *rows]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(header))]
 
-    def line(cells: Sequence[str]) -> str:
-        padded = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+    def line(fields: Sequence[str]) -> str:
+        padded = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(fields, widths, strict=True)))
         return f"| {' | '.join(padded)} |"
 
     rule = ("-" * (width - 1) + ":" if i in right else "-" * width for i, width in enumerate(widths))

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
 from normfree.report.style import GREY, MARKS, PALE, SHAPES
-from normfree.study import Cell
+from normfree.study import Arm
 from normfree.study.factor_names import label_of_factor
 
 NONE = "none"
@@ -53,9 +53,9 @@ class Places:
         return 0.0 if count < 2 else (index / (count - 1) - 0.5) * min(0.48, 0.12 * (count - 1))
 
 
-def places(found: Iterable[Mapping[float | None, Cell]]) -> Places:
+def places(found: Iterable[Mapping[float | None, Arm]]) -> Places:
     """Places for all values that any series has, ascending, None last."""
-    values = {value for cells in found for value in cells}
+    values = {value for arms in found for value in arms}
     numbers = sorted(value for value in values if value is not None)
     return Places((*numbers, None) if None in values else tuple(numbers))
 
@@ -102,7 +102,7 @@ class Scale:
 
 
 def failure_strip(
-    axes: Axes, found: Mapping[str, Mapping[float | None, Cell]], where: Places, context: Context,
+    axes: Axes, found: Mapping[str, Mapping[float | None, Arm]], where: Places, context: Context,
     scale: Scale,    limits: tuple[float, float],
 ) -> None:  # fmt: skip
     """Set the y limits, in what is shown, and beneath them a row a series that counts what did not train.
@@ -110,7 +110,7 @@ def failure_strip(
     `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
     no row. Where values are too many for texts, marks alone say where they are.
     """
-    rows = [name for name, cells in found.items() if any(c.counts.trained < c.counts.planned for c in cells.values())]
+    rows = [name for name, arms in found.items() if any(c.counts.trained < c.counts.planned for c in arms.values())]
     low, high = (float(value) for value in scale.forward(limits))
     height = 0.075 * (high - low)
     axes.set_ylim(float(scale.inverse(low - height * (len(rows) + 0.25 * bool(rows)))), limits[1])
@@ -125,11 +125,11 @@ def failure_strip(
         if where.many:
             _failure_marks(axes, found[name], where, y, look.dark)
             continue
-        for value, cell in found[name].items():
+        for value, arm in found[name].items():
             axes.text(
                 where.position(value),
                 y,
-                told(cell),
+                told(arm),
                 ha="center",
                 va="center_baseline",
                 fontsize=5.6,
@@ -137,16 +137,16 @@ def failure_strip(
             )
 
 
-def _failure_marks(axes: Axes, cells: Mapping[float | None, Cell], where: Places, y: float, colour: str) -> None:
+def _failure_marks(axes: Axes, arms: Mapping[float | None, Arm], where: Places, y: float, colour: str) -> None:
     for name, marker in (*SHAPES.items(), ("open", ".")):
-        places = [where.position(value) for value, cell in cells.items() if getattr(cell.counts, name)]
+        places = [where.position(value) for value, arm in arms.items() if getattr(arm.counts, name)]
         if places:
             axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
 
 
-def told(cell: Cell) -> str:
-    """What did not train in a cell: `✕2△1/3`, or an empty string."""
-    counts = cell.counts
+def told(arm: Arm) -> str:
+    """What did not train in an arm: `✕2△1/3`, or an empty string."""
+    counts = arm.counts
     failed = [(MARKS[name], getattr(counts, name)) for name in MARKS] + [("?", counts.open)]
     parts = [f"{mark}{n}" for mark, n in failed if n]
     return "".join(parts) + f"/{counts.planned}" if parts else ""

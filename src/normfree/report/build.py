@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from normfree.config.errors import UserError
-from normfree.host.files import remove_unfinished
+from normfree.host.files import remove_unfinished, where_to_write
 from normfree.report.layout import draw_all
 from normfree.report.page import pages
-from normfree.report.tables import cells_table, csv, failures_table, runs_table, series_table
+from normfree.report.tables import arms_table, csv, failures_table, runs_table, series_table
 from normfree.study import Study, Verdict
 
 _LEFT_SECONDS = 3600
@@ -22,7 +22,7 @@ def render(study: Study, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
     drawings = draw_all(study)
     files = {
         "runs.csv": csv(runs_table(study)),
-        "cells.csv": csv(cells_table(study)),
+        "arms.csv": csv(arms_table(study)),
         "series.csv": csv(series_table(study)),
         "failures.csv": csv(failures),
         **pages(study, verdicts, drawings, failures),
@@ -52,7 +52,7 @@ def write(files: Mapping[str, bytes], directory: Path) -> None:
         except OSError as error:
             raise UserError(
                 f"reports_dir={directory.parent}: cannot write {path.name} ({error.strerror}); "
-                "give a writable directory with reports_dir=..."
+                f"{where_to_write(error, 'reports_dir')}"
             ) from error
         finally:
             temporary.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from normfree.config.key_readers import boolean
 from normfree.config.keys import key
 from normfree.config.names import read_name, read_place
 from normfree.config.places import EXPERIMENT, Places
+from normfree.report.garbage import rarely_collected
 
 EXPERIMENTS = "experiments"
 
@@ -33,6 +34,7 @@ class ReportKeys:
         return Places.of().folders_of(EXPERIMENT)
 
 
+@rarely_collected()
 def report(keys: ReportKeys) -> int:
     """Build one report; 0 when done, 1 when `check` found differences."""
     from rich.console import Console

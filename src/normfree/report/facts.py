@@ -7,32 +7,34 @@ from __future__ import annotations
 import pandas as pd
 
 from normfree.report.grid import Grid, duration, grid, measured, number, some
-from normfree.report.tables import CELL_FACTORS, series_table
-from normfree.runs import TERMINAL
+from normfree.report.tables import ARM_FACTORS, series_table
+from normfree.runs import TERMINAL, RunDirectory
+from normfree.runs.same_bits import same_rows
 from normfree.study import OUTCOMES, Collection, Study, count
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
+_SAME = {"with the same rows, bit for bit": True, "with others": False, "with no result to compare": None}
 
 
-def cells_grid(study: Study) -> Grid:
-    """One row a cell; factors that never vary are left out."""
+def arms_grid(study: Study) -> Grid:
+    """One row an arm; factors that never vary are left out."""
     table = study.table
-    varying = [name for name in CELL_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
+    varying = [name for name in ARM_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
     rows = []
-    for cell in study.cells():
-        counts = cell.counts
+    for arm in study.arms():
+        counts = arm.counts
         rows.append(
             [
-                cell.first("series"),
-                *(number(cell.first(name)) for name in varying),
+                arm.first("series"),
+                *(number(arm.first(name)) for name in varying),
                 f"{counts.trained}/{counts.planned}",
                 some(counts.diverged),
                 some(counts.untrained),
                 some(counts.open),
-                measured(cell),
+                measured(arm),
                 some(counts.stalled),
             ]
         )
@@ -49,13 +51,13 @@ def series_grid(study: Study) -> Grid:
         [
             row["panel"],
             row["series"],
-            f"{row['cells_trained']}/{row['cells']}",
+            f"{row['arms_trained']}/{row['arms']}",
             f"{row['trained']}/{row['planned']}",
             *(some(row[name]) for name in ("diverged", "untrained", "open", "stalled")),
         ]
         for row in series_table(study).to_dict("records")
     ]
-    heads = ["panel", "series", "cells with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
+    heads = ["panel", "series", "arms with a mean", "trained", "diverged", "untrained", "no outcome", "stalled"]
     return grid([(name, i > 1) for i, name in enumerate(heads)], rows).grouped()
 
 
@@ -141,7 +143,7 @@ def limits(study: Study) -> list[str]:
     found = list(experiment.threats)
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
     if seeds < 5:
-        found.append(f"Cells have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
+        found.append(f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
     counts = count(table)
     if counts.open:
         found.append(f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open.")
@@ -172,22 +174,38 @@ def limits(study: Study) -> list[str]:
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
+    found += _repeated(collection)
     if collection.planned_by != "sweep.json":
         found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")
     return found
 
 
+def _repeated(collection: Collection) -> list[str]:
+    """What ``again=true`` trained: no more seeds, but a look at whether a run can be had again."""
+    found = {
+        name: same_rows(*(RunDirectory(collection.directory / each) for each in (of, name)))
+        for name, of in collection.repeated.items()
+    }
+    if not found:
+        return []
+    counts = {word: sum(value is same for value in found.values()) for word, same in _SAME.items()}
+    parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    different = [name for name, same in found.items() if same is False]
+    names = f" ({', '.join(different[:_MOST_NAMED])})" if different else ""
+    return [f"Not used, as they repeat runs with the same seed: {len(found)} runs; {parts}{names}."]
+
+
 def _left_out(study: Study) -> list[str]:
-    """Which cells have no mean, what stands beside the outcomes, and which finished runs are hardly better than
+    """Which arms have no mean, what stands beside the outcomes, and which finished runs are hardly better than
     guessing.
     """
     found = []
-    table, every = study.collection.table, study.cells()
-    failed = [cell for cell in every if cell.counts.untrained or cell.counts.diverged]
+    table, every = study.collection.table, study.arms()
+    failed = [arm for arm in every if arm.counts.untrained or arm.counts.diverged]
     if failed:
         counts = count(table)
         found.append(
-            f"{len(failed)} of {len(every)} cells have no mean and no interval, as {counts.diverged} of their runs "
+            f"{len(failed)} of {len(every)} arms have no mean and no interval, as {counts.diverged} of their runs "
             f"diverged and {counts.untrained} were untrained; no table or figure averages over the runs that are left, "
             "and claims about accuracies there are inconclusive."
         )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from normfree.report.escaping import markdown_cell
 from normfree.report.style import MARKS
-from normfree.study import Cell, Measure
+from normfree.study import Arm, Measure
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,22 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def measured(cell: Cell) -> str:
+def measured(arm: Arm) -> str:
     """`97.8 [97.4, 98.2]` (mean and interval, of a share within 0 and 100 %) where all seeds trained, else every seed
     with what became of it: `97.4, △10.2, ✕`, the last without a measured value.
     """
-    measure = cell.measure
-    if cell.interval is None:
-        pairs = zip(cell.runs["status"], cell.runs[measure.name], strict=True)
+    measure = arm.measure
+    if arm.interval is None:
+        pairs = zip(arm.runs["status"], arm.runs[measure.name], strict=True)
         return ", ".join(
             MARKS.get(status, "") + _value(value, measure)
             for status, value in pairs
             if status in MARKS or (status == "finished" and not pd.isna(value))
         )
-    bounds = [cell.interval.low, cell.interval.high]
+    bounds = [arm.interval.low, arm.interval.high]
     low, high = (min(max(bound, 0.0), 1.0) if measure.share else bound for bound in bounds)
-    interval = f" [{_value(low, measure)}, {_value(high, measure)}]" if cell.interval.n > 1 else ""
-    return f"{_value(cell.interval.estimate, measure)}{interval}"
+    interval = f" [{_value(low, measure)}, {_value(high, measure)}]" if arm.interval.n > 1 else ""
+    return f"{_value(arm.interval.estimate, measure)}{interval}"
 
 
 def _value(value: float, measure: Measure) -> str:

@@ -139,7 +139,7 @@ def _caption(contexts: Sequence[Context]) -> str:
         if text not in said:
             said.append(text)
     if any("mean" in kind_of(context.panel).marks(context) for context in contexts):
-        said.append(f"Planned are {_seeds(contexts[0].study.collection)} seeds a cell; cells.csv gives n of each.")
+        said.append(f"Planned are {_seeds(contexts[0].study.collection)} seeds an arm; arms.csv gives n of each.")
     return " ".join(said)
 
 

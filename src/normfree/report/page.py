@@ -37,7 +37,7 @@ def pages(
         "definitions": DEFINITIONS,
         "stalled": STALLED,
         "series": facts.series_grid(study),
-        "cells": facts.cells_grid(study),
+        "arms": facts.arms_grid(study),
         "failures": facts.failures_grid(failures),
         "problems": facts.problems_grid(study),
         "networks": facts.networks_grid(study),

@@ -120,8 +120,11 @@ def encode(figure: Figure) -> dict[str, bytes]:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "svg": {"Date": None, "Creator": None},
     }
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    # With another engine in its place, of the kind that does nothing, each saving would draw twice.
+    figure.set_layout_engine(None)
     files = {}
     for kind, entries in metadata.items():
         buffer = io.BytesIO()

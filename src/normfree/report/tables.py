@@ -1,14 +1,14 @@
-"""The report's numbers as CSV: runs, cells, outcomes of series over a panel, and what became of the planned runs."""
+"""The report's numbers as CSV: runs, arms, outcomes of series over a panel, and what became of the planned runs."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from normfree.report.escaping import csv_text
-from normfree.study import Cell, Study, accounting, count
+from normfree.study import Arm, Study, accounting, count
 from normfree.study.measures import ACCURACY
 
-CELL_FACTORS = (
+ARM_FACTORS = (
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name",
     "batch.global", "batch.norm_batch", "lr", "precision", "steps",
 )  # fmt: skip
@@ -30,57 +30,57 @@ def runs_table(study: Study) -> pd.DataFrame:
     return table[[*first, *rest]].sort_values("run_id", ignore_index=True)
 
 
-def cells_table(study: Study) -> pd.DataFrame:
-    """One row a cell: its factors, counts, and its accuracy, and what else panels show, where all seeds trained."""
+def arms_table(study: Study) -> pd.DataFrame:
+    """One row an arm: its factors, counts, and its accuracy, and what else panels show, where all seeds trained."""
     panels = [panel for panel in study.experiment.panels if panel.kind in ALONG]
     others = dict.fromkeys(measure for panel in panels if (measure := study.measure(panel)) != ACCURACY)
     rows = []
-    for number, cell in enumerate(study.cells()):
-        counts = cell.counts
+    for number, arm in enumerate(study.arms()):
+        counts = arm.counts
         rows.append(
-            {name: cell.first(name) for name in ("series", *CELL_FACTORS)}
+            {name: arm.first(name) for name in ("series", *ARM_FACTORS)}
             | {"planned": counts.planned, "trained": counts.trained, "untrained": counts.untrained}
             | {"diverged": counts.diverged, "open": counts.open, "stalled": counts.stalled}
-            | _measured(cell)
-            | {"level": study.experiment.level, "arm_id": cell.arm_id}
+            | _measured(arm)
+            | {"level": study.experiment.level, "arm_id": arm.arm_id}
         )
         for measure in others:
-            rows[-1] |= _measured(study.cells(measure)[number])
+            rows[-1] |= _measured(study.arms(measure)[number])
     return pd.DataFrame(rows)
 
 
-def _measured(cell: Cell) -> dict[str, object]:
-    """Mean and interval of a cell where it has them, and its seeds by what became of them."""
-    name, interval = cell.measure.name, cell.interval
+def _measured(arm: Arm) -> dict[str, object]:
+    """Mean and interval of an arm where it has them, and its seeds by what became of them."""
+    name, interval = arm.measure.name, arm.interval
     return {
         f"{name}/mean": interval.estimate if interval else None,
         f"{name}/low": interval.low if interval else None,
         f"{name}/high": interval.high if interval else None,
-        f"{name}/seeds": ";".join(f"{value:g}" for value in cell.values("finished")),
-        f"{name}/untrained_seeds": ";".join(f"{value:g}" for value in cell.values("untrained")),
-        f"{name}/diverged_seeds": ";".join(f"{value:g}" for value in cell.values("diverged")),
+        f"{name}/seeds": ";".join(f"{value:g}" for value in arm.values("finished")),
+        f"{name}/untrained_seeds": ";".join(f"{value:g}" for value in arm.values("untrained")),
+        f"{name}/diverged_seeds": ";".join(f"{value:g}" for value in arm.values("diverged")),
     }
 
 
 def series_table(study: Study) -> pd.DataFrame:
-    """One row a panel and series, over all its cells: what became of its runs.
+    """One row a panel and series, over all its arms: what became of its runs.
 
-    There is no accuracy over several cells: that of the runs that trained would be best for a series whose hardest
-    cells failed.
+    There is no accuracy over several arms: that of the runs that trained would be best for a series whose hardest
+    arms failed.
     """
     rows = []
     for title, one, found in conditions(study):
-        each = [cell.counts for cell in found.values()]
+        each = [arm.counts for arm in found.values()]
         if not each:
             continue
         total = {name: sum(getattr(counts, name) for counts in each) for name in _COUNTED}
         whole = sum(counts.trained == counts.planned for counts in each)
-        rows.append({"panel": title, "series": one, "cells": len(found), "cells_trained": whole} | total)
+        rows.append({"panel": title, "series": one, "arms": len(found), "arms_trained": whole} | total)
     return pd.DataFrame(rows)
 
 
-def conditions(study: Study) -> list[tuple[str, str, dict[float | None, Cell]]]:
-    """Panel title, series label and cells by condition, for every panel that shows a measure over a factor."""
+def conditions(study: Study) -> list[tuple[str, str, dict[float | None, Arm]]]:
+    """Panel title, series label and arms by condition, for every panel that shows a measure over a factor."""
     found = []
     for panel in study.experiment.panels:
         if panel.kind in ALONG:
@@ -109,6 +109,6 @@ def csv(table: pd.DataFrame) -> bytes:
             if len(values) and (values % 1 == 0).all() and (values.abs() < 2**53).all() and name not in ("lr",):
                 shown[name] = shown[name].astype("Int64")
         elif shown[name].dtype == object or pd.api.types.is_string_dtype(shown[name]):
-            shown[name] = shown[name].map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
+            shown[name] = shown[name].map(lambda value: csv_text(value) if isinstance(value, str) else value)
     shown.columns = [csv_text(str(name)) for name in shown.columns]
     return bytes(shown.to_csv(index=False, lineterminator="\n", na_rep="").encode("utf-8"))

@@ -1,4 +1,4 @@
-"""The report in a terminal: what became of every cell, then the verdicts."""
+"""The report in a terminal: what became of every arm, then the verdicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bo
 
 
 def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
-    """Print the cells of every panel and the verdicts."""
+    """Print the arms of every panel and the verdicts."""
     experiment, every = study.experiment, conditions(study)
     factors = {panel.title: head_of_factor(str(panel.options.get("x"))) for panel in experiment.panels}
     heads = {
@@ -34,12 +34,12 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
         for name in ("trained", "diverged", "untrained", "open"):
             table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
-            for i, (value, cell) in enumerate(found.items()):
-                counts = cell.counts
+            for i, (value, arm) in enumerate(found.items()):
+                counts = arm.counts
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
                     escape(label) if i == 0 else "", "none" if value is None else plain(value),
-                    measured(cell),
+                    measured(arm),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
                     some(counts.untrained), some(counts.open),
                     style=style,

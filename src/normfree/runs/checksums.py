@@ -46,6 +46,15 @@ def verify(path: Path) -> None:
     _verified(path, digest_of, str)
 
 
+def has_checksum(path: Path) -> bool:
+    """Whether it is known what a file must hold.
+
+    Raises:
+        Damaged: the checksums cannot be read.
+    """
+    return path.name in _read(path.parent)
+
+
 def read_text_verified(path: Path) -> str:
     """The text of a file, as :func:`read_verified`.
 

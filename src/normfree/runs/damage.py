@@ -9,7 +9,7 @@ import yaml
 
 from normfree.config.yaml_file import parse_yaml
 from normfree.host.files import set_aside
-from normfree.runs.checksums import write_verified
+from normfree.runs.checksums import has_checksum, write_verified
 from normfree.runs.directory import RunDirectory
 from normfree.runs.outcomes import TERMINAL
 from normfree.runs.reading import DAMAGED, Damaged, read_text
@@ -59,10 +59,14 @@ def damage_of(directory: RunDirectory, tables: bool = True, asked: bool = True) 
     return next(damages(directory, tables, asked), None)
 
 
-def examined(directory: RunDirectory) -> tuple[Result | None, Damaged | None]:
-    """The result of a run, if it has one, and the first file of it that a report cannot use, if there is one."""
+def examined(directory: RunDirectory, tables: bool = True, asked: bool = False) -> tuple[Result | None, Damaged | None]:
+    """The result of a run, if it has one, and the first file of it that cannot be used, if there is one.
+
+    Args:
+        tables, asked: as for :func:`damages`; a report needs nothing of what was asked.
+    """
     result, error = _result(directory)
-    return result, error or next(_others(directory, result, tables=True, asked=False), None)
+    return result, error or next(_others(directory, result, tables, asked), None)
 
 
 def standing(directory: RunDirectory) -> Ended | None:
@@ -89,21 +93,27 @@ def _attempts(path: Path, directory: RunDirectory) -> None:
 
 
 def _table(path: Path) -> None:
-    if not isinstance(_yaml(path), dict):
-        raise Damaged(path, "is not names and values")
+    _check_yaml(path, lambda content: isinstance(content, dict), "is not names and values")
 
 
 def _list(path: Path) -> None:
-    words = _yaml(path)
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise Damaged(path, "is no list of KEY=VALUE")
+    def holds(words: Any) -> bool:
+        return isinstance(words, list) and all(isinstance(word, str) for word in words)
+
+    _check_yaml(path, holds, "is no list of KEY=VALUE")
 
 
-def _yaml(path: Path) -> Any:
+def _check_yaml(path: Path, holds: Callable[[Any], bool], why: str) -> None:
+    """What holds the bytes that were written need not be parsed to be whole, which would take most of the time."""
+    text = read_text(path)
+    if has_checksum(path):
+        return
     try:
-        return parse_yaml(read_text(path))
+        content = parse_yaml(text)
     except ValueError as error:
         raise Damaged(path, str(error)) from error
+    if not holds(content):
+        raise Damaged(path, why)
 
 
 def repair(directory: RunDirectory, config: dict[str, Any], overrides: list[str]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 import yaml
 
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
-from normfree.host.files import finite, json_text, remove_unfinished, set_aside
+from normfree.host.files import finite, json_text, remove_unfinished, set_aside, where_to_write
 from normfree.runs.attempts import FOLDER as ATTEMPTS
 from normfree.runs.attempts import record_attempt
 from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
@@ -115,7 +115,7 @@ class RunDirectory:
                 raise UserError(why) from error
             raise UserError(
                 f"runs_dir={self.path.parent.parent}: cannot write there ({error.strerror}); "
-                "give a writable directory with runs_dir=..."
+                f"{where_to_write(error, 'runs_dir')}"
             ) from error
 
     def read_result(self) -> Result | None:

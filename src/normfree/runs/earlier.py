@@ -27,7 +27,10 @@ def already_there(directory: RunDirectory, resolved: Resolved, given: Sequence[s
     if not late:
         return line
     was = "was" if len(late) == 1 else "were"
-    return f"{line}; {' '.join(late)} {was} not applied: give another runs_dir= or experiment.name= for a new run"
+    return (
+        f"{line}; {' '.join(late)} {was} not applied: give another runs_dir= or experiment.name= for a new run, "
+        "or again=true for one beside it"
+    )
 
 
 def _late(directory: RunDirectory, resolved: Resolved, given: Sequence[str]) -> list[str]:

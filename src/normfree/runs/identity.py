@@ -13,7 +13,7 @@ from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 
-_IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "runs_dir"
+_IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "again", "runs_dir"
 # The last three act through augment, whose values they give.
 _DATA_IRRELEVANT = (
     "root", "train_file", "test_file", "workers", "label", "cache", "download",
@@ -121,7 +121,10 @@ def arm_id(resolved: Resolved) -> str:
 
 
 def run_id(resolved: Resolved) -> str:
-    """Readable name and hash: ``nf_resnet20-agc0.01-b64-lr0.4-s0-1a2b3c4d``."""
+    """Readable name and hash: ``nf_resnet20-agc0.01-b64-lr0.4-s0-1a2b3c4d``.
+
+    Of a run that is trained anew beside the first, ``.again-2`` and so on follow: see `normfree.runs.again`.
+    """
     config = resolved.config
     parts = [config.model.name, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
     if resolved.norm_batch is not None and resolved.norm_batch != config.batch:
@@ -129,7 +132,8 @@ def run_id(resolved: Resolved) -> str:
     parts += [f"lr{resolved.lr:g}", f"s{config.seed}"]
     # Networks of other libraries and clippers of the user's own bring names that are no names of files.
     readable = re.sub(r"[^\w.+-]", "_", "-".join(parts)).lstrip("._-")
-    return f"{readable[:_LONGEST]}-{digest(science(resolved))}"
+    anew = f".again-{config.again}" if config.again > 1 else ""
+    return f"{readable[:_LONGEST]}-{digest(science(resolved))}{anew}"
 
 
 def _stages(given: list[str]) -> list[str]:

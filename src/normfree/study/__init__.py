@@ -1,7 +1,7 @@
 """Collecting runs, arms, statistics, failure accounting and verdicts. Knows no torch."""
 
 from normfree.runs.outcomes import DEFINITIONS
-from normfree.study.arms import Cell, cell_of
+from normfree.study.arms import Arm, arm_of
 from normfree.study.collect import Collection, collect
 from normfree.study.experiment import Claim, Experiment, Panel, Series, load_experiment
 from normfree.study.measures import MEASURES, Measure
@@ -14,7 +14,7 @@ __all__ = [
     "DEFINITIONS",
     "MEASURES",
     "OUTCOMES",
-    "Cell",
+    "Arm",
     "Claim",
     "Collection",
     "Counts",
@@ -25,7 +25,7 @@ __all__ = [
     "Study",
     "Verdict",
     "accounting",
-    "cell_of",
+    "arm_of",
     "collect",
     "count",
     "judge",

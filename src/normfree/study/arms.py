@@ -1,4 +1,4 @@
-"""Cells: the runs of one arm, which differ only in their seed, and what may be said of them together."""
+"""Arms: runs that differ only in their seed, and what may be said of them together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from normfree.study.statistics import Interval, mean_interval
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One arm by one measure, its runs by seed. `interval` is None unless every planned seed finished and was measured.
+class Arm:
+    """An arm by one measure, its runs by seed. `interval` is None unless every planned seed finished and was measured.
 
-    Cells with untrained or diverged seeds are bimodal: a mean of those that trained and those that did not describes
+    Arms with untrained or diverged seeds are bimodal: a mean of those that trained and those that did not describes
     none of them, and a mean of the survivors describes a method that never fails.
     """
 
@@ -36,15 +36,15 @@ class Cell:
         return self.runs[factor].iloc[0]
 
 
-def cell_of(runs: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY) -> Cell:
-    """Runs of one arm, in order of their seeds, as a cell."""
+def arm_of(runs: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY) -> Arm:
+    """The arm of these runs, which are in order of their seeds; all of one arm, or those that a panel chooses of it."""
     counts = count(runs)
     # Summed in the order of their names, for the last bit of the mean.
     order = np.argsort(runs["run_id"].to_numpy(str), kind="stable")
     values = _values(runs.iloc[order], ("finished",), measure)
     whole = counts.planned > 0 and len(values) == counts.planned
     arm = str(runs["arm_id"].iloc[0]) if len(runs) else ""
-    return Cell(arm, runs, counts, mean_interval(values, level) if whole else None, measure)
+    return Arm(arm, runs, counts, mean_interval(values, level) if whole else None, measure)
 
 
 def _values(runs: pd.DataFrame, outcomes: tuple[str, ...], measure: Measure) -> list[float]:

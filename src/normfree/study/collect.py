@@ -9,7 +9,7 @@ belongs. A plan that knows the factors of its arms gives them, and nothing is gu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
 from normfree.runs import RunDirectory
+from normfree.runs.again import apart
 from normfree.runs.damage import examined
 from normfree.runs.factors import Factors, leaves
 from normfree.runs.outcomes import DEFINITIONS
@@ -52,13 +53,15 @@ class Collection:
     """The runs of one experiment.
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
-    they are shown and not used. `planned_by` says where the plan came from, `factors` are the columns that it
-    gives, and `unrecorded` those of them that stand nowhere else.
+    they are shown and not used, and so are those `repeated` with ``again=true``, each with the run that it
+    repeats. `planned_by` says where the plan came from, `factors` are the columns that it gives, and
+    `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
     directory: Path
     unplanned: tuple[str, ...] = ()
+    repeated: Mapping[str, str] = field(default_factory=dict)
     planned_by: str = "sweep.json"
     factors: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
@@ -114,7 +117,9 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     runs = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
     arms = {} if plan is None else plan.arms
     known = {*WORDS, *NUMBERS}
-    rows = [_row(directory, runs[run_id], arms, known) for run_id in sorted(runs)]
+    counted, repeated = apart(sorted(runs))
+    repeated |= {name: of for name, of in apart([*runs, *present])[1].items() if name not in runs}
+    rows = [_row(directory, runs[run_id], arms, known) for run_id in counted]
     factors = {key for arm in {run.arm_id for run in runs.values()} for key in arms.get(arm or "", ())}
     if not rows:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
@@ -122,7 +127,8 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     return Collection(
         table=_tidy(fill_from_relatives(rows)),
         directory=directory,
-        unplanned=tuple(name for name in present if name not in runs),
+        unplanned=tuple(name for name in present if name not in runs and name not in repeated),
+        repeated=repeated,
         factors=tuple(sorted(factors)),
         unrecorded=tuple(sorted(factors - known)),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",

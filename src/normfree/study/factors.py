@@ -40,25 +40,27 @@ def override_factors(overrides: Iterable[str]) -> dict[str, Any]:
 
 
 def relatives_key(overrides: Iterable[str]) -> str:
-    """The overrides less the seed, in one order: the same for all runs of a cell."""
+    """The overrides less the seed, in one order: the same for all runs of an arm."""
     return " ".join(sorted(one for one in overrides if split_override(one)[0] != "seed"))
 
 
 def fill_from_relatives(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Complete rows without a result, and give every row its cell: `arm_id`.
+    """Complete rows without a result, and give every row its arm: `arm_id`.
 
-    A run of the same cell (same overrides but the seed) gives all its factors. Failing that, runs with the
-    same `clip` overrides give `clip.*`, and so on for each group. A cell without any result is named by its
+    A run of the same arm (same overrides but the seed) gives all its factors. Failing that, runs with the
+    same `clip` overrides give `clip.*`, and so on for each group. An arm without any result is named by its
     overrides.
     """
-    cells: dict[str, dict[str, Any]] = {}
+    if all(row.get("arm_id") is not None for row in rows):
+        return rows
+    arms: dict[str, dict[str, Any]] = {}
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         if row.get("arm_id") is None:
             continue
         key = row.get("overrides", "")
         if key:
-            cells.setdefault(key, {"arm_id": row["arm_id"], **_owned(row, _INHERITED, scalars=True)})
+            arms.setdefault(key, {"arm_id": row["arm_id"], **_owned(row, _INHERITED, scalars=True)})
             for group in _INHERITED[:3]:
                 parts.setdefault((group, _part(key, group)), _owned(row, (group,)))
     completed = []
@@ -68,7 +70,7 @@ def fill_from_relatives(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             inherited: dict[str, Any] = {}
             for group in _INHERITED[:3]:
                 inherited |= parts.get((group, _part(key, group)), {})
-            inherited |= cells.get(key, {"arm_id": f"planned: {key}" if key else f"planned: {row['run_id']}"})
+            inherited |= arms.get(key, {"arm_id": f"planned: {key}" if key else f"planned: {row['run_id']}"})
             row = {**row, **inherited}
         completed.append(row)
     return completed

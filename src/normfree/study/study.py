@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
-from normfree.study.arms import Cell, cell_of
+from normfree.study.arms import Arm, arm_of
 from normfree.study.collect import Collection
 from normfree.study.experiment import Experiment, Panel, Series
 from normfree.study.measures import ACCURACY, Measure, measure_of
@@ -76,14 +76,14 @@ class Study:
     def _runs_of_arms(self) -> dict[str, NDArray[np.intp]]:
         return {str(arm): np.asarray(rows) for arm, rows in self.by_seed.groupby("arm_id", sort=True).indices.items()}
 
-    def cells(self, measure: Measure = ACCURACY) -> list[Cell]:
+    def arms(self, measure: Measure = ACCURACY) -> list[Arm]:
         """All arms, in order of their factors."""
-        if ("cells", measure) not in self._known:
+        if ("arms", measure) not in self._known:
             found = [self._whole(arm, measure) for arm in self._runs_of_arms]
-            keys = {cell.arm_id: [_sortable(cell.first(name)) for name in (*_ORDER, "arm_id")] for cell in found}
-            self._known["cells", measure] = sorted(found, key=lambda cell: keys[cell.arm_id])
-        cells: list[Cell] = self._known["cells", measure]
-        return cells
+            keys = {arm.arm_id: [_sortable(arm.first(name)) for name in (*_ORDER, "arm_id")] for arm in found}
+            self._known["arms", measure] = sorted(found, key=lambda arm: keys[arm.arm_id])
+        arms: list[Arm] = self._known["arms", measure]
+        return arms
 
     def measure(self, panel: Panel) -> Measure:
         """What a panel shows of its runs: its key `measure`, else the test accuracy.
@@ -105,8 +105,8 @@ class Study:
         runs: pd.DataFrame = self._known[key]
         return runs
 
-    def along(self, panel: Panel, series: Series) -> dict[float | None, Cell]:
-        """The cells of one series by the panel's factor `x`, ascending; None for 'has no such value', last.
+    def along(self, panel: Panel, series: Series) -> dict[float | None, Arm]:
+        """The arms of one series by the panel's factor `x`, ascending; None for 'has no such value', last.
 
         Raises:
             UserError: if a value of `x` is shared by several arms, naming the factors in which they differ.
@@ -114,15 +114,15 @@ class Study:
         key = ("along", panel.name, series.name)
         if key not in self._known:
             self._known[key] = self._along(panel, series, str(panel.options.get("x")))
-        found: dict[float | None, Cell] = self._known[key]
+        found: dict[float | None, Arm] = self._known[key]
         return found
 
-    def _along(self, panel: Panel, series: Series, x: str) -> dict[float | None, Cell]:
+    def _along(self, panel: Panel, series: Series, x: str) -> dict[float | None, Arm]:
         place, measure, runs = f"experiment.panels.{panel.name}", self.measure(panel), self.runs(panel, series)
         if x not in runs.columns:
             select(runs, {x: None}, f"{place}.x")
         values = pd.to_numeric(runs[x], errors="coerce").to_numpy(float)
-        found: dict[float | None, Cell] = {}
+        found: dict[float | None, Arm] = {}
         for value in np.unique(values[~np.isnan(values)]):
             at = f"{place}: series '{series.name}' at {x}={value:g}"
             found[float(value)] = self._single(runs, np.flatnonzero(values == value), at, measure)
@@ -130,26 +130,26 @@ class Study:
             found[None] = self._single(runs, blank, f"{place}: series '{series.name}' without {x}", measure)
         return found
 
-    def _single(self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure) -> Cell:
-        arms = set(runs["arm_id"].to_numpy()[rows])
-        if len(arms) > 1:
+    def _single(self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure) -> Arm:
+        names_of_arms = set(runs["arm_id"].to_numpy()[rows])
+        if len(names_of_arms) > 1:
             several = runs.iloc[rows]
             names = dict.fromkeys([*_FACTORS, *self.collection.factors])
             differing = [name for name in names if several[name].nunique(dropna=False) > 1]
             named = ", ".join(differing) or "a factor that results do not record"
-            raise UserError(f"{place} mixes {len(arms)} arms that differ in {named}; fix it in `where`")
-        (arm,) = arms
-        if len(rows) == len(self._runs_of_arms[arm]):
-            return self._whole(arm, measure)
-        return cell_of(runs.iloc[rows], self.experiment.level, measure)
+            raise UserError(f"{place} mixes {len(names_of_arms)} arms that differ in {named}; fix it in `where`")
+        (arm_id,) = names_of_arms
+        if len(rows) == len(self._runs_of_arms[arm_id]):
+            return self._whole(arm_id, measure)
+        return arm_of(runs.iloc[rows], self.experiment.level, measure)
 
-    def _whole(self, arm: str, measure: Measure) -> Cell:
-        key = ("arm", arm, measure)
+    def _whole(self, arm_id: str, measure: Measure) -> Arm:
+        key = ("arm", arm_id, measure)
         if key not in self._known:
-            runs = self.by_seed.iloc[self._runs_of_arms[arm]]
-            self._known[key] = cell_of(runs, self.experiment.level, measure)
-        cell: Cell = self._known[key]
-        return cell
+            runs = self.by_seed.iloc[self._runs_of_arms[arm_id]]
+            self._known[key] = arm_of(runs, self.experiment.level, measure)
+        arm: Arm = self._known[key]
+        return arm
 
     def curve(self, run_id: str, column: str, most: int) -> NDArray[np.float64] | None:
         """`Collection.curve`, read once."""

@@ -12,9 +12,11 @@ from normfree.config.places import EXPERIMENT, Places
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
+from normfree.runs.same_bits import told_bits
 from normfree.runs.sizes import size_text
 from normfree.sweep.clean import KINDS, removals, remove
 from normfree.sweep.compare import differences, find_run
+from normfree.sweep.follow import follow
 from normfree.sweep.keys import RunsKeys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
@@ -36,6 +38,8 @@ def runs(keys: RunsKeys) -> int:
         show_experiments(console, Path(keys.runs_dir))
         return EXIT_OK
     folder = find_experiment(keys, Places.of().options(EXPERIMENT))
+    if keys.follow:
+        return follow(console, folder, keys.match)
     try:
         read_plan(folder)
     except Damaged as error:
@@ -85,6 +89,7 @@ def _compare(console: Console, keys: RunsKeys) -> int:
     line(console, f"a: {one.path}\nb: {other.path}")
     if not rows:
         line(console, "no difference")
+    line(console, told_bits(one, other))
     widths = [max((len(row[place]) for row in rows), default=0) for place in (1, 2)]
     heading = ""
     for head, key, left, right in rows:

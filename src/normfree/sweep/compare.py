@@ -7,11 +7,12 @@ from typing import Any
 from normfree.config import UserError
 from normfree.config.yaml_file import parse_yaml
 from normfree.runs import Damaged, RunDirectory
+from normfree.runs.again import place_of
 from normfree.runs.factors import flat
 from normfree.runs.reading import read_text, shortened
 
 _OUTCOME = ("status", "reason", "stalled", "steps_done", "attempts", "resumed", "lost_rows")
-_LEFT_OUT = ("runs_dir", "experiment", "plan", "sweep")
+_LEFT_OUT = ("runs_dir", "experiment", "plan", "again", "sweep")
 
 
 def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
@@ -26,8 +27,9 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     places = [runs_dir / experiment] if experiment else sorted(runs_dir.glob("[!._]*"))
     runs = [path for place in places for path in sorted(place.glob("[!._]*")) if (path / "config.yaml").is_file()]
     found = [path for path in runs if path.name == word] or [path for path in runs if word in path.name]
-    if len(found) == 1:
-        return RunDirectory(found[0])
+    # A part of a run's name is one of its repetitions' names too, and means the run.
+    if len({path.parent for path in found}) == 1 and len({place_of(path.name)[0] for path in found}) == 1:
+        return RunDirectory(min(found, key=lambda path: place_of(path.name)))
     where = runs_dir / experiment if experiment else runs_dir
     if not found:
         raise UserError(f"compare={word}: no run of this name in {where}; python runs.py lists experiments")

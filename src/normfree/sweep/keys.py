@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from normfree.config import UserError
 from normfree.config.key_readers import Reader, choice, listed
@@ -22,6 +23,7 @@ Where the runs of an experiment are, from their directories and SLURM's queue:
   python runs.py experiment=quickstart retry=failed             start the failed ones again
   python runs.py experiment=quickstart retry=failed,missing
   python runs.py experiment=quickstart retry=damaged            set what cannot be read aside, as *.damaged, and train
+  python runs.py experiment=quickstart follow=true              curves of what runs, until nothing does
   python runs.py compare=PART_OF_A_NAME,PART_OF_ANOTHER         how two runs differ
   python runs.py experiment=quickstart clean=checkpoints        say what that would free, and ask
 
@@ -77,6 +79,7 @@ class RunsKeys:
     runs_dir: str = key("runs", "where run directories are kept", read_place("runs_dir"))
     retry: tuple[str, ...] = key((), f"states to start again: {', '.join(RETRIED)}", _known(RETRIED))
     all: bool = key(False, "true: a row for every run, also for those that have their result")
+    follow: bool = key(False, "true: loss and accuracy of running runs as they come; Ctrl-C ends it, not the runs")
     match: str = key("", "only runs that have this in their names")
     sort: str = key("state", f"{', '.join(SORTS)}; with a minus before it the other way round", _sort)
     compare: tuple[str, ...] = key((), "two runs, by their names or parts of these", _two)
@@ -85,10 +88,10 @@ class RunsKeys:
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("retry", "clean", "all", "match", "sort"):
+        for name in ("retry", "clean", "all", "follow", "match", "sort"):
             if not self.experiment and getattr(self, name) != getattr(RunsKeys, name):
                 raise UserError("experiment: is missing; give its name, such as experiment=quickstart")
-        for first, second in (("retry", "clean"), ("retry", "compare"), ("clean", "compare")):
+        for first, second in combinations(("retry", "clean", "compare", "follow"), 2):
             if getattr(self, first) and getattr(self, second):
                 raise UserError(f"{first} and {second}: give one of them")
 

@@ -30,7 +30,7 @@ def tell_same_runs(combinations: Mapping[str, Sequence[Planned]]) -> None:
         for grids in dict.fromkeys(combination[2] for combination in each):
             beside = [combination for combination in each if combination[2] == grids]
             if (count := len({" ".join(sorted(overrides)) for overrides, _, _ in beside})) > 1:
-                lines.append(f"{count} cells come to 1 run: {_without_difference(beside)} ({run})")
+                lines.append(f"{count} combinations come to 1 run: {_without_difference(beside)} ({run})")
     for line in lines[:_NAMED]:
         print(line, file=sys.stderr, flush=True)
     if len(lines) > _NAMED:
@@ -69,6 +69,6 @@ def _refuse_other_images(one: DataConfig, other: DataConfig) -> None:
     if len(digests) > 1 or digests == {""}:
         name = "data.label=NAME" if named(one.name).any_set else "experiment.name=NAME"
         raise UserError(
-            f"data.root={one.root} and data.root={other.root}: 2 cells come to 1 run, as both are called "
+            f"data.root={one.root} and data.root={other.root}: 2 combinations come to 1 run, as both are called "
             f"{one.label}; sweep them one after the other, each with a {name} of its own"
         )

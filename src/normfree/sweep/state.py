@@ -14,7 +14,7 @@ from normfree.config import UserError, resolve_stored
 from normfree.config.yaml_file import parse_yaml
 from normfree.host.files import read_bytes
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
-from normfree.runs.damage import damage_of
+from normfree.runs.damage import examined
 from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
 from normfree.runs.result import Result
@@ -109,10 +109,9 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
     job = submission.jobs[run] if submission else None
     queued = submission is not None and (live is None or job in live)
     busy = held(directory)
-    damage = damage_of(directory, tables=not busy and not queued)
-    result = None
-    if damage is None:
-        result = directory.read_result()
+    result, damage = examined(directory, tables=not busy and not queued, asked=True)
+    if damage is not None:
+        result = None
     if result is not None and result["status"] in TERMINAL:
         return RunState(run, overrides, result["status"], result.get("reason", ""), 1.0, job, **_measured(result))
     share = logged_share(directory, submission)
@@ -173,26 +172,42 @@ def _last_words(submission: Submission, run: str) -> str:
 
 def logged_share(directory: RunDirectory, submission: Submission | None = None) -> float | None:
     """The part of a run's steps that is in ``metrics.csv``."""
+    steps, _ = configured(directory, submission)
     try:
-        step = last_step(directory.metrics)
+        return last_step(directory.metrics) / steps if steps else None
+    except (OSError, ValueError, UserError):
+        return None
+
+
+def configured(directory: RunDirectory, submission: Submission | None = None) -> tuple[int, int]:
+    """Steps and batch of a run by its configuration; zeros where that cannot be read, or is not there yet."""
+    try:
         if submission is not None:
             resolved, _ = read_run(run_file(submission.folder, directory.path.name))
         else:
             resolved = resolve_stored(parse_yaml(read_text(directory.config)))
     except (OSError, KeyError, ValueError, TypeError, UserError, OmegaConfBaseException):
-        return None
-    return step / resolved.steps
+        return 0, 0
+    return resolved.steps, resolved.config.batch
 
 
 def held(directory: RunDirectory) -> bool:
     """Whether a process of this machine holds the run's lock; looking does not touch the lock."""
     lock = directory.path / "lock"
     try:
-        owner, inode = read_bytes(lock).decode("utf-8", "replace").strip(), str(lock.stat().st_ino)
-        held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        return is_locked(lock, read_bytes(lock).decode("utf-8", "replace").strip())
     except OSError:
         return False
-    return any(words[1] == "FLOCK" and words[4] == owner and words[5].endswith(f":{inode}") for words in held)
+
+
+def is_locked(path: Path, owner: str | None = None) -> bool:
+    """Whether a process of this machine, that with the id ``owner`` if it is given, holds a file's lock."""
+    try:
+        inode = str(path.stat().st_ino)
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return False
+    return any(words[1] == "FLOCK" and words[5].endswith(f":{inode}") and owner in (None, words[4]) for words in locks)
 
 
 def _overrides(run: RunDirectory) -> list[str]:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
+from normfree.host.files import where_to_write
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
+from normfree.runs.again import begun_anew, told_anew, told_number
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
 from normfree.runs.identity import arm_id
@@ -122,11 +124,8 @@ def plan_runs(
     """
     runs: dict[str, SweepRun] = {}
     same: dict[str, list[Planned]] = {}
-    for each, grids in planned:
-        try:
-            resolved = resolve(compose(each), each)
-        except UserError as error:
-            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
+    for given, grids, resolved in _resolved(planned, compose):
+        each = told_number(given, resolved)
         overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
         run = runs.setdefault(run_id(resolved), SweepRun(overrides, resolved, run_id(resolved), []))
         same.setdefault(run.run_id, []).append((overrides, resolved, tuple(grids)))
@@ -136,6 +135,28 @@ def plan_runs(
             prepare = False
     tell_same_runs(same)
     return list(runs.values())
+
+
+def _resolved(
+    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
+) -> Iterator[tuple[list[str], list[str], Resolved]]:
+    """Each combination with what it comes to; at once where none of them is to be trained anew beside others."""
+    waiting = []
+    for each, grids in planned:
+        try:
+            resolved = resolve(compose(each), each)
+        except UserError as error:
+            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
+        if resolved.config.again is True:
+            waiting.append((each, grids, resolved))
+        else:
+            yield each, grids, resolved
+    asked = [resolved for _, _, resolved in waiting]
+    anew = begun_anew(asked)
+    if line := told_anew(asked, anew):
+        print(line, file=sys.stderr, flush=True)
+    for (each, grids, _), resolved in zip(waiting, anew, strict=True):
+        yield each, grids, resolved
 
 
 def _needs_processors(run: SweepRun) -> bool:
@@ -175,8 +196,7 @@ def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
         lines = add_to_plan(folder, runs[0].resolved.config.experiment.name, planned, grids, factors)
     except OSError as error:
         raise UserError(
-            f"runs_dir={folder.parent}: cannot write there ({error.strerror}); "
-            "make room there or give a writable directory with runs_dir=..."
+            f"runs_dir={folder.parent}: cannot write there ({error.strerror}); {where_to_write(error, 'runs_dir')}"
         ) from error
     for line in lines:
         print(line, file=sys.stderr)

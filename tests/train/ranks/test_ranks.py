@@ -184,7 +184,7 @@ def test_tasks_of_slurm_are_ranks_and_the_first_alone_speaks(tmp_path: Path) -> 
 
 
 def test_ranks_with_different_configurations_stop_before_the_first_step(tmp_path: Path) -> None:
-    """What Lightning's own launcher does under a sweep: one rank goes on to the next cell, the other begins anew."""
+    """What Lightning's own launcher does under a sweep: one rank goes on to the next run, the other begins anew."""
     port = free_port()
     told = ended([slurm_task(number, port, f"lr=0.{number + 1}", f"runs_dir={tmp_path}") for number in range(2)])
     for code, _, error in told:
@@ -195,7 +195,7 @@ def test_ranks_with_different_configurations_stop_before_the_first_step(tmp_path
 
 
 def test_a_cell_whose_rank_breaks_leaves_the_next_as_it_is(tmp_path: Path) -> None:
-    """Each cell of a sweep is a process tree of its own, so that no rank can be a cell ahead of another."""
+    """Each run of a sweep is a process tree of its own, so that no rank can be a run ahead of another."""
     clip = ("clip=custom", "clip._target_=tests.train.own_clipping.breaks_on", "clip.arguments={rank:1},{rank:9}")
     sweep = ("-m", *TINY, *RANKS, *clip, "hydra.launcher.workers=1", f"runs_dir={tmp_path}")
     told = command_line("train.py", *sweep, PYTHONPATH=str(ROOT))

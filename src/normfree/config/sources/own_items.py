@@ -11,6 +11,7 @@ from normfree.config.errors import UserError
 from normfree.config.instantiate import called, imported
 from normfree.config.parts import DATA
 from normfree.config.sources.reading import SMALL
+from normfree.config.sources.shown import shown
 from normfree.config.sources.words import TEST, TRAIN
 from normfree.config.tracebacks import kept_traceback, one_line
 
@@ -78,7 +79,8 @@ class OwnItems:
 
     def _look_at(self, every: Sequence[int], kind: str, told: list[int] | None) -> str:
         content = hashlib.sha256()
-        for index in every:
+        few = len(every) <= LOOKED_AT
+        for index in every if few else shown(every, f"reading images and labels of {self.place}"):
             image, label = self.item(index)
             if _kind(image) != kind:
                 raise self._wrong(f"item 0 is {kind}, item {index} {_kind(image)}; give all alike")

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from normfree.config.errors import UserError, nearest
 from normfree.report.style import Look
-from normfree.study import Cell, Measure, Panel, Series, Study
+from normfree.study import Arm, Measure, Panel, Series, Study
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Context:
         """The runs of one series in the panel, by seed."""
         return self.study.runs(self.panel, one)
 
-    def along(self) -> dict[str, dict[float | None, Cell]]:
-        """The cells of every series over the panel's factor `x`. Raises `UserError` where the panel names none."""
+    def along(self) -> dict[str, dict[float | None, Arm]]:
+        """The arms of every series over the panel's factor `x`. Raises `UserError` where the panel names none."""
         self.required("x")
         return {one.name: self.study.along(self.panel, one) for one in self.series}
 

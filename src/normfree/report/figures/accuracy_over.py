@@ -27,12 +27,12 @@ from normfree.report.axes import (
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
 from normfree.runs import TERMINAL
-from normfree.study import Cell, Measure
+from normfree.study import Arm, Measure
 
 OPTIONS = ("x", "x_label", "measure")
 HEIGHT = 2.5
 _MEANS = (
-    "Small dots are seeds ({measure}). Where every seed of a cell trained, the large mark is their mean and the "
+    "Small dots are seeds ({measure}). Where every seed of an arm trained, the large mark is their mean and the "
     "bar its {level} Student t interval, with an arrow where the axis cuts it; lines join neighbouring means. Where "
     "any seed did not train there is no mean: "
 )
@@ -60,7 +60,7 @@ def caption(context: Context) -> str:
 
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
-    seen = [cell.counts for cells in context.along().values() for cell in cells.values()]
+    seen = [arm.counts for arms in context.along().values() for arm in arms.values()]
     failures = [name for name in MARKS if any(getattr(one, name) for one in seen)]
     of_chance = context.measure.of_chance
     return ("seed", "mean", *failures, *(["chance"] if failures and of_chance else []))
@@ -72,16 +72,16 @@ def draw(axes: Axes, context: Context) -> None:
     where = places(found.values())
     measure = context.measure
     floor = measure.shown(chance(context) or 0.0) if measure.of_chance else 0.0
-    every = [cell for cells in found.values() for cell in cells.values()]
-    failed = any(cell.counts.diverged or cell.counts.untrained for cell in every)
+    every = [arm for arms in found.values() for arm in arms.values()]
+    failed = any(arm.counts.diverged or arm.counts.untrained for arm in every)
     scale = Scale(logit=failed and measure.of_chance, log=measure.log)
     axes.set_yscale("function", functions=(scale.forward, scale.inverse))
     limits = _limits(every, floor, scale, measure)
-    shared = any(sum(value in cells for cells in found.values()) > 1 for value in where.values)
-    for index, (name, cells) in enumerate(found.items()):
+    shared = any(sum(value in arms for arms in found.values()) > 1 for value in where.values)
+    for index, (name, arms) in enumerate(found.items()):
         shift = where.dodge(index, len(found)) if shared else 0.0
         aside = 0.055 if shared and len(found) > 2 else 0.1
-        _series(axes, cells, context.looks[name], where, shift, floor, aside, limits)
+        _series(axes, arms, context.looks[name], where, shift, floor, aside, limits)
     x_axis(axes, where, context)
     axes.set_ylabel(f"{measure.axis}, logit scale" if scale.logit else measure.axis)
     failure_strip(axes, found, where, context, scale, limits)
@@ -105,7 +105,7 @@ def _powers(limits: tuple[float, float]) -> list[float]:
 
 def _series(
     axes: Axes,
-    cells: Mapping[float | None, Cell],
+    arms: Mapping[float | None, Arm],
     look: Look,
     where: Places,
     shift: float,
@@ -117,20 +117,20 @@ def _series(
     seeds, untrained, diverged, means = _Points(), _Points(), _Points(), _Points()
     bars, ends, cut_below, cut_above = _Points(), _Points(), _Points(), _Points()
     lines: list[_Points] = [_Points()]
-    for value, cell in cells.items():
+    for value, arm in arms.items():
         x = where.position(value) + shift
-        seeds.side_by_side(x + aside * bool(cell.interval), _shown(cell, "finished"))
-        untrained.side_by_side(x, _shown(cell, "untrained"))
-        if cell.measure.of_chance:
-            measured = _shown(cell, "diverged")
-            unmeasured = [floor] * min(1, cell.counts.diverged - len(measured))
+        seeds.side_by_side(x + aside * bool(arm.interval), _shown(arm, "finished"))
+        untrained.side_by_side(x, _shown(arm, "untrained"))
+        if arm.measure.of_chance:
+            measured = _shown(arm, "diverged")
+            unmeasured = [floor] * min(1, arm.counts.diverged - len(measured))
             diverged.side_by_side(x, [*measured, *unmeasured])
-        if cell.interval is None or value is None:
+        if arm.interval is None or value is None:
             lines.append(_Points())
-        if cell.interval is None:
+        if arm.interval is None:
             continue
-        mean, half = (cell.measure.shown(one) for one in (cell.interval.estimate, cell.interval.half_width))
-        if cell.interval.n > 1:
+        mean, half = (arm.measure.shown(one) for one in (arm.interval.estimate, arm.interval.half_width))
+        if arm.interval.n > 1:
             low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
             bars.add([x, x, x], [low, high, math.nan])
             (ends if low == mean - half else cut_below).add([x], [low])
@@ -174,8 +174,8 @@ class _Points:
             axes.plot(self.x, self.y, *look, **looks)
 
 
-def _shown(cell: Cell, *outcomes: str) -> list[float]:
-    return [cell.measure.shown(value) for value in cell.values(*outcomes)]
+def _shown(arm: Arm, *outcomes: str) -> list[float]:
+    return [arm.measure.shown(value) for value in arm.values(*outcomes)]
 
 
 def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> None:
@@ -187,12 +187,12 @@ def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> 
     )  # fmt: skip
 
 
-def _limits(cells: Sequence[Cell], floor: float, scale: Scale, measure: Measure) -> tuple[float, float]:
+def _limits(arms: Sequence[Arm], floor: float, scale: Scale, measure: Measure) -> tuple[float, float]:
     """What the y axis must show: every run that is drawn. A linear one also shows intervals, as far as they leave the
     runs a third of its height; those of few seeds may be cut at its ends.
     """
     outcomes = TERMINAL if measure.of_chance else ("finished", "untrained")
-    seen = [value for cell in cells for value in _shown(cell, *outcomes)]
+    seen = [value for arm in arms for value in _shown(arm, *outcomes)]
     if scale.log:
         seen = [value for value in seen if value > 0]
     if not seen:
@@ -205,7 +205,7 @@ def _limits(cells: Sequence[Cell], floor: float, scale: Scale, measure: Measure)
         bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
         return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
     span = max(max(seen) - min(seen), 0.2 if measure.share else 0.02 * max(map(abs, seen)) or 0.2)
-    intervals = [cell.interval for cell in cells if cell.interval is not None and cell.interval.n > 1]
+    intervals = [arm.interval for arm in arms if arm.interval is not None and arm.interval.n > 1]
     ends = [measure.shown(one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
     bottom, top = max(min([*seen, *ends]), min(seen) - span), min(max([*seen, *ends]), max(seen) + span)
     lowest, highest = 0.0 if min(seen) >= 0 else -math.inf, 100.0 if measure.share else math.inf

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from normfree.report.axes import Places, places, plain, spread, x_axis
 from normfree.report.figures import Context
 from normfree.report.style import SHAPES
-from normfree.study import MEASURES, Cell
+from normfree.study import MEASURES, Arm
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
@@ -24,7 +24,7 @@ _GAIN = MEASURES["skip_gain/mean_abs"]
 
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: stalled and untrained runs where there are any."""
-    seen = [cell.counts for cells in context.along().values() for cell in cells.values()]
+    seen = [arm.counts for arms in context.along().values() for arm in arms.values()]
     return ("seed", *(name for name in ("untrained", "stalled") if any(getattr(one, name) for one in seen)))
 
 
@@ -32,10 +32,10 @@ def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with one mark a run."""
     found = context.along()
     where = places(found.values())
-    for index, (name, cells) in enumerate(found.items()):
+    for index, (name, arms) in enumerate(found.items()):
         look = context.looks[name]
         shift = where.dodge(index, len(found))
-        for (untrained, stalled), points in _by_mark(cells, where, shift).items():
+        for (untrained, stalled), points in _by_mark(arms, where, shift).items():
             axes.plot(
                 *zip(*points, strict=True), SHAPES["untrained"] if untrained else look.marker,
                 ms=look.size(3.6), mew=0.8 if stalled else 0,
@@ -49,12 +49,12 @@ def draw(axes: Axes, context: Context) -> None:
 
 
 def _by_mark(
-    cells: Mapping[float | None, Cell], where: Places, shift: float
+    arms: Mapping[float | None, Arm], where: Places, shift: float
 ) -> dict[tuple[bool, bool], list[tuple[float, float]]]:
     """Places of the runs that are drawn alike, by whether they are untrained and whether they stalled."""
     found: dict[tuple[bool, bool], list[tuple[float, float]]] = {}
-    for value, cell in cells.items():
-        columns = (cell.runs[name].tolist() for name in ("status", "stalled", _GAIN.name))
+    for value, arm in arms.items():
+        columns = (arm.runs[name].tolist() for name in ("status", "stalled", _GAIN.name))
         runs = [
             (status == "untrained", stalled is True, gain)
             for status, stalled, gain in zip(*columns, strict=True)

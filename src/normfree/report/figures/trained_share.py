@@ -35,25 +35,25 @@ def marks(_: Context) -> tuple[str, ...]:
 
 
 def draw(axes: Axes, context: Context) -> None:
-    """Fill the axes with one tile a cell."""
+    """Fill the axes with one tile an arm."""
     x = context.required("x")
     found = context.along()
     where = places(found.values())
     tiles: list[Rectangle] = []
     colours: list[tuple[float, ...]] = []
-    for row, cells in enumerate(found.values()):
-        for value, cell in cells.items():
+    for row, arms in enumerate(found.values()):
+        for value, arm in arms.items():
             column = round(where.position(value) - (0.35 if value is None and len(where.values) > 1 else 0))
-            share = cell.counts.trained / cell.counts.planned
+            share = arm.counts.trained / arm.counts.planned
             colour = tuple(e + (f - e) * share for e, f in zip(_EMPTY, _FULL, strict=True))
             tiles.append(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9))
             colours.append(colour)
             if where.many:
                 continue
-            failed = told(cell).rpartition("/")[0]
+            failed = told(arm).rpartition("/")[0]
             ink = "white" if share > 0.55 else INK
             axes.text(
-                column, row - (0.13 if failed else 0), f"{cell.counts.trained}/{cell.counts.planned}",
+                column, row - (0.13 if failed else 0), f"{arm.counts.trained}/{arm.counts.planned}",
                 ha="center", va="center", color=ink, fontsize=7,
             )  # fmt: skip
             if failed:

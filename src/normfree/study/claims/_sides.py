@@ -53,7 +53,7 @@ def measured(claim: Claim, table: pd.DataFrame) -> Measure:
 def paired(
     claim: Claim, experiment: Experiment, table: pd.DataFrame, measure: Measure = ACCURACY
 ) -> tuple[str, str, list[float]]:
-    """Sentence, gap, and what was measured of A less that of B for each seed, averaged first over the other cells
+    """Sentence, gap, and what was measured of A less that of B for each seed, averaged first over the other arms
     named.
     """
     (label_a, runs_a), (label_b, runs_b) = sides(claim, experiment, table)

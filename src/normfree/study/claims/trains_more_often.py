@@ -1,4 +1,4 @@
-"""A larger share of A's runs trains than of B's, pooled over the cells named: Fisher's exact test on the
+"""A larger share of A's runs trains than of B's, pooled over the arms named: Fisher's exact test on the
 counts.
 """
 
@@ -20,7 +20,7 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     margin = number(claim, "minimum_difference", 0.0)
     fewest = int(number(claim, "minimum_runs", experiment.minimum_seeds))
     rule = (
-        "supported if Fisher's exact test (one-sided; runs pooled over the cells named and taken as "
+        "supported if Fisher's exact test (one-sided; runs pooled over the arms named and taken as "
         "independent) "
         f"gives p ≤ {experiment.alpha:g} and the shares of trained runs differ by at least "
         f"{points(margin)}; refuted "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -128,6 +129,28 @@ class Study:
             found[float(value)] = self._single(runs, np.flatnonzero(values == value), at, measure)
         if len(blank := np.flatnonzero(np.isnan(values))):
             found[None] = self._single(runs, blank, f"{place}: series '{series.name}' without {x}", measure)
+        return found
+
+    def crossed(self, panel: Panel, series: Sequence[Series], x: str, y: str) -> dict[tuple[float, float], Arm]:
+        """The arms of several series together by two factors `(x, y)`; runs without a number for both are left out.
+
+        Raises:
+            UserError: as `along`, if a pair of values is shared by several arms.
+        """
+        place, measure = f"experiment.panels.{panel.name}", self.measure(panel)
+        runs = pd.concat([self.runs(panel, one) for one in series])
+        runs = runs[~runs.index.duplicated()].sort_index()
+        for name, factor in (("x", x), ("y", y)):
+            if factor not in runs.columns:
+                select(runs, {factor: None}, f"{place}.{name}")
+        values = runs[[x, y]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+        pairs = np.unique(values[~np.isnan(values).any(1)], axis=0)
+        found = {}
+        for pair in pairs:
+            rows = np.flatnonzero((values == pair).all(1))
+            found[float(pair[0]), float(pair[1])] = self._single(
+                runs, rows, f"{place}: {x}={pair[0]:g}, {y}={pair[1]:g}", measure
+            )
         return found
 
     def _single(self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure) -> Arm:

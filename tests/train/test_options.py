@@ -45,6 +45,7 @@ DIGITS = [
     ("recipe=nfnet_sam", "data=mnist5k", "augment=none", "optimizer.warmup_epochs=null"),
     ("experiment=quickstart",),
     ("experiment=loaders",),
+    ("experiment=clip_floor",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
 PARQUET = [
@@ -59,7 +60,7 @@ PARQUET = [
             "data.train_samples=20",
             "data.validation_samples=4",
         )
-        for name in ("small_recipe", "small_recipe_imagenette")
+        for name in ("small_recipe", "small_recipe_imagenette", "clip_floor_cifar10")
     ),
     *(
         (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")

@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import ROOT, TINY, command_line, resolved
 
 from normfree.config import Resolved, UserError
+from normfree.host.sizes import size_text
 from normfree.runs import RECORDED, RunDirectory, run_id
-from normfree.runs.sizes import size_text
 from normfree.sweep.command import find_experiment, runs
 from normfree.sweep.keys import RunsKeys, read_runs
 from normfree.sweep.state import count_states, run_states

@@ -10,8 +10,8 @@ import torch
 from tests.conftest import TINY, command_line
 
 from normfree.config import Resolved
+from normfree.host.openmp import SPINS, wait_briefly
 from normfree.train.threads import SMALL_STEP, computing_threads
-from normfree.train.waiting import SPINS, wait_briefly
 
 CPU = torch.device("cpu")
 LARGE = "data.train_size=28", "data.test_size=28"

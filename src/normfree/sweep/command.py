@@ -10,10 +10,10 @@ from normfree.config import UserError
 from normfree.config.errors import nearest
 from normfree.config.places import EXPERIMENT, Places
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
+from normfree.host.sizes import size_text
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.runs.same_bits import told_bits
-from normfree.runs.sizes import size_text
 from normfree.sweep.clean import KINDS, removals, remove
 from normfree.sweep.compare import differences, find_run
 from normfree.sweep.follow import follow

@@ -7,8 +7,8 @@ import torch
 from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Reading, read_of
+from normfree.host.sizes import size_text
 from normfree.runs import RunDirectory, clip_label
-from normfree.runs.sizes import size_text
 from normfree.train.estimate import TIMES, about, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost

@@ -12,6 +12,7 @@ from typing import Any
 
 from normfree.config import Resolved, UserError
 from normfree.data.worker_loader import lost_worker
+from normfree.host.allocator import keep_freed_memory
 from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
@@ -19,7 +20,6 @@ from normfree.runs.own_code import files_of
 from normfree.runs.provenance import difference, provenance
 from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
-from normfree.train.allocator import keep_freed_memory
 from normfree.train.fit import fit
 from normfree.train.hardware import device_name
 from normfree.train.outcome import Outcome

@@ -26,7 +26,8 @@ CAPTION = (
 
 def caption(context: Context) -> str:
     """What stands beneath the panel, with fields for the level and the measure."""
-    label = context.looks[_baseline(context)].label.replace("{", "{{").replace("}", "}}")
+    look = context.looks.get(str(context.option("baseline")))
+    label = "the baseline" if look is None else look.label.replace("{", "{{").replace("}", "}}")
     return CAPTION.replace("{baseline}", label)
 
 

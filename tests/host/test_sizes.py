@@ -2,7 +2,7 @@
 
 import pytest
 
-from normfree.runs.sizes import size_text
+from normfree.host.sizes import size_text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="anoth
 _COUNT = """
 import resource, sys
 import numpy as np
-from normfree.train.allocator import keep_freed_memory
+from normfree.host.allocator import keep_freed_memory
 kept = sys.argv[1] == "keep" and keep_freed_memory()
 def step():
     blocks = [np.ones(2**21) for _ in range(3)]  # 16 MiB each, freed at the end

@@ -90,9 +90,13 @@ class Look:
 
 
 def looks(series: Sequence[Series]) -> dict[str, Look]:
-    """A look for each series, by its place in the experiment file."""
+    """A look for each series, by its place in the experiment file; of more than eight, colours come again with other
+    markers.
+    """
+    count = len(PALETTE)
     return {
-        one.name: Look(one.label, PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for i, one in enumerate(series)
+        one.name: Look(one.label, PALETTE[i % count], MARKERS[(i + i // count) % len(MARKERS)])
+        for i, one in enumerate(series)
     }
 
 

@@ -28,9 +28,12 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     }
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-        table.add_column("series", no_wrap=True)
-        table.add_column(factors[title], justify="right", no_wrap=True)
-        table.add_column(heads[title], justify="right", no_wrap=True)
+        table.add_column("series", no_wrap=True, min_width=24)
+        rows = [found for one, _, found in every if one == title]
+        widest = max(len(_value(value)) for found in rows for value in found) if any(rows) else 0
+        table.add_column(factors[title], justify="right", no_wrap=True, min_width=max(widest, len(factors[title])))
+        # Every seed of many that failed may take more than a line.
+        table.add_column(heads[title], justify="right", overflow="fold")
         for name in ("trained", "diverged", "untrained", "open"):
             table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
         for label, found in [(label, found) for one, label, found in every if one == title]:
@@ -38,7 +41,7 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
                 counts = arm.counts
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
-                    escape(label) if i == 0 else "", "none" if value is None else plain(value),
+                    escape(label) if i == 0 else "", _value(value),
                     measured(arm),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
                     some(counts.untrained), some(counts.open),
@@ -56,3 +59,7 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
     console.print(f"\n[dim]accuracy: {legend}[/]")
     console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else plain(value)

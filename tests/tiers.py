@@ -80,8 +80,10 @@ QUICK = (
 """Files in those places that are of no tier."""
 
 LEFT_OUT = (
+    "tests/api/test_api.py::test_a_sweep_gives_its_table",
     "tests/bench/test_data.py::test_every_loader_is_measured",
     "tests/bench/test_sweep.py",
+    "tests/cli/test_commands.py::test_a_killed_run_can_be_started_again",
     "tests/cli/test_commands.py::test_a_second_process_on_the_same_run",
     "tests/cli/test_commands.py::test_the_plan_for_several_nodes",
     "tests/cli/test_commands.py::test_a_torchvision_of_another_build_is_named",
@@ -96,7 +98,10 @@ LEFT_OUT = (
     "tests/slurm/test_own_parts.py",
     "tests/slurm/test_requeue.py",
     "tests/slurm/test_watching.py",
+    "tests/sweep/test_again.py::test_a_sweep_anew",
     "tests/sweep/test_side_by_side.py",
+    "tests/sweep/test_stored.py::test_the_plan_that_the_user_started_goes_on_without_asking",
+    "tests/test_wheel.py",
     "tests/train/test_cut_law.py::test_ghost_batches_are_the_same_images_in_every_cut",
     "tests/train/test_cut_law.py::test_with_batchnorm_a_cut_is_another_network_however_many_devices",
     "tests/train/test_cut_law.py::test_what_is_drawn_is_drawn_for_the_whole_batch",
@@ -105,6 +110,7 @@ LEFT_OUT = (
     "tests/train/ranks/test_hung_ranks.py::test_a_hung_task_of_slurm_ends_the_run",
     "tests/train/ranks/test_hung_ranks.py::test_nothing_is_left_of_a_run_with_a_stopped_rank",
     "tests/train/ranks/test_hung_ranks.py::test_long_work_with_signs_of_progress_is_no_hang",
+    "tests/train/test_refused.py::test_an_unreadable_image_is_told_by_every_command",
     "tests/train/test_killed.py::test_checkpoints_take_no_more_room_than_three",
     "tests/train/ranks/test_killed_ranks.py",
     "tests/train/test_killed_workers.py",
@@ -116,6 +122,8 @@ LEFT_OUT = (
 """Files and tests that are run only where all is asked for."""
 
 SHORTENED: dict[str, int | tuple[str, ...]] = {
+    "tests/cli/test_bad_input.py::test_a_run_of_another_schema_version": 1,
+    "tests/cli/test_bad_input.py::test_no_permission": 1,
     "tests/cli/test_bad_input.py::test_one_line_and_exit_code_2": 6,
     "tests/cli/test_commands.py::test_a_full_disk_ends_in_a_run_that_can_go_on": 1,
     "tests/cli/test_commands.py::test_a_run_for_each_clip": 1,
@@ -134,12 +142,15 @@ SHORTENED: dict[str, int | tuple[str, ...]] = {
     "tests/train/test_again.py::test_an_interrupted_one_goes_on": ("one",),
     "tests/train/ranks/test_cut.py::test_every_cut_of_a_batch_gives_the_same_weights": ("all of an nfnet",),
     "tests/train/ranks/test_cut.py::test_what_is_drawn_changes_the_weights": 2,
+    "tests/train/callbacks/test_ema.py::test_training_is_the_same_with_and_without": 1,
     "tests/train/callbacks/test_ema.py::test_resuming_changes_nothing": 2,
     "tests/train/ranks/test_hung_ranks.py::test_a_deadlock_is_told_with_its_place": 1,
     "tests/train/ranks/test_hung_ranks.py::test_a_stopped_rank_ends_the_run": 1,
     "tests/train/test_killed.py::test_a_damaged_newest_checkpoint_is_passed_over": 1,
     "tests/train/test_laws.py::test_accumulation_equals_the_big_batch_without_batchnorm": 3,
+    "tests/train/test_laws.py::test_identical_runs_are_bit_identical": 4,
     "tests/train/test_laws.py::test_resuming_changes_nothing": 3,
+    "tests/train/test_resume.py::test_rows_that_no_checkpoint_can_do_without_are_said_to_be_lost": 2,
     "tests/train/test_options.py::test_one_step_on_digits": 8,
     "tests/train/test_options.py::test_one_step_on_parquet": 3,
     "tests/train/parts/test_random_networks.py::test_two_ranks_equal_one_process": 1,

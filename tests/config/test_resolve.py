@@ -103,3 +103,10 @@ def _with(config: object, key: str, value: object) -> dict[str, object]:
     if key == "epochs":
         content["steps"] = None
     return content
+
+
+def test_an_image_size_of_tests_that_nothing_gives_is_named() -> None:
+    with pytest.raises(
+        UserError, match=r"data.test_size=null: data=imagenet takes it from the network, and nf_resnet20"
+    ):
+        resolved("data=imagenet", "data.train_size=16")

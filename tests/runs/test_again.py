@@ -71,6 +71,7 @@ def test_a_sweep_is_begun_anew_as_a_whole(tiny: Callable[..., Resolved]) -> None
     )
     ended(numbered(runs[0], 2))
     assert numbers(runs) == [2, 2, 1], "what has been done of it already is not done once more"
+    assert "2 runs anew, as *.again-2 (1 of them have that result already)" in told_anew(runs, begun_anew(runs))
     ended(numbered(runs[1], 2))
     ended(numbered(runs[2], 1))
     assert numbers(runs) == [2, 2, 2]

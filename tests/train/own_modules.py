@@ -114,6 +114,24 @@ class Named(Blobs):
         return Image.fromarray(self.pixels[index, 0].numpy()), self.targets[index]
 
 
+class Cut(PlainCNN):
+    """Its logits have no gradient."""
+
+    def __init__(self, num_classes: int, in_channels: int, how: str = "") -> None:
+        super().__init__(num_classes, in_channels)
+        self.how = how
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        return logits.detach() if self.how == "detached" else logits.long()
+
+
+class FewTargets(Blobs):
+    """Fewer targets than images."""
+
+    targets = (0, 1)
+
+
 class Wrong(Blobs):
     """One item is not as the others."""
 
@@ -135,6 +153,7 @@ class Wrong(Blobs):
             "float": (image / 255, label),
             "text": (image, "three"),
             "negative": (image, -1),
+            "hashed": (image, 10**12),
             "alone": image,
             "sizes": (image[:, :4], label),
         }[self.how]

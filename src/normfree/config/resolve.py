@@ -83,6 +83,12 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
             f"data.train_size=null: data={node.data.name} takes its image sizes from the network, and "
             f"{node.model.name} has none; give data.train_size=224 data.test_size=224, or another size"
         )
+    unresolved: Any = OmegaConf.to_container(node.data, resolve=False)
+    if unresolved["test_size"] == "${model.test_size}" and node.model.test_size is None:
+        raise UserError(
+            f"data.test_size=null: data={node.data.name} takes it from the network, and {node.model.name} has none; "
+            f"give data.test_size={node.data.train_size} too, or another size"
+        )
     if named(node.data.name).any_set and OmegaConf.missing_keys(node.data):
         _refuse_code(node.data, stored)
         node = OmegaConf.merge(node, {"data": counted(node.data)})

@@ -79,7 +79,10 @@ def told_anew(runs: Sequence[Resolved], numbered_runs: Sequence[Resolved]) -> st
     if not numbers:
         return ""
     first = numbers.count(1)
-    parts = [f"again=true: {len(numbers) - first} runs anew, as *.again-{max(numbers)}"] if first < len(numbers) else []
+    there = sum(now.config.again is not False and _has_result(now, int(now.config.again)) for now in numbered_runs)
+    known = f" ({there} of them have that result already)" if there else ""
+    anew = f"again=true: {len(numbers) - first} runs anew, as *.again-{max(numbers)}{known}"
+    parts = [anew] if first < len(numbers) else []
     if first:
         parts.append(f"{'' if parts else 'again=true: '}{first} for the first time, as they have no result yet")
     return ", ".join(parts)

@@ -161,4 +161,4 @@ def about(seconds: float) -> str:
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"about {seconds / size:.2g} {unit}"
-    return f"about {seconds:.2g} s"
+    return f"about {seconds:.0f} s" if seconds >= 10 else f"about {seconds:.2g} s"

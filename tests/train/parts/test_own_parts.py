@@ -167,6 +167,12 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
          r"cannot take images \[2, 1, 7, 7\] of data.train_size=7 \(RuntimeError: .*\); traceback in "),
         (("model=custom", f"model._target_={OWN}.Raises"), r"\(ArithmeticError: not these\); traceback in .*Raises"),
         (("model=custom", f"model._target_={OWN}.no_module"), "gives dict, and must give a torch.nn.Module"),
+        (("model=custom", f"model._target_={OWN}.Cut", "model.arguments={how: detached}"),
+         "Cut: gives logits without a gradient, so that nothing of it could be trained$"),
+        (("model=custom", f"model._target_={OWN}.Cut", "model.arguments={how: whole}"),
+         "Cut: gives logits of torch.int64, and must give floating-point numbers$"),
+        (("model=custom", f"model._target_={OWN}.Cut", "model.arguments=3"),
+         "model.arguments=3: give names and values, such as "),
         (("model=custom", f"model._target_={OWN}.Nowhere"), "model._target_=.*'Nowhere'"),
         ((*MODEL, "model.name=resnet20"), "model.name=resnet20: is a network of normfree, and .*PlainCNN is yours"),
         (("model=custom",), "model._target_=null: model=custom needs a value, such as model._target_=my_nets.PlainCNN"),
@@ -180,6 +186,7 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
         ((*DATA, "data.arguments={split: 3}"), "split is given by normfree; leave it out"),
         ((*DATA, "data.loader=workers"), "data.mean=null: with data.loader=workers"),
         (("data=custom", f"data._target_={OWN}.no_data"), "gives int without __len__ and __getitem__"),
+        (("data=custom", f"data._target_={OWN}.FewTargets"), "has 2 targets for .* images; give one for each"),
         *((("data=custom", f"data._target_={OWN}.Wrong", f"data.arguments={{how: {how}}}", "~data.train_size"), line)
           for how, line in {
               "random": "gives another image each time that item 0 is asked for; leave chance to augment=",
@@ -189,6 +196,7 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
               "float": r"item 5 is a tensor of torch.float32 \[1, 8, 8\], not a PIL image or a uint8 tensor",
               "text": "item 5 has a str for a label, not a whole number",
               "negative": "item 5 has label -1; labels count from 0",
+              "hashed": "item 5 has label 1000000000000; labels count from 0, one number a class",
               "alone": "item 5 is a Tensor, not an image and a label",
           }.items()),
     ],

@@ -15,6 +15,8 @@ from normfree.config.sources.shown import shown
 from normfree.config.sources.words import TEST, TRAIN
 from normfree.config.tracebacks import kept_traceback, one_line
 
+MOST_CLASSES = 1_000_000
+"""A label beyond is no number of a class, but a hash or an identity."""
 LOOKED_AT = 64
 """Images of a set that are looked at, evenly spaced; all of a small one, or one that does not say its labels."""
 
@@ -52,6 +54,8 @@ class OwnItems:
             raise self._wrong("gives another image each time that item 0 is asked for; leave chance to augment=")
         small = len(_bytes(first)) * self._count <= SMALL
         every = range(self._count) if small or told is None else _spaced(self._count)
+        if told and not 0 <= max(told, key=abs) < MOST_CLASSES:
+            raise self._wrong(f"its targets hold {max(told, key=abs)}; labels count from 0, one number a class")
         self.labels = told or []
         self.shapes: set[tuple[int, int, int]] = set()
         self.digest = self._look_at(every, _kind(first), told)
@@ -88,8 +92,8 @@ class OwnItems:
                 self.labels.append(label)
             elif told[index] != label:
                 raise self._wrong(f"item {index} has label {label}, and its targets say {told[index]}")
-            if label < 0:
-                raise self._wrong(f"item {index} has label {label}; labels count from 0")
+            if not 0 <= label < MOST_CLASSES:
+                raise self._wrong(f"item {index} has label {label}; labels count from 0, one number a class")
             shape = _shape(image)
             self.shapes.add(shape)
             content.update(f"{index}\0{shape}\0".encode() + _bytes(image))
@@ -97,12 +101,15 @@ class OwnItems:
 
     def _told(self, key: str) -> list[int] | None:
         found = getattr(self._dataset, key, None)
-        if found is None or isinstance(found, str) or not hasattr(type(found), "__len__") or len(found) != self._count:
+        if found is None or isinstance(found, str) or not hasattr(type(found), "__len__"):
             return None
         try:
-            return [operator.index(label) for label in found]
+            told = [operator.index(label) for label in found]
         except TypeError:
             return None
+        if len(told) != self._count:
+            raise self._wrong(f"has {len(told)} {key} for {self._count} images; give one for each, or none")
+        return told
 
     def _wrong(self, why: str) -> UserError:
         return UserError(f"{DATA.target}={self.place}: {why}")

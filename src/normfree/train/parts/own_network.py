@@ -88,13 +88,19 @@ def check_own(description: Mapping[str, Any], clip: ClipConfig, sizes: Mapping[s
                 f"one for each of data.classes={description['num_classes']}"
             )
             break
+        if not logits.is_floating_point():
+            lacks.append(f"gives logits of {logits.dtype}, and must give floating-point numbers")
+            break
+        if not logits.requires_grad:
+            lacks.append("gives logits without a gradient, so that nothing of it could be trained")
+            break
     if lacks:
         raise UserError(f"{MODEL.target}={target}: {'; '.join(lacks)}")
 
 
 def _tried(network: OwnNetwork, target: str, key: str, size: int) -> Any:
     network.eval()
-    with torch.no_grad():
+    with torch.enable_grad():
         try:
             return network(torch.zeros(2, network.in_channels, size, size))
         except Exception as error:

@@ -7,9 +7,11 @@ import pytest
 from tests.conftest import TINY, command_line, resolved
 
 import normfree.config
+from normfree import clip
 from normfree.config import TrainConfig
-from normfree.config.effect import EFFECT, THROUGH
+from normfree.config.effect import EFFECT, PUBLISHED_EPS, THROUGH
 from normfree.config.schema_keys import schema_keys
+from normfree.config.validate import CHOICES
 from normfree.nets import list_models
 from normfree.nets.registry import model_options
 from normfree.runs import run_id
@@ -103,6 +105,12 @@ def test_a_key_that_changes_nothing_is_told_and_changes_no_name(key: str, beside
     (told,) = (text for text in run.without_effect if text.startswith(f"{key} has no effect"))
     assert line in told
     assert run_id(run) == run_id(resolved(*beside))
+
+
+def test_the_floor_and_the_choices_of_agc_are_the_clippers() -> None:
+    assert clip.PUBLISHED_EPS == PUBLISHED_EPS
+    assert (CHOICES["clip.eps_scope"], CHOICES["clip.scope"]) == (tuple(clip.EPS_SCOPES), tuple(clip.SCOPES))
+    assert set(CHOICES["clip.unit"]) == set(clip.UNITS)
 
 
 def test_every_rule_is_tried() -> None:

@@ -53,12 +53,7 @@ def make_network(
         UserError: it cannot be imported or called, or what it gives is no module.
     """
     code = imported(MODEL, target)
-    if not isinstance(arguments, Mapping | None):
-        raise UserError(
-            f"{MODEL.arguments}={arguments}: give names and values, such as "
-            f"'{MODEL.arguments}={{{MODEL.arguments_example}}}'"
-        )
-    own = dict(arguments or {})
+    own = MODEL.named_arguments(arguments)
     offered = {"num_classes": classes, "in_channels": channels, **options}
     given = {key: offered[key] for key in takes(code, offered) if key not in own}
     network = called(MODEL, target, code, own, **given)

@@ -4,6 +4,7 @@ One row a group. What keeps the source, puts its digest into a run's name, copie
 that comes from elsewhere or checks the keys goes by this list.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from normfree.config.errors import UserError
@@ -41,6 +42,19 @@ class Part(NamedTuple):
         """Whether this part of a run is the user's own."""
         return bool(getattr(getattr(config, self.group), self.told_by) == CUSTOM)
 
+    def named_arguments(self, given: Any) -> dict[str, Any]:
+        """What the code is given, by name.
+
+        Raises:
+            UserError: it has no names.
+        """
+        if not isinstance(given, Mapping | None):
+            raise UserError(
+                f"{self.arguments}={given}: give names and values, such as "
+                f"'{self.arguments}={{{self.arguments_example}}}'"
+            )
+        return dict(given or {})
+
     def named(self, config: TrainConfig) -> str:
         """The target of a checked configuration whose part is the user's own."""
         return str(getattr(config, self.group)._target_)
@@ -76,8 +90,4 @@ def check_parts(config: TrainConfig) -> None:
             raise UserError(
                 f"{part.target}={group._target_}: {part.group}={group.name} has its own code; add {part.group}=custom"
             )
-        if not isinstance(group.arguments, dict | None):
-            raise UserError(
-                f"{part.arguments}={group.arguments}: give names and values, such as "
-                f"'{part.arguments}={{{part.arguments_example}}}'"
-            )
+        part.named_arguments(group.arguments)

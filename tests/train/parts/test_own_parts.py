@@ -186,6 +186,8 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
         ((*DATA, "data.arguments={split: 3}"), "split is given by normfree; leave it out"),
         ((*DATA, "data.loader=workers"), "data.mean=null: with data.loader=workers"),
         (("data=custom", f"data._target_={OWN}.no_data"), "gives int without __len__ and __getitem__"),
+        (("data=custom", f"data._target_={OWN}.Blobs", "data.arguments=[3]"),
+         r"data.arguments=\[3\]: give names and values, such as "),
         (("data=custom", f"data._target_={OWN}.FewTargets"), "has 2 targets for .* images; give one for each"),
         *((("data=custom", f"data._target_={OWN}.Wrong", f"data.arguments={{how: {how}}}", "~data.train_size"), line)
           for how, line in {

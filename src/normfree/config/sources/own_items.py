@@ -121,7 +121,7 @@ def open_splits(target: str, arguments: Mapping[str, Any] | None, root: str | No
     Raises:
         UserError: it cannot be called, or as `OwnItems`.
     """
-    return _opened(target, json.dumps(arguments or {}, sort_keys=True, default=str), root)
+    return _opened(target, json.dumps(DATA.named_arguments(arguments), sort_keys=True, default=str), root)
 
 
 @cache

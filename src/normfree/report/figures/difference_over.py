@@ -62,10 +62,11 @@ def draw(axes: Axes, context: Context) -> None:
             axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
             line.append((x, context.measure.shown(interval.estimate)))
             shown += [*seeds, *_bar(axes, x, interval, context, look.colour)]
-        axes.plot(
-            *zip(*line, strict=True), look.marker, linestyle="-", color=look.colour, ms=look.size(4.2), mec="white",
-            mew=look.edge, zorder=3,
-        ) if line else None  # fmt: skip
+        if line:
+            axes.plot(
+                *zip(*line, strict=True), look.marker, linestyle="-", color=look.colour, ms=look.size(4.2), mec="white",
+                mew=look.edge, zorder=3,
+            )  # fmt: skip
     room = 0.08 * max(max(shown) - min(shown), 1e-9)
     limits = (min(shown) - room, max(shown) + room)
     x_axis(axes, where, context)

@@ -64,19 +64,21 @@ def steps(folder: Path) -> int:
     return len(rows(folder)) if list(folder.glob("single/*/metrics.csv")) else 0
 
 
-def release(job: str, folder: Path) -> None:
-    """A requeued job waits for two minutes, counted anew when its old step is gone; not here. Now it may be quick."""
+def goes_on(job: str, folder: Path, seconds: float) -> None:
+    """Wait until a requeued job has gone on to its end, quickly now.
+
+    SLURM lets it wait for two minutes, counted anew when the last of its old steps is gone (``COMPLETING`` until
+    then): it is told to start for as long as it waits.
+    """
     (folder / "seconds").write_text("0", encoding="ascii")
-    wait_until(lambda: (live_jobs() or {})[job].reason == "BeginTime")
 
-    def starts() -> bool:
-        jobs_there = live_jobs()
-        if jobs_there is None or (found := jobs_there.get(job)) is None or found.runs:
-            return jobs_there is not None
-        subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=False, capture_output=True)
-        return False
+    def ended() -> bool:
+        found = (live_jobs() or {}).get(job)
+        if found is not None and found.state == "PENDING":
+            subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=False, capture_output=True)
+        return status(folder) not in ("preempted", "")
 
-    wait_until(starts)
+    wait_until(ended, seconds)
 
 
 @pytest.mark.cli
@@ -91,8 +93,7 @@ def test_a_time_limit_costs_no_step(slurm: None, tmp_path: Path) -> None:
     assert "stopped by SIGUSR1" in stopped["reason"]
     assert 0 < stopped["steps_done"] < 340
     subprocess.run(["scontrol", "update", f"jobid={job}", "timelimit=10"], check=True)
-    release(job, tmp_path / "cut")
-    wait_until(lambda: status(tmp_path / "cut") not in ("preempted", ""), seconds=150)
+    goes_on(job, tmp_path / "cut", seconds=150)
     found = result(tmp_path / "cut")
     assert found["attempts"] == 2
     assert found["status"] == expected["status"]
@@ -113,9 +114,8 @@ def test_two_nodes_of_two_tasks_stop_together_and_go_on(slurm: None, tmp_path: P
     wait_until(lambda: steps(tmp_path / "several") >= 3, seconds=120)
     subprocess.run(["scancel", "--signal=USR1", job], check=True)
     wait_until(lambda: status(tmp_path / "several") == "preempted", seconds=30)
-    release(job, tmp_path / "several")
+    goes_on(job, tmp_path / "several", seconds=150)
     expected = uninterrupted(tmp_path / "one", *words)
-    wait_until(lambda: status(tmp_path / "several") not in ("preempted", ""), seconds=120)
     found = result(tmp_path / "several")
     assert found["attempts"] == 2
     assert found["status"] == expected["status"], found

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.normfree.launcher import PoolLauncher
 from normfree.config import UserError
+from normfree.config.experiment_sizes import grids_of
 from normfree.runs.plan import grid_digest
 from normfree.sweep.grids import expand
 from normfree.sweep.searches import scans_of, without_searches
@@ -18,8 +19,9 @@ class GridSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None
         assert self.launcher is not None
-        grids = OmegaConf.to_container(self.config.experiment.grids, resolve=True)
-        assert isinstance(grids, dict)
+        experiment = OmegaConf.to_container(self.config.experiment, resolve=True)
+        assert isinstance(experiment, dict)
+        grids = grids_of(experiment, experiment["size"])
         plain, scans = without_searches(grids, arguments), scans_of(grids, arguments, self._combinations)
         expanded = expand(plain, arguments, self._combinations) if plain or not scans else []
         runs = [run for run, _ in expanded]

@@ -105,10 +105,8 @@ def test_the_name_can_be_read() -> None:
 
 
 def test_another_floor_is_another_run_with_another_label() -> None:
-    runs = [
-        resolved(*options)
-        for options in (("clip.eps=0.001",), ("clip.eps=0.1",), ("clip.eps=0.1", "clip.eps_scope=vectors"), ("clip.eps=1",))
-    ]
+    options = (("clip.eps=0.001",), ("clip.eps=0.1",), ("clip.eps=0.1", "clip.eps_scope=vectors"), ("clip.eps=1",))
+    runs = [resolved(*words) for words in options]
     assert [clip_label(run) for run in runs] == [
         "AGC 0.01",
         "AGC 0.01 eps 0.1",

@@ -21,8 +21,8 @@ CONDITIONS = StressConditions("digits", 10, 64, 62, 0.1, 2.0, 100.0, OutcomeConf
 def stages(clip: str, seed: int, *losses: float, broke: str = "") -> pd.DataFrame:
     last = len(losses) - 1
     rows = [
-        {"model": "net", "clip": clip, "seed": seed, "number": number, "lr": 0.1 * 2**number, "loss": loss,
-         "learned": loss < 2, "broke": broke if number == last else ""}
+        {"model": "net", "clip": clip, "label": clip.upper(), "seed": seed, "number": number, "lr": 0.1 * 2**number,
+         "loss": loss, "learned": loss < 2, "broke": broke if number == last else ""}
         for number, loss in enumerate(losses)
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -48,8 +48,8 @@ def test_the_highest_rate_at_which_it_had_learned_and_did_not_break() -> None:
 def test_the_page_has_median_range_and_how_it_broke() -> None:
     files = stress_files(TABLE, CONDITIONS, "name", "python report.py probe=stress", "this machine")
     page = files["name.md"].decode()
-    assert "| net | none | 0.3 | 0.2 to 0.4 | 2 of 3 | not finite (2), loss blew up (1) |" in page
-    assert "| net | agc | 0.4 or more | 0.4 to 0.4 | 1 | not at all (1) |" in page
+    assert "| net | NONE (`none`) | 0.3 | 0.2 to 0.4 | 2 of 3 | not finite (2), loss blew up (1) |" in page
+    assert "| net | AGC (`agc`) | 0.4 or more | 0.4 to 0.4 | 1 | not at all (1) |" in page
     assert "raised by 2 every 62 steps from 0.1 on, to 100 at most; digits at 10 px, batch 64" in page
     assert files["name.png"].startswith(b"\x89PNG")
     assert files == stress_files(TABLE, CONDITIONS, "name", "python report.py probe=stress", "this machine")

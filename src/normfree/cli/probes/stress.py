@@ -86,6 +86,7 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     """
     from normfree.report.build import write
     from normfree.report.probes import stress_page as report
+    from normfree.runs import clip_label
 
     folder = Path(keys.reports_dir) / "probes" / "stress"
     path = folder / f"{page.name}.csv"
@@ -96,7 +97,8 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     if len(left) < len(trainings):
         page.console.print(f"{len(trainings) - len(left)} of {len(trainings)} trainings are in {path}", highlight=False)
     for model, clip, seed, resolved in left:
-        table = _with(table, model, clip, seed, _trained(keys, f"{model} {clip} seed {seed}", resolved, page))
+        stages = _trained(keys, f"{model} {clip} seed {seed}", resolved, page)
+        table = _with(table, model, clip, clip_label(resolved), seed, stages)
         write({path.name: report.stages_csv(table)}, folder)
     first = trainings[0][3]
     page.console.print(report.stress_terminal(table))
@@ -148,8 +150,8 @@ def _trained(keys: KEYS, name: str, resolved: Resolved, page: Page) -> list[Any]
     return stages
 
 
-def _with(table: pd.DataFrame, model: str, clip: str, seed: int, stages: list[Any]) -> pd.DataFrame:
+def _with(table: pd.DataFrame, model: str, clip: str, label: str, seed: int, stages: list[Any]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [{"model": model, "clip": clip, "seed": seed, **vars(each)} for each in stages]
+    rows = [{"model": model, "clip": clip, "label": label, "seed": seed, **vars(each)} for each in stages]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True) if len(table) else pd.DataFrame(rows)

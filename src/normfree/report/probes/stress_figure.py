@@ -10,8 +10,8 @@ from normfree.report.style import INK, MARKERS, PALETTE, TWO_COLUMNS, Look, enco
 
 
 def draw_stress(table: pd.DataFrame) -> dict[str, bytes]:
-    """The figure as png, pdf and svg from the columns model, clip, seed, lr, loss and broke."""
-    arms = list(table.groupby(["model", "clip"], sort=False))
+    """The figure as png, pdf and svg from the columns model, clip, label, seed, lr, loss and broke."""
+    arms = list(table.groupby(["model", "label", "clip"], sort=False))
     with paper_style():
         figure = new_figure(TWO_COLUMNS, 2.9)
         axes = figure.add_subplot()
@@ -19,7 +19,7 @@ def draw_stress(table: pd.DataFrame) -> dict[str, bytes]:
         top = float(table.loc[table["broke"] == "", "loss"].max()) * 1.15 if (table["broke"] == "").any() else 1.0
         entries = []
         for place, (names, arm) in enumerate(arms):
-            look = Look(", ".join(map(str, names)), PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)])
+            look = Look(", ".join(map(str, names[:2])), PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)])
             for _, stages in arm.groupby("seed"):
                 whole = stages[stages["broke"] == ""]
                 axes.plot(

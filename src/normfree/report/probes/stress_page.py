@@ -14,7 +14,7 @@ from normfree.config.schema import OutcomeConfig
 from normfree.report.probes.stress_figure import draw_stress
 from normfree.report.tables import csv
 
-COLUMNS = ("model", "clip", "seed", "number", "lr", "loss", "learned", "broke")
+COLUMNS = ("model", "clip", "label", "seed", "number", "lr", "loss", "learned", "broke")
 _HEADS = ("network", "clipping", "highest stable rate", "lowest and highest seed", "n", "how it broke")
 
 
@@ -122,7 +122,7 @@ def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
         whys = [_why(str(stages["broke"].iloc[-1])) for stages in seeds]
         told = ", ".join(f"{why} ({whys.count(why)})" for why in dict.fromkeys(whys))
         missing = f"{len(rates)} of {len(seeds)}" if len(rates) < len(seeds) else str(len(seeds))
-        found.append((str(model), str(clip), middle, spread, missing, told))
+        found.append((str(model), f"{arm['label'].iloc[0]} (`{clip}`)", middle, spread, missing, told))
     return found
 
 

@@ -46,6 +46,7 @@ DIGITS = [
     ("experiment=quickstart",),
     ("experiment=loaders",),
     ("experiment=clip_floor",),
+    ("experiment=stability_frontier",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
 PARQUET = [

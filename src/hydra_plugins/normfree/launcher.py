@@ -9,6 +9,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.normfree.composer import Composer
+from normfree.sweep.searches import Scan
 
 
 class PoolLauncher(Launcher):
@@ -20,11 +21,13 @@ class PoolLauncher(Launcher):
     Attributes:
         grids: the grids that each run stands in, set by the sweeper.
         digests: of the grids' contents, by name.
+        scans: of the grids that search for an edge.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self.grids: list[list[str]] | None = None
         self.digests: dict[str, str] = {}
+        self.scans: list[Scan] = []
         self._workers = workers
         self._context: HydraContext | None = None
         self._config: DictConfig | None = None
@@ -35,13 +38,18 @@ class PoolLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from normfree.cli.swept import conclude
         from normfree.sweep import run_sweep
+        from normfree.sweep.search import run_search
 
         assert self._context is not None
         assert self._config is not None
         grids = self.grids or [[] for _ in job_overrides]
         planned = [(list(overrides), names) for overrides, names in zip(job_overrides, grids, strict=True)]
         composer = Composer(self._context, self._config)
-        conclude(run_sweep(planned, composer, self._workers, self.settings(), self.digests))
+        if self.scans:
+            end = run_search(planned, self.scans, composer, self._workers, self.settings(), self.digests)
+        else:
+            end = run_sweep(planned, composer, self._workers, self.settings(), self.digests)
+        conclude(end)
         return []
 
     def settings(self) -> dict[str, Any] | None:

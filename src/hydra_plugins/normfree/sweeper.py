@@ -6,8 +6,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import OmegaConf
 
 from hydra_plugins.normfree.launcher import PoolLauncher
+from normfree.config import UserError
+from normfree.config.experiment_sizes import grids_of
 from normfree.runs.plan import grid_digest
 from normfree.sweep.grids import expand
+from normfree.sweep.searches import scans_of, without_searches
 
 
 class GridSweeper(BasicSweeper):
@@ -16,13 +19,18 @@ class GridSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         assert self.config is not None
         assert self.launcher is not None
-        grids = OmegaConf.to_container(self.config.experiment.grids, resolve=True)
-        assert isinstance(grids, dict)
-        expanded = expand(grids, arguments, self._combinations)
+        experiment = OmegaConf.to_container(self.config.experiment, resolve=True)
+        assert isinstance(experiment, dict)
+        grids = grids_of(experiment, experiment["size"])
+        plain, scans = without_searches(grids, arguments), scans_of(grids, arguments, self._combinations)
+        expanded = expand(plain, arguments, self._combinations) if plain or not scans else []
         runs = [run for run, _ in expanded]
-        self.validate_batch_is_legal(runs[:1])
+        self.validate_batch_is_legal(runs[:1] or [scans[0].at(0)])
+        if scans and not isinstance(self.launcher, PoolLauncher):
+            raise UserError("hydra/launcher: a search runs with hydra/launcher=pool, or on a cluster with slurm")
         if isinstance(self.launcher, PoolLauncher):
             self.launcher.grids = [names for _, names in expanded]
+            self.launcher.scans = scans
             self.launcher.digests = {str(name): grid_digest(grid) for name, grid in grids.items()}
         returns = self.launcher.launch(runs, initial_job_idx=0)
         for each in returns:

@@ -85,10 +85,12 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     from normfree.report.build import render
     from normfree.report.command import ReportKeys
     from normfree.study import Study, collect, judge, load_experiment
+    from normfree.study.sized import fitted
 
     check_name("experiment", experiment)
     question = load_experiment(experiment, *ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders)
     collection = collect(experiment, Path(runs_dir), question.command)
+    question = fitted(question, collection.table)
     verdicts = judge(question, collection.table)
     files = render(Study(question, collection), verdicts)
     titles = {panel.name: panel.title for panel in question.panels}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from normfree.cli.sized import with_size
 from normfree.config import UserError
 from normfree.config.other_words import remedy
 from normfree.config.places import Places
@@ -22,7 +23,8 @@ _CONTRADICTIONS = (("steps", "epochs"),)
 
 
 def prepared(arguments: Sequence[str], places: Places) -> list[str]:
-    """The arguments for Hydra: ``GROUP=null``, ``GROUP=False`` and ``~GROUP`` are the group's option ``none``.
+    """The arguments for Hydra: ``GROUP=null``, ``GROUP=False`` and ``~GROUP`` are the group's option ``none``, and
+    ``size=`` is what the experiment says of that size.
 
     Args:
         places: where the groups lie.
@@ -30,7 +32,8 @@ def prepared(arguments: Sequence[str], places: Places) -> list[str]:
     Raises:
         UserError: for a word that is no flag of ours and no KEY=VALUE, or a group that is never empty.
     """
-    read = (_read(argument, places) if is_override else argument for argument, is_override in _words(arguments))
+    words = _words(with_size(arguments, places))
+    read = (_read(argument, places) if is_override else argument for argument, is_override in words)
     return [argument for argument in read if argument]
 
 

@@ -42,7 +42,7 @@ def probe(words: Sequence[str]) -> int:
     try:
         files = probes()[name].run(keys, page)
     except KeyboardInterrupt:
-        console.print("interrupted; nothing was written", highlight=False)
+        console.print(getattr(probes()[name], "INTERRUPTED", "interrupted; nothing was written"), highlight=False)
         return EXIT_INTERRUPTED
     from normfree.report.build import write
 

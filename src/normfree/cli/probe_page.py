@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def _file_name(keys: ProbeKeys) -> str:
     looked = (name.replace("/", "_") for name in getattr(keys, _needed(keys)))
     changed = {name: value for name, value in _changed(keys).items() if name != "root"}
     parts = (value if name == "data" else f"{name}{value.replace(',', '_')}" for name, value in changed.items())
-    return "-".join((*looked, *parts))
+    return re.sub(r"[^\w.+-]", "-", "-".join((*looked, *parts)))
 
 
 def _command(probe: str, keys: ProbeKeys) -> str:

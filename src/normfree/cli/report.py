@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from normfree.cli.probe import COMMAND, help_of_probes, probe, probe_of
+from normfree.cli.sized import with_name
 from normfree.config.keys import read_keys, rows
 from normfree.report.command import ReportKeys, report
 
@@ -14,6 +15,7 @@ Turn the runs of an experiment into figures, tables and a page: reports/<experim
   python report.py experiment=quickstart
   python report.py experiment=quickstart runs_dir=/scratch/runs reports_dir=/tmp/reports
   python report.py experiment=quickstart check=true     compare with the stored tables, write nothing
+  python report.py experiment=clip_floor_cifar10 size=gpu     of the runs that train.py made with this size
 
 Keys and their defaults:
 
@@ -52,7 +54,9 @@ def read_report(words: Sequence[str]) -> ReportKeys:
         UserError: names key, value and remedy.
     """
     flags = {"-m": _ONE, "--multirun": _ONE}
-    return read_keys(ReportKeys, words, command=COMMAND, further=["probe"], flags=flags, elsewhere=_elsewhere)
+    return read_keys(
+        ReportKeys, with_name(words), command=COMMAND, further=["probe"], flags=flags, elsewhere=_elsewhere
+    )
 
 
 def _elsewhere(name: str) -> str:

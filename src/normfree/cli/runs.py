@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from normfree.cli.sized import with_name
 from normfree.sweep import keys as runs_keys
 
 INTERRUPTED = "interrupted; runs that were being trained are kept, the same command goes on"
@@ -18,7 +19,7 @@ def main(words: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong word, or what is not there.
     """
-    keys = runs_keys.read_runs(words)
+    keys = runs_keys.read_runs(with_name(words))
     from normfree.sweep.command import runs
 
     return runs(keys)

@@ -52,6 +52,10 @@ def main(words: Sequence[str], beside: Path | None = None, conf: Path | None = N
     Raises:
         UserError, HydraException, OmegaConfBaseException: what `normfree.cli.explain` tells in a line.
     """
+    if any(word.startswith("probe=") for word in words):
+        from normfree.cli.probe import probe
+
+        return probe(words)
     # Hydra then raises instead of printing, so that one place decides what the user sees.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     places = Places.of(conf, beside)

@@ -186,6 +186,8 @@ class ExperimentConfig:
     name: str = "single"  # the folder of its runs and of its report
     question: str = ""
     grids: dict[str, Any] = field(default_factory=dict)
+    size: str = "cpu"  # what size=... says; cpu is the file as it is written
+    sizes: dict[str, Any] = field(default_factory=dict)  # normfree.config.experiment_sizes has their keys
     # What the report reads; normfree.study.experiment has the types.
     command: str = ""
     rules: dict[str, Any] = field(default_factory=dict)

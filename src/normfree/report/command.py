@@ -41,12 +41,14 @@ def report(keys: ReportKeys) -> int:
 
     from normfree.report.terminal import show
     from normfree.study import Study, collect, judge, load_experiment
+    from normfree.study.sized import fitted
 
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
     experiment = load_experiment(keys.experiment, *keys.experiment_folders)
     collection = collect(experiment.name, Path(keys.runs_dir), experiment.command)
+    experiment = fitted(experiment, collection.table)
     study = Study(experiment, collection)
     verdicts = judge(experiment, collection.table)
     show(console, study, verdicts)

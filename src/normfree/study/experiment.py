@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from normfree.config.errors import UserError, closest, nearest
+from normfree.config.experiment_sizes import USUAL, file_of, in_size
 from normfree.config.names import check_name
 from normfree.config.places import short
 from normfree.config.yaml_file import read_checked
@@ -66,7 +67,8 @@ class Experiment:
     """What a report has to know of an experiment.
 
     `alpha` is the family-wise error rate of the claims, `level` the confidence level of every interval,
-    `minimum_seeds` the fewest seeds from which anything is concluded, `figure` the panels of the main figure.
+    `minimum_seeds` the fewest seeds from which anything is concluded, `figure` the panels of the main figure. `size` is
+    that of `experiment.sizes`, empty for the file as it is written.
     """
 
     name: str
@@ -81,22 +83,24 @@ class Experiment:
     level: float = 0.95
     minimum_seeds: int = 3
     sha256: str = ""
+    size: str = ""
 
 
 def load_experiment(name: str, *directories: Path) -> Experiment:
-    """Read `<name>.yaml` of the first directory that has it.
+    """Read `<name>.yaml` of the first directory that has it; `<name>-<size>` is a size of `<name>`.
 
     Raises:
         UserError: there is none, or the file or its `experiment:` node is unusable.
     """
     check_name("experiment", name)
-    path = next((path for each in directories if (path := each / f"{name}.yaml").is_file()), None)
-    if path is None:
+    found = file_of(name, directories)
+    if found is None:
         place = short(directories[0])
         path = place / f"{name}.yaml"
         known = sorted({file.stem for each in directories for file in each.glob("*.yaml")})
         listed = f"; there are: {', '.join(known)}" if known else f"; {place} holds no experiment files"
         raise UserError(f"experiment={name}: there is no {path}{nearest(name, known)}{listed}")
+    path, own_name, size = found
     text = read_checked(path, f"experiment={name}")
     try:
         root = OmegaConf.create(text)
@@ -106,7 +110,8 @@ def load_experiment(name: str, *directories: Path) -> Experiment:
         raise UserError(f"experiment={name}: {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"experiment={name}: {path} has no `experiment:` node; a report needs its question and panels")
-    return parse_experiment(content, name, hashlib.sha256(text.encode()).hexdigest())
+    parsed = parse_experiment(in_size(content, own_name, size), name, hashlib.sha256(text.encode()).hexdigest())
+    return parsed if size == USUAL else replace(parsed, size=size)
 
 
 def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") -> Experiment:

@@ -27,7 +27,7 @@ def expand(
     Raises:
         UserError: for a grid that is not a table.
     """
-    typed = {_key(argument) for argument in arguments}
+    typed = {key_of(argument) for argument in arguments}
     found: dict[tuple[str, ...], list[str]] = {}
     for name, grid in (grids or {"": {}}).items():
         if not isinstance(grid, dict):
@@ -37,7 +37,7 @@ def expand(
             raise UserError(f"experiment.grids.{name}.{ARMS}: must be a list of lines, not {arms!r}")
         own = [f"{key}={_values(value)}" for key, value in grid.items() if key != ARMS and key not in typed]
         for arm in arms:
-            words = [word for word in str(arm).split() if _key(word) not in typed]
+            words = [word for word in str(arm).split() if key_of(word) not in typed]
             for one in combinations([*arguments, *words, *own]):
                 names = found.setdefault(tuple(one), [])
                 if name:
@@ -45,7 +45,8 @@ def expand(
     return [(list(one), names) for one, names in found.items()]
 
 
-def _key(override: str) -> str:
+def key_of(override: str) -> str:
+    """``clip.eps`` of ``+clip.eps=0.1``."""
     return override.split("=", 1)[0].lstrip("+~")
 
 

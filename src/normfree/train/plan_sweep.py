@@ -9,6 +9,7 @@ from normfree.train.estimate import about, images_to_try, seconds_of, tried
 from normfree.train.parts.network import described
 from normfree.train.plan import flop_of, flop_text
 from normfree.train.preflight import Ready, preflight
+from normfree.train.size_cost import cost_told, images_told
 
 MOST_SECONDS = 15.0
 """For which kinds of runs are tried; the others are told from their multiply-adds."""
@@ -51,6 +52,7 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
     to_do = sum(each for each, open_ in zip(flop, missing, strict=True) if open_)
     rest = f", {flop_text(to_do)} of it in the {len(left)} runs to do" if 0 < len(left) < len(runs) else ""
     lines = [f"compute: {flop_text(sum(flop))} in all{rest}"]
+    lines += [images_told(runs), *cost_told(runs[0], sum(flop))]
     if left:
         lines.append(f"time: {_time(left, blocked, workers)}")
     return lines if workers is None else lines + list(lacks)

@@ -1,7 +1,8 @@
 """Probes of networks and images: one file each, found by its name.
 
 A file has ``KEYS``, what the probe can be told, and ``run(keys, page)``, which gives the files of its report by name:
-``<page.name>.md`` and what that shows. Torch is imported in ``run``.
+``<page.name>.md`` and what that shows. Torch is imported in ``run``. ``INTERRUPTED`` is what is said
+after Ctrl-C, where that is not that nothing was written.
 """
 
 from functools import cache

@@ -1,0 +1,74 @@
+"""``probe=stress`` as a command: what it refuses, what it keeps, and that it goes on."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import command_line
+
+from normfree.cli.probe import probe, read_probe
+from normfree.config import UserError
+from normfree.train import stress as trained
+
+WORDS = ("probe=stress", "model=nf_resnet20", "clip=none,agc:eps=0.1", "image_size=7", "batch=50", "steps=6",
+         "lr=0.1", "highest=0.4", "factor=2")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("clip=agc,agc", "each once"),
+        ("clip=agc:eps", "such as none,norm:max_norm=0.1"),
+        ("factor=1", "is to rise by factor=1"),
+        ("highest=0.01", "up to highest=0.01"),
+        ("factor=1.001", "makes more than 200 stages"),
+        ("lr=0", "give a number above 0"),
+        ("seeds=1,1", "give each number once"),
+    ],
+)
+def test_what_cannot_be_is_one_line(word: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        read_probe(["probe=stress", "model=resnet20", word])
+
+
+def test_an_unknown_clipping_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    answer = command_line("report.py", "probe=stress", "model=resnet20", "clip=agg", f"reports_dir={tmp_path}")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: clip=agg: no such option; did you mean agc?")
+
+
+def test_what_had_ended_is_kept_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*WORDS, "seeds=0,1", f"reports_dir={tmp_path}"]
+    seeds, before = list[str](), trained.stress
+
+    def interrupted(resolved: Any, *others: Any) -> Any:
+        seeds.append(f"{resolved.config.clip.name} {resolved.config.seed}")
+        if len(seeds) == 3:
+            raise KeyboardInterrupt
+        return before(resolved, *others)
+
+    monkeypatch.setattr(trained, "stress", interrupted)
+    assert probe(words) == 130
+    assert "trainings that had ended are kept" in capsys.readouterr().out
+    assert probe(words) == 0
+    assert seeds == ["none 0", "none 1", "agc 0", "agc 0", "agc 1"]
+    assert "2 of 4 trainings are in" in capsys.readouterr().out
+    (table,) = (tmp_path / "probes" / "stress").glob("*.csv")
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["lr"] for row in rows[:3]] == ["0.1", "0.2", "0.4"]
+    assert {(row["clip"], row["seed"]) for row in rows} == {
+        (clip, seed) for clip in ("none", "agc:eps=0.1") for seed in "01"
+    }
+    assert table.with_suffix(".md").is_file()
+    assert table.with_suffix(".svg").is_file()
+
+
+def test_train_py_passes_a_probe_on(tmp_path: Path) -> None:
+    words = [*WORDS, "seeds=0", f"reports_dir={tmp_path}"]
+    answer = command_line("train.py", *words)
+    assert answer.returncode == 0, answer.stderr
+    assert len(list((tmp_path / "probes" / "stress").glob("*.md"))) == 1

@@ -14,9 +14,10 @@ from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account
 from normfree.sweep.cluster import how_to_follow, submit_missing
+from normfree.sweep.planned import plan_runs
 from normfree.sweep.state import RunState
 from normfree.sweep.stored import permit_settings, permit_target
-from normfree.sweep.sweep import plan_runs, run_here
+from normfree.sweep.sweep import run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""

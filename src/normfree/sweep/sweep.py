@@ -2,17 +2,15 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from normfree.config import Resolved, UserError, resolve
+from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.host.files import where_to_write
-from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
-from normfree.runs.again import begun_anew, told_anew, told_number
+from normfree.runs import DAMAGED, TERMINAL
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
 from normfree.runs.identity import arm_id
@@ -24,27 +22,13 @@ from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import SweepEnd, account
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
+from normfree.sweep.planned import SweepRun, plan_runs
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
-from normfree.sweep.same_run import Planned, tell_same_runs
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
 from normfree.train.preflight import without_torch
 from normfree.train.ranks.rank import refuse_more
-
-
-@dataclass(frozen=True)
-class SweepRun:
-    """One planned run."""
-
-    overrides: list[str]
-    resolved: Resolved
-    run_id: str
-    grids: list[str]
-
-    @property
-    def directory(self) -> RunDirectory:
-        return RunDirectory.of(self.resolved)
 
 
 @looked_up_once()
@@ -68,7 +52,7 @@ def run_sweep(
         UserError: if any run is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    runs = plan_runs(planned, compose, prepare=settings is None)
+    runs = plan_runs(planned, compose, _get_ready if settings is None else lambda run: None)
     for run in runs:
         _check_place(run.resolved, settings)
     config = runs[0].resolved.config
@@ -113,56 +97,12 @@ def run_sweep(
     return SweepEnd(complete, interrupted)
 
 
-def plan_runs(
-    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any], prepare: bool = False
-) -> list[SweepRun]:
-    """Check every combination of overrides; those that come to the same run are one.
-
-    Args:
-        planned, compose: as for `run_sweep`.
-        prepare: let workers get ready on other cores as soon as there is a run to train.
-    """
-    runs: dict[str, SweepRun] = {}
-    same: dict[str, list[Planned]] = {}
-    for given, grids, resolved in _resolved(planned, compose):
-        each = told_number(given, resolved)
-        overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
-        run = runs.setdefault(run_id(resolved), SweepRun(overrides, resolved, run_id(resolved), []))
-        same.setdefault(run.run_id, []).append((overrides, resolved, tuple(grids)))
-        run.grids.extend(name for name in grids if name not in run.grids)
-        if prepare and _needs_processors(run):
-            warm_up()
-            prepare = False
-    tell_same_runs(same)
-    return list(runs.values())
-
-
-def _resolved(
-    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
-) -> Iterator[tuple[list[str], list[str], Resolved]]:
-    """Each combination with what it comes to; at once where none of them is to be trained anew beside others."""
-    waiting = []
-    for each, grids in planned:
-        try:
-            resolved = resolve(compose(each), each)
-        except UserError as error:
-            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
-        if resolved.config.again is True:
-            waiting.append((each, grids, resolved))
-        else:
-            yield each, grids, resolved
-    asked = [resolved for _, _, resolved in waiting]
-    anew = begun_anew(asked)
-    if line := told_anew(asked, anew):
-        print(line, file=sys.stderr, flush=True)
-    for (each, grids, _), resolved in zip(waiting, anew, strict=True):
-        yield each, grids, resolved
-
-
-def _needs_processors(run: SweepRun) -> bool:
+def _get_ready(run: SweepRun) -> None:
+    """Let workers get ready on another core as soon as there is a run to train on processors."""
     config = run.resolved.config
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
-    return not config.plan and not on_gpus and standing(run.directory) is None
+    if not config.plan and not on_gpus and standing(run.directory) is None:
+        warm_up()
 
 
 def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:

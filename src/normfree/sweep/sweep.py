@@ -10,7 +10,7 @@ from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.host.files import where_to_write
-from normfree.runs import DAMAGED, TERMINAL
+from normfree.runs import TERMINAL
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
 from normfree.runs.identity import arm_id
@@ -20,14 +20,15 @@ from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import SweepEnd, account
+from normfree.sweep.aside import Aside
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
 from normfree.sweep.planned import SweepRun, plan_runs
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
+from normfree.sweep.refused import get_ready, print_plan, refuse_wrong
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
-from normfree.train.preflight import without_torch
 from normfree.train.ranks.rank import refuse_more
 
 
@@ -52,20 +53,20 @@ def run_sweep(
         UserError: if any run is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    runs = plan_runs(planned, compose, _get_ready if settings is None else lambda run: None)
-    for run in runs:
-        _check_place(run.resolved, settings)
-    config = runs[0].resolved.config
-    if config.plan:
-        _print_plan(runs, workers, on_cluster=settings is not None)
-        return SweepEnd()
-    results = {run.run_id: standing(run.directory) for run in runs}
-    missing = [run for run in runs if results[run.run_id] is None]
-    if settings is not None:
-        settings.check_cluster()
-    else:  # the nodes of a cluster may see images that this machine does not
-        for run in missing:
-            without_torch(run.resolved)
+    with Aside() as aside:
+        runs = plan_runs(planned, compose, lambda run: _get_ready(run, aside, settings))
+        for run in runs:
+            _check_place(run.resolved, settings)
+        config = runs[0].resolved.config
+        if config.plan:
+            print_plan(runs, places_of(runs, workers)[0] if settings is None else None, aside)
+            return SweepEnd()
+        results = {run.run_id: standing(run.directory) for run in runs}
+        missing = [run for run in runs if results[run.run_id] is None]
+        if settings is not None:
+            settings.check_cluster()
+        if missing:
+            refuse_wrong(missing, aside, here=settings is None)
     _add_to_plan(runs, grids or {})
     remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
     moved = set[str]()
@@ -97,11 +98,14 @@ def run_sweep(
     return SweepEnd(complete, interrupted)
 
 
-def _get_ready(run: SweepRun) -> None:
-    """Let workers get ready on another core as soon as there is a run to train on processors."""
+def _get_ready(run: SweepRun, aside: Aside, settings: SlurmSettings | None) -> None:
+    """Let what needs torch get ready on other cores as soon as it is known to be needed."""
     config = run.resolved.config
+    if aside.started or not (config.plan or standing(run.directory) is None):
+        return
+    get_ready(run, aside)
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
-    if not config.plan and not on_gpus and standing(run.directory) is None:
+    if settings is None and not config.plan and not on_gpus:
         warm_up()
 
 
@@ -146,7 +150,7 @@ def run_here(
     runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
 ) -> bool:
     """Train the missing runs; returns whether Ctrl-C ended it early."""
-    count, gpus = _places(missing, workers)
+    count, gpus = places_of(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
     schedule = Schedule.of([run.resolved for run in missing])
     with (
@@ -171,7 +175,7 @@ def run_here(
         return pool.stopping
 
 
-def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str]]:
+def places_of(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str]]:
     """How many runs at a time, and the GPUs that each of them sees."""
     on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)
     # A run takes so many of them; it starts a process for each itself.
@@ -181,19 +185,3 @@ def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     return count, gpus
-
-
-def _print_plan(runs: list[SweepRun], workers: int | None, on_cluster: bool) -> None:
-    for run in runs:
-        print(run.run_id)
-    steps = sum(run.resolved.steps for run in runs)
-    results = [standing(run.directory) for run in runs]
-    states = [result["status"] for result in results if result is not None]
-    damaged = states.count(DAMAGED)
-    parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
-    print(f"{', '.join(parts)}, {steps:,} optimizer steps in all", flush=True)
-    # Takes seconds to import.
-    from normfree.train.plan_sweep import describe_sweep
-
-    places = None if on_cluster else _places(runs, workers)[0]
-    print("\n".join(describe_sweep([run.resolved for run in runs], [result is None for result in results], places)))

@@ -20,6 +20,7 @@ from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import SweepEnd, account
+from normfree.sweep.alive import Alive
 from normfree.sweep.aside import Aside
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
@@ -53,22 +54,33 @@ def run_sweep(
         UserError: if any run is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    with Aside() as aside:
-        runs = plan_runs(planned, compose, lambda run: _get_ready(run, aside, settings))
-        for run in runs:
-            _check_place(run.resolved, settings)
-        config = runs[0].resolved.config
-        if config.plan:
-            print_plan(runs, places_of(runs, workers)[0] if settings is None else None, aside)
-            return SweepEnd()
-        results = {run.run_id: standing(run.directory) for run in runs}
-        missing = [run for run in runs if results[run.run_id] is None]
-        if settings is not None:
-            settings.check_cluster()
-        if missing:
-            refuse_wrong(missing, aside, here=settings is None)
-    _add_to_plan(runs, grids or {})
-    remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
+    with Alive() as alive:
+        with Aside() as aside:
+            runs = plan_runs(planned, compose, lambda run: _get_ready(run, aside, settings, alive))
+            for run in runs:
+                _check_place(run.resolved, settings)
+            if runs[0].resolved.config.plan:
+                print_plan(runs, places_of(runs, workers)[0] if settings is None else None, aside)
+                return SweepEnd()
+            results = {run.run_id: standing(run.directory) for run in runs}
+            missing = [run for run in runs if results[run.run_id] is None]
+            if settings is not None:
+                settings.check_cluster()
+            if missing:
+                refuse_wrong(missing, aside, here=settings is None)
+        _add_to_plan(runs, grids or {})
+        remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
+        return _carried_out(runs, missing, results, workers, settings)
+
+
+def _carried_out(
+    runs: list[SweepRun],
+    missing: list[SweepRun],
+    results: dict[str, Ended | None],
+    workers: int | None,
+    settings: SlurmSettings | None,
+) -> SweepEnd:
+    """Train what is missing, here or as jobs, and tell what came of all."""
     moved = set[str]()
     for run in runs:
         if (result := results[run.run_id]) is not None and result["status"] in TERMINAL:
@@ -79,7 +91,7 @@ def run_sweep(
     if missing and settings is not None:
         places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
         print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
-        if config.sweep.detach:
+        if runs[0].resolved.config.sweep.detach:
             return SweepEnd()
         if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
             return SweepEnd(complete=False, interrupted=True)
@@ -98,12 +110,14 @@ def run_sweep(
     return SweepEnd(complete, interrupted)
 
 
-def _get_ready(run: SweepRun, aside: Aside, settings: SlurmSettings | None) -> None:
+def _get_ready(run: SweepRun, aside: Aside, settings: SlurmSettings | None, alive: Alive) -> None:
     """Let what needs torch get ready on other cores as soon as it is known to be needed."""
     config = run.resolved.config
     if aside.started or not (config.plan or standing(run.directory) is None):
         return
     get_ready(run, aside)
+    if not config.plan:
+        alive.shown_in(run.directory.path.parent)
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
     if settings is None and not config.plan and not on_gpus:
         warm_up()

@@ -103,3 +103,4 @@ CIFAR = {
     "cifar10": CifarSource("cifar10", "cifar-10-batches-py", "CIFAR-10", 10),
     "cifar100": CifarSource("cifar100", "cifar-100-python", "CIFAR-100", 100),
 }
+SOURCES = tuple(CIFAR.values())

@@ -121,3 +121,6 @@ def _splits(data: DataConfig, root: Path, names: list[str]) -> dict[str, Path]:
             )
         found[split] = root / name
     return found
+
+
+SOURCES = (ImageNetSource(), FolderSource())

@@ -146,4 +146,6 @@ class ImagenetteSource(ParquetSource):
         return replace(data, train_size=data.train_size or 128)
 
 
+SOURCES = (ParquetSource(), ImagenetteSource())
+
 __all__ = ["TEST", "TRAIN", "ImagenetteSource", "ParquetSource", "Remote"]

@@ -9,7 +9,7 @@ from normfree.config.sources.reading import Reading
 
 
 class DataSource:
-    """A kind of data set. Knows no torch and opens no image; ``normfree.data.readers`` reads by the name of ``reader``.
+    """A kind of data set. Knows no torch and opens no image; a file of ``normfree.data.readers`` by its name reads it.
 
     Attributes:
         names: the options of ``data=`` that are this source.

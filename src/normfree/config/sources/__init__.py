@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.beton import BetonSource
+from normfree.config.sources.look import Look
 from normfree.config.sources.reading import Reading
 from normfree.config.sources.source import DataSource
 
@@ -52,11 +53,13 @@ __all__ = [
     "LOADERS",
     "SOURCES",
     "DataSource",
+    "Look",
     "Reading",
     "check_source",
     "counted",
     "is_ffcv",
     "is_resident",
+    "look_at",
     "named",
     "read_of",
     "require_images",
@@ -99,12 +102,24 @@ def is_resident(data: DataConfig) -> bool:
 
 
 def require_images(data: DataConfig) -> None:
-    """Look for a data set without reading its images.
+    """Look for a data set, and at some of its images.
 
     Raises:
-        UserError: says where it looked, how to give the place and what works without it.
+        UserError: says where it looked, how to give the place and what works without it; or names an image that cannot
+            be read, unless ``data.on_error`` is ``skip``.
     """
     source_of(data).requires(data)
+    if data.on_error == "raise" and (seen := look_at(data)) is not None:
+        seen.refuse_broken()
+
+
+def look_at(data: DataConfig) -> Look | None:
+    """What a first look at some of the images shows; ``None`` where there is nothing to look at.
+
+    Raises:
+        UserError: as :func:`require_images`, they are not there.
+    """
+    return source_of(data).look(data)
 
 
 def read_of(data: DataConfig) -> Reading:

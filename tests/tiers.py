@@ -30,6 +30,7 @@ PLACES = {
     "tests/cli/": "process",
     "tests/lightning/": "run",
     "tests/slurm/": "slurm",
+    "tests/slurm/test_refused.py": "process",
     "tests/sweep/": "process",
     "tests/train/": "run",
     "tests/test_api_page.py": "process",

@@ -16,7 +16,8 @@ from torchvision.io import ImageReadMode, decode_image
 from normfree.config import UserError
 from normfree.config.sources.parquet_schema import class_names, open_parquet
 from normfree.config.sources.shards import find_parquet
-from normfree.data import build_source, torchvision_cifar
+from normfree.data import build_source
+from normfree.data.readers import torchvision
 from normfree.data.source import SPLITS
 from normfree.runs import run_id
 
@@ -224,7 +225,7 @@ def test_torchvisions_files_are_split_as_parquet_is(tmp_path: Path, monkeypatch:
             self.targets = list(range(count))
 
     (tmp_path / "cifar-10-batches-py").mkdir()
-    monkeypatch.setitem(torchvision_cifar._SETS, "cifar10", Kept)
+    monkeypatch.setitem(torchvision._SETS, "cifar10", Kept)
     few = ("data.classes=12", "data.train_samples=9", "data.validation_samples=3", "data.test_samples=4")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from normfree.config import UserError
 from normfree.config.sources import read_of
 from normfree.runs import RunDirectory, result_of, run_id
 from normfree.runs.other_data import refuse_other_data
-from normfree.sweep.sweep import plan_runs
+from normfree.sweep.planned import plan_runs
 
 
 def options(root: Path, runs: Path) -> tuple[str, ...]:

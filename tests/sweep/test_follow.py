@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.conftest import TINY, composed
 
-from normfree.config import Resolved
+from normfree.config import Resolved, UserError
 from normfree.runs import RunDirectory, result_of
 from normfree.slurm.queue import Job
 from normfree.slurm.submission import Submission
 from normfree.sweep import follow as follow_module
+from normfree.sweep import run_sweep
+from normfree.sweep.alive import Alive, is_alive
 from normfree.sweep.follow import follow
 
 HEAD = "step,train/loss,train/accuracy,images_per_second\n"
@@ -65,7 +68,7 @@ def test_lines_until_nothing_runs(tiny: Callable[..., Resolved], capsys: pytest.
 
     out = io.StringIO()
     RunDirectory.of(other).create()
-    assert follow(Console(file=out, width=200), folder, "s0", wait) == 0
+    assert follow(Console(file=out, width=200), folder, "-s0-", wait) == 0
     name = first.path.name
     assert out.getvalue().splitlines() == [
         f"{name}  step 2/8  loss 2.500  accuracy 10.0%",
@@ -157,3 +160,82 @@ def test_where_nothing_runs_it_ends_at_once(tiny: Callable[..., Resolved]) -> No
     out = io.StringIO()
     assert follow(Console(file=out, width=200), directory.path.parent, wait=wait) == 0
     assert out.getvalue() == "1 runs: 1 failed\n"
+
+
+def test_the_first_run_of_a_sweep_that_is_being_planned_is_waited_for(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_module, "LOOKS_AT_FIRST", 2)
+    run = tiny()
+    folder = RunDirectory.of(run).path.parent
+    assert not folder.exists()
+    sweep, training = Alive(), Training()
+    looks = 0
+
+    def wait(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            add(training.begin(run), "2,2.5,0.1,100\n")
+        elif looks == 6:
+            RunDirectory.of(run).write_result(result_of(run, "finished", metrics={"test/accuracy": 0.5}))
+            training.close()
+            sweep.close()
+
+    with sweep:
+        sweep.shown_in(folder)
+        out = io.StringIO()
+        assert follow(Console(file=out, width=200), folder, wait=wait) == 0
+    name = RunDirectory.of(run).path.name
+    assert out.getvalue().splitlines() == [
+        f"nothing runs in {folder} yet; waiting for the first run of a sweep that is being planned    Ctrl-C ends this",
+        f"{name}  step 2/8  loss 2.500  accuracy 10.0%",
+        f"finished: {name}, test accuracy 50.0%",
+        "1 runs: 1 finished",
+    ]
+    assert looks == 6
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_may_begin_is_waited_for_a_while(
+    there: bool, tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_module, "LOOKS_AT_FIRST", 3)
+    folder = RunDirectory.of(tiny()).path.parent
+    if there:
+        folder.mkdir(parents=True)
+    looks: list[float] = []
+    out = io.StringIO()
+    assert follow(Console(file=out, width=200), folder, wait=looks.append) == 0
+    assert len(looks) == 3
+    told = f"nothing runs in {folder} yet; waiting for a first run, 3 s    Ctrl-C ends this"
+    assert out.getvalue().splitlines() == [told, *["0 runs: "] * there]
+
+
+def test_a_sign_of_a_sweep_goes_with_it(tmp_path: Path) -> None:
+    assert not is_alive(tmp_path)
+    with Alive() as one, Alive() as other:
+        one.shown_in(tmp_path)
+        one.shown_in(tmp_path / "not this")
+        other.shown_in(tmp_path)
+        assert is_alive(tmp_path)
+        assert not is_alive(tmp_path / "not this")
+    assert not is_alive(tmp_path)
+
+
+def test_a_sweep_shows_itself_before_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "runs" / "single"
+    seen: list[bool] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        seen.append(is_alive(folder))
+        raise UserError("batch=1: no")
+
+    monkeypatch.setattr("normfree.sweep.sweep.refuse_wrong", refuse)
+    monkeypatch.setattr("normfree.sweep.sweep.warm_up", lambda: None)
+    words = [*TINY, f"runs_dir={folder.parent}"]
+    with pytest.raises(UserError, match=r"no$"):
+        run_sweep([(words, [])], lambda overrides: composed(*overrides))
+    assert seen == [True]
+    assert not is_alive(folder)
+    assert not folder.parent.exists()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import TINY, command_line, composed, resolved
 
+from normfree.sweep.planned import plan_runs
 from normfree.sweep.same_run import tell_same_runs
-from normfree.sweep.sweep import plan_runs
 
 
 def test_which_key_made_no_difference_and_why(capsys: pytest.CaptureFixture[str]) -> None:

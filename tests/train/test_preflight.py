@@ -9,7 +9,15 @@ from tests.conftest import TINY, command_line
 
 from normfree.config import Resolved, UserError
 from normfree.train.plan import describe_plan
-from normfree.train.preflight import WITHOUT_TORCH, preflight, without_torch
+from normfree.train.preflight import (
+    WITHOUT_TORCH,
+    planned_here,
+    preflight,
+    refusals,
+    trained_elsewhere,
+    trained_here,
+    without_torch,
+)
 from normfree.train.run import run_one
 from normfree.train.worker import train_task
 
@@ -76,6 +84,37 @@ def test_a_plan_tells_what_this_machine_lacks_and_goes_on(
     assert lacks[what].startswith(line)
     assert ready.cost.parameters > 0
     assert line in describe_plan(run)
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(("words", "line"), [*((words, line) for words, _, line in HERE), *WITH_TORCH])
+def test_a_sweep_and_a_job_are_asked_the_same_less_what_may_be_elsewhere(
+    words: tuple[str, ...], line: str, tiny: Callable[..., Resolved]
+) -> None:
+    runs = [tiny(*wrong(words)), tiny()]
+    refused, right = refusals(runs, trained_here)
+    assert refused.startswith(line)
+    assert not right
+    may_be_elsewhere = {"trainer.nodes", "trainer.devices", "data", "trainer"}
+    elsewhere = line.partition("=")[0] in may_be_elsewhere
+    assert refusals(runs, trained_elsewhere) == (["", ""] if elsewhere else [refused, ""])
+    in_a_plan = line.startswith("data=")
+    assert refusals(runs, planned_here) == (["", ""] if in_a_plan else [refused, ""])
+
+
+def test_runs_that_differ_in_seed_are_asked_once(tiny: Callable[..., Resolved]) -> None:
+    asked: list[int] = []
+
+    def ask(run: Resolved) -> None:
+        asked.append(run.config.seed)
+        if run.config.batch == 25:
+            raise UserError("batch=25: odd")
+        if run.config.batch == 10:
+            raise ZeroDivisionError
+
+    runs = [tiny(f"batch={batch}", f"seed={seed}") for batch in (50, 25, 10) for seed in (3, 4)]
+    assert refusals(runs, ask) == ["", "", "batch=25: odd", "batch=25: odd", "", ""]
+    assert asked == [3, 3, 3]
 
 
 def test_nothing_is_refused_in_two_places() -> None:

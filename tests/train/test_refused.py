@@ -17,12 +17,14 @@ from normfree.train.worker import train_task
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Two classes of ten images; one of them is none."""
+    """Two classes of ten images; the middle of one is damaged, which shows when it is decoded."""
     for name, grey in (("dark", 0), ("light", 255)):
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(10):
             Image.new("L", (8, 8), grey).save(tmp_path / "images" / name / f"{number}.png")
-    (tmp_path / "images" / "dark" / "3.png").write_bytes(b"no image")
+    whole = (tmp_path / "images" / "dark" / "3.png").read_bytes()
+    place = whole.index(b"IDAT") + 6
+    (tmp_path / "images" / "dark" / "3.png").write_bytes(whole[:place] + b"\0\0\0" + whole[place + 3 :])
     return tmp_path / "images"
 
 

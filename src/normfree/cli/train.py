@@ -32,7 +32,7 @@ from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
 from normfree.runs.result import Result
 from normfree.runs.run_line import RunLine
-from normfree.train.preflight import without_torch
+from normfree.train.preflight import planned_here, without_torch
 from normfree.train.ranks.rank import rank_of
 
 INTERRUPTED = "interrupted; nothing is lost, the same command goes on"
@@ -91,7 +91,9 @@ def train(config: DictConfig) -> None:
         if resolved.config.plan:
             from normfree.train.plan import describe_plan
 
-            print(describe_plan(resolved))
+            print(describe_plan(resolved), flush=True)
+            if RunDirectory.of(resolved).finished_result() is None:
+                planned_here(resolved)
             return
         run(resolved, overrides)
 

@@ -37,9 +37,11 @@ def runs(keys: RunsKeys) -> int:
     if not keys.experiment:
         show_experiments(console, Path(keys.runs_dir))
         return EXIT_OK
-    folder = find_experiment(keys, Places.of().options(EXPERIMENT))
     if keys.follow:
-        return follow(console, folder, keys.match)
+        code = follow(console, Path(keys.runs_dir) / keys.experiment, keys.match)
+        find_experiment(keys, Places.of().options(EXPERIMENT))  # nothing has come
+        return code
+    folder = find_experiment(keys, Places.of().options(EXPERIMENT))
     try:
         read_plan(folder)
     except Damaged as error:

@@ -13,6 +13,7 @@ from normfree.host.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from normfree.runs import TERMINAL, Damaged, RunDirectory
 from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.submission import Submission, latest
+from normfree.sweep.alive import is_alive
 from normfree.sweep.follow_view import Followed, View
 from normfree.sweep.state import RunState, configured, count_states, held, is_locked, planned_runs, state_of
 from normfree.sweep.tail import Tail
@@ -20,6 +21,8 @@ from normfree.sweep.tail import Tail
 LOOK_SECONDS = 1.0
 QUEUE_SECONDS = 10.0
 """Between two questions to SLURM."""
+LOOKS_AT_FIRST = 15
+"""For the first run of a sweep that may have been started just now; one that shows itself is waited for."""
 
 
 class Watch:
@@ -70,6 +73,14 @@ class Watch:
         workers = self._folder.glob("worker*.log")
         return bool(self.running or self._queued()) or any(is_locked(path) for path in workers)
 
+    def is_settled(self) -> bool:
+        """Whether there are runs, and each that was planned has ended."""
+        return bool(self.states) and not {run for run in self._planned() if self._match in run} - self.states.keys()
+
+    def sweep_lives(self) -> bool:
+        """Whether a sweep here works on it, which may not have planned its runs yet."""
+        return is_alive(self._folder)
+
     def counts(self) -> str:
         """``4 runs: 1 planned, 2 running, 1 finished``."""
         every = {run: RunState(run, [], "planned") for run in self._planned() if self._match in run}
@@ -102,32 +113,55 @@ class Watch:
 def follow(console: Console, folder: Path, match: str = "", wait: Callable[[float], None] = time.sleep) -> int:
     """Show curves on a terminal, and a line for each new row elsewhere, until nothing runs any more or Ctrl-C.
 
-    Nothing is written where the runs are.
+    Nothing is written where the runs are. Where none runs yet a sweep that is being planned is waited for.
 
     Args:
         match: a part of the names of those that are followed.
         wait: until the next look.
     """
     watch = Watch(folder, match)
+    patience = _Patience(console, watch, folder)
     try:
         if console.is_terminal:
-            _on_a_terminal(console, watch, wait)
+            _on_a_terminal(console, watch, patience, wait)
         else:
-            _in_lines(console, watch, wait)
+            _in_lines(console, watch, patience, wait)
     except KeyboardInterrupt:
         print("no longer followed; what runs goes on", file=sys.stderr)
         return EXIT_INTERRUPTED
-    console.print(watch.counts(), soft_wrap=True, markup=False, highlight=False)
+    if folder.is_dir():
+        _print(console, watch.counts())
     return EXIT_OK
 
 
-def _on_a_terminal(console: Console, watch: Watch, wait: Callable[[float], None]) -> None:
+class _Patience:
+    """Whether to go on looking: while anything runs, and at first for what may begin."""
+
+    def __init__(self, console: Console, watch: Watch, folder: Path) -> None:
+        self._console, self._watch, self._folder = console, watch, folder
+        self._looks = 0
+
+    def lasts(self) -> bool:
+        if self._watch.goes_on():
+            self._looks = LOOKS_AT_FIRST
+            return True
+        lives = self._watch.sweep_lives()
+        if not lives and (self._looks >= LOOKS_AT_FIRST or self._watch.is_settled()):
+            return False
+        if not self._looks:
+            what = "the first run of a sweep that is being planned" if lives else f"a first run, {LOOKS_AT_FIRST} s"
+            _print(self._console, f"nothing runs in {self._folder} yet; waiting for {what}    Ctrl-C ends this")
+        self._looks += 1
+        return True
+
+
+def _on_a_terminal(console: Console, watch: Watch, patience: _Patience, wait: Callable[[float], None]) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             _, ended = watch.look()
             for state in ended:
-                console.print(_told(state), soft_wrap=True, markup=False, highlight=False)
-            if not watch.goes_on():
+                _print(console, _told(state))
+            if not patience.lasts():
                 live.update("", refresh=True)
                 return
             live.update(
@@ -136,15 +170,19 @@ def _on_a_terminal(console: Console, watch: Watch, wait: Callable[[float], None]
             wait(LOOK_SECONDS)
 
 
-def _in_lines(console: Console, watch: Watch, wait: Callable[[float], None]) -> None:
+def _in_lines(console: Console, watch: Watch, patience: _Patience, wait: Callable[[float], None]) -> None:
     while True:
         changed, ended = watch.look()
         lines = [f"{run.run_id}  {run.said()}" for run in changed] + [_told(state) for state in ended]
         for line in lines:
-            console.print(line, soft_wrap=True, markup=False, highlight=False)
-        if not watch.goes_on():
+            _print(console, line)
+        if not patience.lasts():
             return
         wait(LOOK_SECONDS)
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _told(state: RunState) -> str:

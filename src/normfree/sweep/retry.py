@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from normfree.config import UserError
@@ -13,10 +14,13 @@ from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account
+from normfree.sweep.aside import Aside
 from normfree.sweep.cluster import how_to_follow, submit_missing
+from normfree.sweep.planned import SweepRun, plan_runs
+from normfree.sweep.refused import get_ready, refuse_wrong
 from normfree.sweep.state import RunState
 from normfree.sweep.stored import permit_settings, permit_target
-from normfree.sweep.sweep import plan_runs, run_here
+from normfree.sweep.sweep import run_here
 
 RETRIED = ("failed", "preempted", "missing", "planned", "damaged")
 """States from which a run can be started again."""
@@ -38,21 +42,15 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
         permit_target(each.overrides, source, named or {})
     here = [f"runs_dir={folder.parent}", f"experiment.name={folder.name}"]
     planned = [([*_less(run.overrides, here), *here], list[str]()) for run in chosen]
-    with composing() as compose:
-        planned_runs = plan_runs(planned, compose)
-    for run, old in zip(planned_runs, chosen, strict=True):
-        if run.run_id != old.run_id:
-            if not old.planned and not old.overrides:
-                why = "what it was started with cannot be read; start it again by its own command"
-                raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
-            raise UserError(
-                f"retry: conf/ has changed, run {old.run_id} would be {run.run_id} now; start the sweep again"
-            )
+    before = list(submissions(folder))
+    with composing() as compose, Aside() as aside:
+        planned_runs = plan_runs(planned, compose, partial(get_ready, aside=aside))
+        _refuse_others(planned_runs, chosen)
+        refuse_wrong(planned_runs, aside, here=not before)
     for run, old in zip(planned_runs, chosen, strict=True):
         if old.state == DAMAGED:
             moved = repair(run.directory, asdict(run.resolved.config), run.overrides)
             print(f"{run.run_id}: set aside: {', '.join(path.name for path in moved)}")
-    before = list(submissions(folder))
     if before:
         permit_settings(before[-1].settings, before[-1].folder, named or {})
         settings = SlurmSettings.of(before[-1].settings)
@@ -63,6 +61,18 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
     lines, complete = account(list(results.items()))
     print("\n".join(lines))
     return EXIT_OK if complete else EXIT_FAILED
+
+
+def _refuse_others(planned: list[SweepRun], chosen: list[RunState]) -> None:
+    """What comes of the overrides must be the runs that were to be started again."""
+    for run, old in zip(planned, chosen, strict=True):
+        if run.run_id != old.run_id:
+            if not old.planned and not old.overrides:
+                why = "what it was started with cannot be read; start it again by its own command"
+                raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
+            raise UserError(
+                f"retry: conf/ has changed, run {old.run_id} would be {run.run_id} now; start the sweep again"
+            )
 
 
 def _less(overrides: list[str], given: list[str]) -> list[str]:

@@ -2,17 +2,15 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from normfree.config import Resolved, UserError, resolve
+from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.host.files import where_to_write
-from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
-from normfree.runs.again import begun_anew, told_anew, told_number
+from normfree.runs import TERMINAL
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
 from normfree.runs.identity import arm_id
@@ -22,29 +20,17 @@ from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import SweepEnd, account
+from normfree.sweep.alive import Alive
+from normfree.sweep.aside import Aside
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
+from normfree.sweep.planned import SweepRun, plan_runs
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
-from normfree.sweep.same_run import Planned, tell_same_runs
+from normfree.sweep.refused import get_ready, print_plan, refuse_wrong
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.stored import remember_code
-from normfree.train.preflight import without_torch
 from normfree.train.ranks.rank import refuse_more
-
-
-@dataclass(frozen=True)
-class SweepRun:
-    """One planned run."""
-
-    overrides: list[str]
-    resolved: Resolved
-    run_id: str
-    grids: list[str]
-
-    @property
-    def directory(self) -> RunDirectory:
-        return RunDirectory.of(self.resolved)
 
 
 @looked_up_once()
@@ -68,22 +54,33 @@ def run_sweep(
         UserError: if any run is wrong, before anything starts.
     """
     settings = None if slurm is None else SlurmSettings.of(slurm)
-    runs = plan_runs(planned, compose, prepare=settings is None)
-    for run in runs:
-        _check_place(run.resolved, settings)
-    config = runs[0].resolved.config
-    if config.plan:
-        _print_plan(runs, workers, on_cluster=settings is not None)
-        return SweepEnd()
-    results = {run.run_id: standing(run.directory) for run in runs}
-    missing = [run for run in runs if results[run.run_id] is None]
-    if settings is not None:
-        settings.check_cluster()
-    else:  # the nodes of a cluster may see images that this machine does not
-        for run in missing:
-            without_torch(run.resolved)
-    _add_to_plan(runs, grids or {})
-    remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
+    with Alive() as alive:
+        with Aside() as aside:
+            runs = plan_runs(planned, compose, lambda run: _get_ready(run, aside, settings, alive))
+            for run in runs:
+                _check_place(run.resolved, settings)
+            if runs[0].resolved.config.plan:
+                print_plan(runs, places_of(runs, workers)[0] if settings is None else None, aside)
+                return SweepEnd()
+            results = {run.run_id: standing(run.directory) for run in runs}
+            missing = [run for run in runs if results[run.run_id] is None]
+            if settings is not None:
+                settings.check_cluster()
+            if missing:
+                refuse_wrong(missing, aside, here=settings is None)
+        _add_to_plan(runs, grids or {})
+        remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
+        return _carried_out(runs, missing, results, workers, settings)
+
+
+def _carried_out(
+    runs: list[SweepRun],
+    missing: list[SweepRun],
+    results: dict[str, Ended | None],
+    workers: int | None,
+    settings: SlurmSettings | None,
+) -> SweepEnd:
+    """Train what is missing, here or as jobs, and tell what came of all."""
     moved = set[str]()
     for run in runs:
         if (result := results[run.run_id]) is not None and result["status"] in TERMINAL:
@@ -94,7 +91,7 @@ def run_sweep(
     if missing and settings is not None:
         places = submit_missing([(run.resolved, run.overrides) for run in missing], settings)
         print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
-        if config.sweep.detach:
+        if runs[0].resolved.config.sweep.detach:
             return SweepEnd()
         if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
             return SweepEnd(complete=False, interrupted=True)
@@ -113,56 +110,17 @@ def run_sweep(
     return SweepEnd(complete, interrupted)
 
 
-def plan_runs(
-    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any], prepare: bool = False
-) -> list[SweepRun]:
-    """Check every combination of overrides; those that come to the same run are one.
-
-    Args:
-        planned, compose: as for `run_sweep`.
-        prepare: let workers get ready on other cores as soon as there is a run to train.
-    """
-    runs: dict[str, SweepRun] = {}
-    same: dict[str, list[Planned]] = {}
-    for given, grids, resolved in _resolved(planned, compose):
-        each = told_number(given, resolved)
-        overrides = [override for override in each if not override.lstrip("+").startswith("sweep.")]
-        run = runs.setdefault(run_id(resolved), SweepRun(overrides, resolved, run_id(resolved), []))
-        same.setdefault(run.run_id, []).append((overrides, resolved, tuple(grids)))
-        run.grids.extend(name for name in grids if name not in run.grids)
-        if prepare and _needs_processors(run):
-            warm_up()
-            prepare = False
-    tell_same_runs(same)
-    return list(runs.values())
-
-
-def _resolved(
-    planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
-) -> Iterator[tuple[list[str], list[str], Resolved]]:
-    """Each combination with what it comes to; at once where none of them is to be trained anew beside others."""
-    waiting = []
-    for each, grids in planned:
-        try:
-            resolved = resolve(compose(each), each)
-        except UserError as error:
-            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
-        if resolved.config.again is True:
-            waiting.append((each, grids, resolved))
-        else:
-            yield each, grids, resolved
-    asked = [resolved for _, _, resolved in waiting]
-    anew = begun_anew(asked)
-    if line := told_anew(asked, anew):
-        print(line, file=sys.stderr, flush=True)
-    for (each, grids, _), resolved in zip(waiting, anew, strict=True):
-        yield each, grids, resolved
-
-
-def _needs_processors(run: SweepRun) -> bool:
+def _get_ready(run: SweepRun, aside: Aside, settings: SlurmSettings | None, alive: Alive) -> None:
+    """Let what needs torch get ready on other cores as soon as it is known to be needed."""
     config = run.resolved.config
+    if aside.started or not (config.plan or standing(run.directory) is None):
+        return
+    get_ready(run, aside)
+    if not config.plan:
+        alive.shown_in(run.directory.path.parent)
     on_gpus = config.trainer.accelerator != "cpu" and visible_gpus()
-    return not config.plan and not on_gpus and standing(run.directory) is None
+    if settings is None and not config.plan and not on_gpus:
+        warm_up()
 
 
 def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
@@ -206,7 +164,7 @@ def run_here(
     runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
 ) -> bool:
     """Train the missing runs; returns whether Ctrl-C ended it early."""
-    count, gpus = _places(missing, workers)
+    count, gpus = places_of(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
     schedule = Schedule.of([run.resolved for run in missing])
     with (
@@ -231,7 +189,7 @@ def run_here(
         return pool.stopping
 
 
-def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str]]:
+def places_of(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str]]:
     """How many runs at a time, and the GPUs that each of them sees."""
     on_cpu = all(run.resolved.config.trainer.accelerator == "cpu" for run in missing)
     # A run takes so many of them; it starts a process for each itself.
@@ -241,19 +199,3 @@ def _places(missing: list[SweepRun], workers: int | None) -> tuple[int, list[str
     if count < 1:
         raise UserError(f"hydra.launcher.workers={count}: must be at least 1")
     return count, gpus
-
-
-def _print_plan(runs: list[SweepRun], workers: int | None, on_cluster: bool) -> None:
-    for run in runs:
-        print(run.run_id)
-    steps = sum(run.resolved.steps for run in runs)
-    results = [standing(run.directory) for run in runs]
-    states = [result["status"] for result in results if result is not None]
-    damaged = states.count(DAMAGED)
-    parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
-    print(f"{', '.join(parts)}, {steps:,} optimizer steps in all", flush=True)
-    # Takes seconds to import.
-    from normfree.train.plan_sweep import describe_sweep
-
-    places = None if on_cluster else _places(runs, workers)[0]
-    print("\n".join(describe_sweep([run.resolved for run in runs], [result is None for result in results], places)))

@@ -9,7 +9,7 @@ from normfree.config import BatchPlan, Resolved, UserError, check_sam, plan_batc
 from normfree.config.parts import CUSTOM
 from normfree.runs.provenance import processor
 from normfree.train.parts.network import Cost
-from normfree.train.ranks.rank import Rank, refuse_more
+from normfree.train.ranks.rank import Rank, check_processor, refuse_more
 
 _SHARE_OF_MEMORY = 0.8
 _COPIES = 3  # of every parameter: itself, its gradient and an average of gradients
@@ -28,12 +28,8 @@ def choose_device(resolved: Resolved, rank: Rank | None = None) -> torch.device:
         asked, instead = ("ddp", "ddp_cpu") if several else ("gpu", "cpu")
         raise UserError(f"trainer={asked}: torch sees no CUDA device here; use trainer={instead}")
     device = torch.device("cuda" if available and trainer.accelerator != "cpu" else "cpu")
-    if device.type == "cpu" and resolved.config.precision == "16-mixed":
-        raise UserError("precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed on a processor")
-    if device.type == "cpu" and resolved.config.model.sync_norm and trainer.devices * trainer.nodes > 1:
-        raise UserError(
-            "model.sync_norm=true: torch synchronises BatchNorm between GPUs alone; use trainer=ddp, or leave it out"
-        )
+    if device.type == "cpu":
+        check_processor(resolved)
     there = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1
     if rank is None and trainer.accelerator != "cpu":  # whose cores are counted before torch is there
         refuse_more(trainer.devices, there, "GPU" if device.type == "cuda" else "processor core")

@@ -6,7 +6,8 @@ import torch
 
 from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig, OptimizerConfig
-from normfree.config.sources import Reading, read_of
+from normfree.config.sources import Look, Reading, look_at, read_of
+from normfree.config.sources.reading import listed
 from normfree.host.sizes import size_text
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.estimate import TIMES, about, seconds_of, tried
@@ -24,7 +25,7 @@ def describe_plan(resolved: Resolved) -> str:
     lacks: dict[str, str] = {}
     ready = preflight(resolved, lacks=lacks)
     device, batch, cost = ready.device, ready.plan, ready.cost
-    found, missing = _reading(config.data, lacks.pop("images", ""))
+    found, seen, missing = _reading(config.data, lacks.pop("images", ""))
     warnings = list(lacks.values())
     in_binary = partial(size_text, binary=True)
     needed = memory_estimate(resolved, cost, batch.micro_batch)
@@ -43,8 +44,8 @@ def describe_plan(resolved: Resolved) -> str:
         "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
         f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
-        f"images {f'missing: {missing}' if missing else 'found'}",
-        **_read(found),
+        f"images {f'missing: {missing}' if missing else 'found'}" + (f", {seen}" if seen is not None else ""),
+        **_read(found, seen),
         "augment": config.augment.name,
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
@@ -65,22 +66,25 @@ def describe_plan(resolved: Resolved) -> str:
     return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in warnings)])
 
 
-def _reading(data: DataConfig, missing: str) -> tuple[Reading | None, str]:
-    """What is read of the images, or why they are missing."""
+def _reading(data: DataConfig, missing: str) -> tuple[Reading | None, Look | None, str]:
+    """What is read of the images and what a look at some of them shows, or why they are missing."""
     if missing:
-        return None, missing
+        return None, None, missing
     try:
-        return read_of(data), ""
+        return read_of(data), look_at(data), ""
     except UserError as error:
-        return None, str(error)
+        return None, None, str(error)
 
 
-def _read(found: Reading | None) -> dict[str, str]:
+def _read(found: Reading | None, seen: Look | None) -> dict[str, str]:
     """What lies there, and what of it is left out."""
     if found is None:
         return {}
     rows = {"read": f"{found}; digest {found.digest or 'known when the files are here'}"}
-    if remarks := found.remarks(everything=True):
+    remarks = found.remarks(everything=True)
+    if seen is not None and seen.broken:
+        remarks.append(f"unreadable images: {listed(map(str, seen.broken))}")
+    if remarks:
         rows["not read"] = "; ".join(remarks)
     return rows
 

@@ -1,18 +1,21 @@
 """``-m plan=true``: what the runs of a sweep cost in all, and how long they would take here."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normfree.config import Resolved
-from normfree.train.estimate import about, images_to_try, seconds_of, tried
+from normfree.train.estimate import Speed, about, images_to_try, seconds_of, tried
 from normfree.train.parts.network import described
 from normfree.train.plan import flop_of, flop_text
 from normfree.train.preflight import Ready, preflight
 from normfree.train.size_cost import cost_told, images_told
 
-MOST_SECONDS = 15.0
-"""For which kinds of runs are tried; the others are told from their multiply-adds."""
+MOST_SECONDS, MORE_SECONDS = 15.0, 0.3
+"""For which one kind of run of each network is tried, and then more of them. The others are told by their multiply-adds
+from what was tried of their network, or of all.
+"""
 
 
 @dataclass(frozen=True)
@@ -77,28 +80,59 @@ def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | 
 
 
 def times_of(runs: Sequence[tuple[Resolved, Ready]]) -> Times:
-    """Try a few steps of each kind of run, while that is quick; what was not tried is as fast as what was."""
-    speeds, why_not, began = {}, "", time.monotonic()
-    kinds = {kind_of(run, ready): (run, ready) for run, ready in runs}
-    for kind, (run, ready) in kinds.items():
-        if time.monotonic() - began > MOST_SECONDS:
+    """Try a few steps of kinds of runs, while that is quick; what was not tried is as fast as what is most like it."""
+    flop = [flop_of(run, ready.cost) for run, ready in runs]
+    kinds = [kind_of(run, ready) for run, ready in runs]
+    speeds, why_not = _speeds(runs, kinds, flop)
+    seconds: dict[int, float] = {
+        number: seconds_of(run, ready.plan.accumulation, speeds[kind])
+        for number, ((run, ready), kind) in enumerate(zip(runs, kinds, strict=True))
+        if kind in speeds
+    }
+    if not seconds:
+        return Times(None, len(set(kinds)), 0, why_not)
+
+    # From what is most like a run to what is least.
+    likeness = [(described(run), run.config.model.name, None) for run, _ in runs]
+    paces: dict[str | None, float] = {}
+    for alike in zip(*likeness, strict=True):
+        for each in set(alike):
+            known = [number for number in seconds if alike[number] == each]
+            if known:
+                paces[each] = sum(seconds[number] for number in known) / sum(flop[number] for number in known)
+    every = [
+        seconds[number] if number in seconds else flop[number] * next(paces[each] for each in alike if each in paces)
+        for number, alike in enumerate(likeness)
+    ]
+    return Times(every, len(set(kinds)), len(speeds), why_not)
+
+
+def _speeds(
+    runs: Sequence[tuple[Resolved, Ready]], kinds: Sequence[tuple[object, ...]], flop: Sequence[float]
+) -> tuple[dict[tuple[object, ...], Speed], str]:
+    """Of the kinds that were tried, and why the first that could not be tried was not.
+
+    The kind with most arithmetic comes first, of every network one, then a second of every network and so on.
+    """
+    weights = Counter[tuple[object, ...]]()
+    for kind, count in zip(kinds, flop, strict=True):
+        weights[kind] += count  # type: ignore[assignment]
+    examples = dict(zip(kinds, runs, strict=True))
+    networks, places = Counter[str](), dict[tuple[object, ...], int]()
+    for kind, _ in weights.most_common():
+        name = examples[kind][0].config.model.name
+        places[kind], networks[name] = networks[name], networks[name] + 1
+    speeds: dict[tuple[object, ...], Speed] = {}
+    why_not, began = "", time.monotonic()
+    for kind in sorted(places, key=lambda each: places[each]):
+        if time.monotonic() - began > (MORE_SECONDS if places[kind] else MOST_SECONDS):
             break
-        found = tried(run, ready)
+        found = tried(*examples[kind])
         if isinstance(found, str):
             why_not = why_not or found
         else:
             speeds[kind] = found
-    seconds: list[float | None] = [
-        seconds_of(run, ready.plan.accumulation, speeds[kind]) if (kind := kind_of(run, ready)) in speeds else None
-        for run, ready in runs
-    ]
-    flop = [flop_of(run, ready.cost) for run, ready in runs]
-    known = [(each, count) for each, count in zip(seconds, flop, strict=True) if each is not None]
-    if not known:
-        return Times(None, len(kinds), 0, why_not)
-    pace = sum(each for each, _ in known) / sum(count for _, count in known)
-    every = [count * pace if each is None else each for each, count in zip(seconds, flop, strict=True)]
-    return Times(every, len(kinds), len(speeds), why_not)
+    return speeds, why_not
 
 
 def kind_of(run: Resolved, ready: Ready) -> tuple[object, ...]:

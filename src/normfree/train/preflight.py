@@ -1,19 +1,19 @@
 """Every refusal that a run can meet before anything is written, in one order.
 
-A single run, a worker of a sweep and each rank ask for all of them; a sweep asks those that need no torch of all its
-runs before the first of them starts; ``plan=true`` tells what it finds.
+A single run, a worker of a sweep and each rank ask for all of them. A sweep asks for those of all its runs before the
+first of them starts, and leaves out what another machine may have that trains them. ``plan=true`` tells what it finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normfree.config import BatchPlan, Resolved, UserError, require_images
 from normfree.config.sources.reading import remembered
-from normfree.train.ranks.rank import Rank, check_cores, check_ranks
+from normfree.train.ranks.rank import Rank, check_cores, check_processor, check_ranks
 
 if TYPE_CHECKING:
     import torch
@@ -42,9 +42,15 @@ def _images(resolved: Resolved, rank: Rank | None) -> None:
     remembered(("images", repr(data)), lambda: require_images(data))  # once for all runs of a sweep
 
 
+def _processor(resolved: Resolved, rank: Rank | None) -> None:
+    if resolved.config.trainer.accelerator == "cpu":
+        check_processor(resolved)
+
+
 WITHOUT_TORCH: dict[str, Callable[[Resolved, Rank | None], None]] = {
     "ranks": check_ranks,
     "cores": _cores,
+    "processor": _processor,
     "images": _images,
 }
 """What a command knows before it imports torch, which takes seconds: because of where it is run, by what is lacking."""
@@ -61,16 +67,16 @@ def without_torch(resolved: Resolved, rank: Rank | None = None) -> None:
 
 
 def preflight(
-    resolved: Resolved, rank: Rank | None = None, lacks: dict[str, str] | None = None, starts_ranks: bool = False
+    resolved: Resolved, rank: Rank | None = None, lacks: dict[str, str] | None = None, elsewhere: bool = False
 ) -> Ready:
-    """Whether this process can train the run.
+    """Whether the run can be trained here.
 
     Args:
         rank: of this process, if it is one of several.
         lacks: takes what this machine lacks, by ``ranks``, ``cores``, ``images``, ``device`` and ``memory``; that is
             refused where this is not given.
-        starts_ranks: this process trains nothing itself. The memory of a GPU, some of which it takes to ask for it, is
-            left to the ranks.
+        elsewhere: another process trains it. The memory of a device, some of which it takes to ask for it, is left to
+            that one.
 
     Raises:
         UserError: for the first thing that is wrong.
@@ -89,6 +95,7 @@ def preflight(
 
     ask("ranks")
     ask("cores")
+    WITHOUT_TORCH["processor"](resolved, rank)  # wherever it is trained
     device = None
     with _noted("device", lacks):
         device = choose_device(resolved, rank)
@@ -98,7 +105,7 @@ def preflight(
     check_clipping(resolved)
     ask("images")
     plan = plan_for(resolved, cost, None)
-    if device is not None and not starts_ranks:
+    if device is not None and not elsewhere:
         with _noted("memory", lacks):
             plan = plan_for(resolved, cost, device)
     return Ready(device or torch.device("cpu"), cost, plan)
@@ -112,3 +119,61 @@ def _noted(what: str, lacks: dict[str, str] | None) -> Iterator[None]:
         if lacks is None:
             raise
         lacks[what] = str(error)
+
+
+def trained_here(resolved: Resolved) -> None:
+    """What the worker of a sweep on this machine would be refused.
+
+    Raises:
+        UserError: as :func:`preflight`.
+    """
+    preflight(resolved, elsewhere=True)
+
+
+def trained_elsewhere(resolved: Resolved) -> None:
+    """What a job would be refused on any machine, whatever this one lacks.
+
+    Raises:
+        UserError: as :func:`preflight`.
+    """
+    preflight(resolved, lacks={}, elsewhere=True)
+
+
+def planned_here(resolved: Resolved) -> None:
+    """What ends a plan that has been told: a device that the run asks for and this machine lacks. Images may be missing
+    in a plan, and are told in it.
+
+    Raises:
+        UserError: as :func:`preflight`.
+    """
+    lacks: dict[str, str] = {}
+    preflight(resolved, lacks=lacks)
+    lacks.pop("images", None)
+    for line in lacks.values():
+        raise UserError(line)
+
+
+def refusals(runs: Sequence[Resolved], ask: Callable[[Resolved], object]) -> list[str]:
+    """The line that each run of a sweep is refused with, empty where there is none; runs that differ in seed are one.
+
+    An error that is no refusal is left to the run, whose record keeps its traceback.
+
+    Args:
+        ask: `without_torch`, `trained_here`, `trained_elsewhere` or `planned_here`.
+    """
+    found: dict[str, str] = {}
+    kinds = [repr(replace(run.config, seed=0, again=False)) for run in runs]
+    for kind, run in zip(kinds, runs, strict=True):
+        if kind not in found:
+            found[kind] = _refusal(run, ask)
+    return [found[kind] for kind in kinds]
+
+
+def _refusal(resolved: Resolved, ask: Callable[[Resolved], object]) -> str:
+    try:
+        ask(resolved)
+    except UserError as error:
+        return str(error)
+    except Exception:
+        return ""
+    return ""

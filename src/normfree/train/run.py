@@ -64,7 +64,7 @@ def run_one(
         refuse_other_data(done, resolved)
         return done
     rank, several = rank_of(), resolved.config.trainer.devices > 1
-    ready = preflight(resolved, rank, starts_ranks=rank is None and several)
+    ready = preflight(resolved, rank, elsewhere=rank is None and several)
     stop = stop or StopRequest()
     keep_freed_memory()
     patience = bounded(resolved.config.trainer.hang_minutes * 60 * WAIT_SHARE, stop.asked)

@@ -1,6 +1,12 @@
-"""Where images come from, a descriptor a source. A new one is a file here, a reader in ``normfree.data``, a YAML."""
+"""Where images come from, a descriptor a source.
 
+A new one is a file here with its ``SOURCES``, a reader in ``normfree.data.readers`` by the name that the descriptor
+gives, and a YAML; it is found, and no list names it.
+"""
+
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,19 +14,34 @@ from omegaconf import DictConfig, OmegaConf
 from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.beton import BetonSource
-from normfree.config.sources.cifar import CIFAR
-from normfree.config.sources.embedded import Mnist5kSource, SyntheticSource
-from normfree.config.sources.folder import FolderSource, ImageNetSource
-from normfree.config.sources.own import OwnSource
-from normfree.config.sources.parquet import ImagenetteSource, ParquetSource
+from normfree.config.sources.look import Look
 from normfree.config.sources.reading import Reading
 from normfree.config.sources.source import DataSource
 
-BETON = BetonSource()
-SOURCES: tuple[DataSource, ...] = (
-    BETON, Mnist5kSource(), ParquetSource(), *CIFAR.values(), ImagenetteSource(), ImageNetSource(), FolderSource(),
-    SyntheticSource(), OwnSource(),
-)  # fmt: skip
+_FIRST = ("beton", "embedded", "parquet", "cifar", "folder")
+"""Files whose sources are told in this order; those of others follow by their names."""
+
+
+def _found() -> tuple[DataSource, ...]:
+    """Of every file here that has any.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    files = sorted(
+        (module.name for module in pkgutil.iter_modules(__path__)),
+        key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name),
+    )
+    found: list[DataSource] = []
+    for file in files:
+        for source in getattr(import_module(f"{__name__}.{file}"), "SOURCES", ()):
+            if taken := {name for other in found for name in other.names} & set(source.names):
+                raise ValueError(f"config/sources/{file}.py: a source named {taken.pop()} is there already")
+            found.append(source)
+    return tuple(found)
+
+
+SOURCES = _found()
 """The first that matches a configuration reads it: .beton files of any data set before the data set's own."""
 
 HELD_OUT = 10
@@ -32,11 +53,13 @@ __all__ = [
     "LOADERS",
     "SOURCES",
     "DataSource",
+    "Look",
     "Reading",
     "check_source",
     "counted",
     "is_ffcv",
     "is_resident",
+    "look_at",
     "named",
     "read_of",
     "require_images",
@@ -70,7 +93,7 @@ def source_of(data: DataConfig) -> DataSource:
 
 def is_ffcv(data: DataConfig) -> bool:
     """Whether the images come from .beton files."""
-    return source_of(data) is BETON
+    return isinstance(source_of(data), BetonSource)
 
 
 def is_resident(data: DataConfig) -> bool:
@@ -79,12 +102,24 @@ def is_resident(data: DataConfig) -> bool:
 
 
 def require_images(data: DataConfig) -> None:
-    """Look for a data set without reading its images.
+    """Look for a data set, and at some of its images.
 
     Raises:
-        UserError: says where it looked, how to give the place and what works without it.
+        UserError: says where it looked, how to give the place and what works without it; or names an image that cannot
+            be read, unless ``data.on_error`` is ``skip``.
     """
     source_of(data).requires(data)
+    if data.on_error == "raise" and (seen := look_at(data)) is not None:
+        seen.refuse_broken()
+
+
+def look_at(data: DataConfig) -> Look | None:
+    """What a first look at some of the images shows; ``None`` where there is nothing to look at.
+
+    Raises:
+        UserError: as :func:`require_images`, they are not there.
+    """
+    return source_of(data).look(data)
 
 
 def read_of(data: DataConfig) -> Reading:

@@ -69,3 +69,6 @@ class BetonSource(DataSource):
             places={split: path.name for split, path in files.items()},
             empty={split: names for split, names in empty.items() if names},
         )
+
+
+SOURCES = (BetonSource(),)

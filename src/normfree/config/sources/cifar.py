@@ -5,6 +5,7 @@ from pathlib import Path
 
 from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
+from normfree.config.sources.look import Look
 from normfree.config.sources.parquet import ParquetSource
 from normfree.config.sources.parquet_schema import holds_jpeg
 from normfree.config.sources.reading import Digest, Reading
@@ -62,6 +63,9 @@ class CifarSource(ParquetSource):
             places={"train": self.folder, "test": self.folder},
         )
 
+    def look(self, data: DataConfig) -> Look | None:
+        return super().look(data) if self.torchvision_root(data) is None else None
+
     def _size(self, data: DataConfig) -> int | None:
         return None
 
@@ -103,3 +107,4 @@ CIFAR = {
     "cifar10": CifarSource("cifar10", "cifar-10-batches-py", "CIFAR-10", 10),
     "cifar100": CifarSource("cifar100", "cifar-100-python", "CIFAR-100", 100),
 }
+SOURCES = tuple(CIFAR.values())

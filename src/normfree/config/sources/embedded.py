@@ -90,3 +90,6 @@ class SyntheticSource(_InMemory):
         super().check(data)
         if data.loader == "ffcv":
             raise UserError("data.loader=ffcv: synthetic has no files; leave it out")
+
+
+SOURCES = (Mnist5kSource(), SyntheticSource())

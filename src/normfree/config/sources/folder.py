@@ -6,6 +6,7 @@ from pathlib import Path
 from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.folder_listing import Listing, list_folders, subfolders
+from normfree.config.sources.look import Look, look_at_files
 from normfree.config.sources.reading import Reading, listed, remembered
 from normfree.config.sources.source import DataSource, given_root
 from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of, splits_within
@@ -32,6 +33,11 @@ class FolderSource(DataSource):
     def reads(self, data: DataConfig) -> Reading:
         root = Path(data.root or ".").expanduser()
         return remembered(("folder reading", str(root)), lambda: self.listing(data).reading(root))
+
+    def look(self, data: DataConfig) -> Look:
+        parts = self.listing(data).parts.values()
+        paths, sizes = [path for part in parts for path in part.paths], [size for part in parts for size in part.sizes]
+        return remembered((self.names, "look", data.root), lambda: look_at_files(paths, sizes))
 
     def reader(self, data: DataConfig) -> str:
         return "folder"
@@ -121,3 +127,6 @@ def _splits(data: DataConfig, root: Path, names: list[str]) -> dict[str, Path]:
             )
         found[split] = root / name
     return found
+
+
+SOURCES = (ImageNetSource(), FolderSource())

@@ -76,3 +76,6 @@ class OwnSource(DataSource):
         if data.label != data.name or not data._target_:
             return data.label
         return data._target_.rpartition(".")[2]
+
+
+SOURCES = (OwnSource(),)

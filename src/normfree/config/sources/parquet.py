@@ -10,6 +10,7 @@ from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.hub import hub_files, hub_name
 from normfree.config.sources.labels import labels_of, names_of, number_of_classes
+from normfree.config.sources.look import Look, look_at_rows
 from normfree.config.sources.parquet_schema import Remote, count_rows, open_parquet, side_of
 from normfree.config.sources.reading import Digest, Reading, listed, remembered
 from normfree.config.sources.shards import Shards, shards_in
@@ -81,6 +82,12 @@ class ParquetSource(DataSource):
         name = hub_name(place)
         return name.label if name is not None else super().label_of_place(place)
 
+    def look(self, data: DataConfig) -> Look | None:
+        files = [path for paths in self.places(data).splits.values() for path in paths]
+        if not all(isinstance(path, Path) for path in files):
+            return None  # of the hub, and not fetched yet
+        return remembered((self.names, "look", data.root), lambda: look_at_rows(files))
+
     def reader(self, data: DataConfig) -> str:
         return "parquet"
 
@@ -145,5 +152,7 @@ class ImagenetteSource(ParquetSource):
     def whole(self, data: DataConfig) -> DataConfig:
         return replace(data, train_size=data.train_size or 128)
 
+
+SOURCES = (ParquetSource(), ImagenetteSource())
 
 __all__ = ["TEST", "TRAIN", "ImagenetteSource", "ParquetSource", "Remote"]

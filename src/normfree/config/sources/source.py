@@ -5,11 +5,12 @@ from pathlib import Path
 
 from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
+from normfree.config.sources.look import Look
 from normfree.config.sources.reading import Reading
 
 
 class DataSource:
-    """A kind of data set. Knows no torch and opens no image; ``normfree.data.readers`` reads by the name of ``reader``.
+    """A kind of data set. Knows no torch and opens no image; a file of ``normfree.data.readers`` by its name reads it.
 
     Attributes:
         names: the options of ``data=`` that are this source.
@@ -60,6 +61,10 @@ class DataSource:
             UserError: as :meth:`requires`, or a file is broken.
         """
         raise NotImplementedError(data.name)
+
+    def look(self, data: DataConfig) -> Look | None:
+        """What a first look at some of the images shows; ``None`` where there is nothing to look at."""
+        return None
 
     def shapes(self, data: DataConfig) -> Mapping[str, int]:
         """``channels``, ``train_size`` and ``test_size``, where the images say what the configuration leaves open."""

@@ -10,6 +10,7 @@ import torch
 from normfree.config import Resolved, UserError
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL
+from normfree.config.sources.reading import remembered
 from normfree.nets import (
     ClassifierNetwork,
     count_macs,
@@ -90,7 +91,9 @@ def check_network(resolved: Resolved) -> None:
     if MODEL.is_custom(config):
         description, data = _description(resolved), config.data
         sizes = {"train_size": data.train_size, "test_size": data.test_size}
-        on_meta(lambda: check_own(description, config.clip, sizes))
+        asked = (described(resolved), repr(config.clip), repr(sizes))
+        # Once for all runs of a sweep.
+        remembered(("own network", *asked), lambda: on_meta(lambda: check_own(description, config.clip, sizes)))
 
 
 def _description(resolved: Resolved) -> dict[str, Any]:
@@ -141,13 +144,29 @@ def _subject(name: str) -> str:
     return f"model={family} model.name={inner}" if inner else f"model={name}"
 
 
+def _shapes(description: str, normalizer: str) -> str:
+    """The description of a network that has the same shapes, one for all sizes of ghost batches, of which it has none.
+
+    Raises:
+        UserError: this one cannot be built.
+    """
+    content = json.loads(description)
+    with torch.device("meta"):
+        _build(content, normalizer)
+    return json.dumps({key: value for key, value in content.items() if key != "ghost_batch"})
+
+
 @cache
 def _least_image_size(description: str, normalizer: str) -> int | None:
-    content = json.loads(description)
-    if "target" in content:
+    if "target" in json.loads(description):
         return None  # tried instead
+    return _least_of_shapes(_shapes(description, normalizer), normalizer)
+
+
+@cache
+def _least_of_shapes(description: str, normalizer: str) -> int | None:
     with torch.device("meta"):
-        network = _build(content, normalizer)
+        network = _build(json.loads(description), normalizer)
     return minimum_image_size(network) if network.library is None else None
 
 
@@ -156,6 +175,12 @@ def _cost(description: str, normalizer: str, train_size: int, test_size: int) ->
     content = json.loads(description)
     if "target" in content:
         return on_meta(lambda: _own_cost(content, normalizer, train_size, test_size))
+    return _cost_of_shapes(_shapes(description, normalizer), normalizer, train_size, test_size)
+
+
+@cache
+def _cost_of_shapes(description: str, normalizer: str, train_size: int, test_size: int) -> Cost:
+    content = json.loads(description)
     with torch.device("meta"):
         network = _build(content, normalizer)
     macs = _macs(network, content["name"], "train_size", train_size)

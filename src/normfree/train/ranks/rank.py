@@ -100,6 +100,21 @@ def refuse_more(devices: int, there: int, what: str) -> None:
         )
 
 
+def check_processor(resolved: Resolved) -> None:
+    """What no processor can do.
+
+    Raises:
+        UserError: the run asks for it.
+    """
+    trainer = resolved.config.trainer
+    if resolved.config.precision == "16-mixed":
+        raise UserError("precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed on a processor")
+    if resolved.config.model.sync_norm and trainer.devices * trainer.nodes > 1:
+        raise UserError(
+            "model.sync_norm=true: torch synchronises BatchNorm between GPUs alone; use trainer=ddp, or leave it out"
+        )
+
+
 def check_ranks(resolved: Resolved, rank: Rank | None, environment: Mapping[str, str] | None = None) -> None:
     """What is there must be what the configuration counts on.
 

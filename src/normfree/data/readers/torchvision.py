@@ -16,7 +16,7 @@ from normfree.data.split import cut, shuffled_order
 _SETS = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 
 
-def torchvision_arrays(data: DataConfig) -> Arrays:
+def arrays(data: DataConfig) -> Arrays:
     """The three splits; with ``data.download`` fetched first where they are missing.
 
     Raises:

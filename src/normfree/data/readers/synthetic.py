@@ -9,7 +9,7 @@ from normfree.data.resident import Arrays
 from normfree.data.source import SPLITS
 
 
-def synthetic_arrays(data: DataConfig) -> Arrays:
+def arrays(data: DataConfig) -> Arrays:
     """Uniform noise and uniform labels, the same for every run."""
     return {split: _noise(data, number, split) for number, split in enumerate(SPLITS)}
 

@@ -1,0 +1,60 @@
+"""What a login node can know of runs is told before they are submitted; what it lacks is no reason to refuse them.
+
+SLURM's commands are scripts that keep what they were called with.
+"""
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import TINY, command_line
+
+pytestmark = pytest.mark.cli
+
+OWN = "tests.train.own_modules"
+SCRIPT = '#!/bin/sh\necho "$(basename "$0")" >> "{called}"\n'
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> dict[str, str]:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, says in (("sbatch", "Submitted batch job 7"), ("srun", ""), ("squeue", ""), ("sinfo", "main")):
+        (commands / name).write_text(SCRIPT.format(called=tmp_path / "called") + f'echo "{says}"\n', encoding="utf-8")
+        (commands / name).chmod(0o755)
+    return {"PATH": f"{commands}:/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def submit(folder: Path, cluster: dict[str, str], *words: str) -> tuple[int, str, str]:
+    launcher = ("hydra/launcher=slurm", "sweep.detach=true", f"runs_dir={folder / 'runs'}")
+    answer = command_line("train.py", "-m", *TINY, "seed=0,1", *launcher, *words, **cluster)
+    return answer.returncode, answer.stdout, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("trainer=gpu", "model.name=nf_resnet20,foo"), "model=foo: unknown model 'foo'"),
+        (("trainer=cpu", "precision=16-mixed"), "precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed"),
+        (("model=custom", f"model._target_={OWN}.Maps", "clip=none"), f"model._target_={OWN}.Maps: gives a tensor"),
+    ],
+)
+def test_what_is_wrong_anywhere_is_not_submitted(
+    words: tuple[str, ...], line: str, tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    code, said, error = submit(tmp_path, cluster, *words)
+    assert (code, said) == (2, "")
+    assert error.startswith(f"error: {line}")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+    assert "sbatch" not in (tmp_path / "called").read_text(encoding="utf-8")
+
+
+def test_gpus_are_where_the_jobs_run(tmp_path: Path, cluster: dict[str, str]) -> None:
+    code, said, error = submit(tmp_path, cluster, "trainer=gpu")
+    assert code == 0, error
+    assert said.startswith("submitted job 7: 2 runs")
+    assert (tmp_path / "called").read_text(encoding="utf-8").count("sbatch") == 1
+    code, said, error = submit(tmp_path / "other", cluster, "trainer=gpu", "plan=true")
+    assert (code, error) == (0, "")
+    assert "time: not measured: the jobs run elsewhere" in said
+    assert "warning" not in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from normfree.report.escaping import csv_text
-from normfree.study import Arm, Study, accounting, count
+from normfree.study import Arm, Study, Value, accounting, count
 from normfree.study.measures import ACCURACY
 
 ARM_FACTORS = (
@@ -79,7 +79,7 @@ def series_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def conditions(study: Study) -> list[tuple[str, str, dict[float | None, Arm]]]:
+def conditions(study: Study) -> list[tuple[str, str, dict[Value, Arm]]]:
     """Panel title, series label and arms by condition, for every panel that shows a measure over a factor."""
     found = []
     for panel in study.experiment.panels:

@@ -54,8 +54,9 @@ class Collection:
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
     they are shown and not used, and so are those `repeated` with ``again=true``, each with the run that it
-    repeats. `planned_by` says where the plan came from, `factors` are the columns that it gives, and
-    `unrecorded` those of them that stand nowhere else.
+    repeats. Of the rows of a stored report, `repeats` says what was found of these, and `stored_curves` are points
+    of runs' records by run and column. `planned_by` says where the plan came from, `factors` are the columns that
+    it gives, and `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
@@ -65,6 +66,13 @@ class Collection:
     planned_by: str = "sweep.json"
     factors: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    repeats: tuple[str, ...] | None = None
+    stored_curves: Mapping[tuple[str, str], NDArray[np.float64]] | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it comes from the rows of a report, and not from run directories."""
+        return self.stored_curves is not None
 
     def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
         """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
@@ -72,6 +80,9 @@ class Collection:
         None where the run, which has to be whole, did not log it. Of a longer record each stretch of rows gives its
         lowest and highest value, so that no peak is lost.
         """
+        if self.stored_curves is not None:
+            points = self.stored_curves.get((run_id, column))
+            return points if points is None or len(points) <= most + 2 else thinned(points, most)
         path = self.directory / run_id / "metrics.csv"
         try:
             parts = pd.read_csv(path, usecols=["step", column], chunksize=_ROWS_AT_A_TIME)
@@ -125,7 +136,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
     return Collection(
-        table=_tidy(fill_from_relatives(rows)),
+        table=tidy(fill_from_relatives(rows)),
         directory=directory,
         unplanned=tuple(name for name in present if name not in runs and name not in repeated),
         repeated=repeated,
@@ -196,7 +207,8 @@ def _columns(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with the columns of every collection, in order of their runs."""
     others = sorted({key for row in rows for key in row} - {*WORDS, *NUMBERS, "overrides", "grids"})
     table = pd.DataFrame(rows, columns=[*WORDS, "grids", "overrides", *NUMBERS, *others], dtype=object)
     for name in NUMBERS:

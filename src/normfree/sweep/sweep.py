@@ -110,7 +110,7 @@ def run_sweep(
         print(f"W&B, offline: {command}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
-    return SweepEnd(complete, interrupted)
+    return SweepEnd(complete, interrupted, folder, tuple(run.run_id for run in runs))
 
 
 def plan_runs(

@@ -42,8 +42,7 @@ def test_a_report_is_made_again_without_its_runs(tmp_path: Path) -> None:
     assert not first.collection.is_stored
     made = render(again, judge(again.experiment, again.collection.table))
     assert differences(made, tmp_path / "demo") == []
-    assert made["figures/curves.png"] == files["figures/curves.png"]
-    assert made["figures/main.svg"] == files["figures/main.svg"]
+    assert {name for name in files if made[name] != files[name]} == set()
 
 
 def test_runs_come_before_stored_rows(tmp_path: Path) -> None:

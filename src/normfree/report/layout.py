@@ -151,7 +151,7 @@ def _lacks_records(context: Context) -> bool:
     kind, study = kind_of(context.panel), context.study
     if kind.records == "curves":
         y = str(context.option("y"))
-        return not any((run, y) in (study.collection.stored_curves or {}) for run in study.table["run_id"])
+        return not any(column == y for _, column, _ in study.collection.stored_curves or ())
     return kind.records == "clips" and not stored_clip_records(study.collection.directory)
 
 

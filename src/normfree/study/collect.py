@@ -55,8 +55,8 @@ class Collection:
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
     they are shown and not used, and so are those `repeated` with ``again=true``, each with the run that it
     repeats. Of the rows of a stored report, `repeats` says what was found of these, and `stored_curves` are points
-    of runs' records by run and column. `planned_by` says where the plan came from, `factors` are the columns that
-    it gives, and `unrecorded` those of them that stand nowhere else.
+    of runs' records by run, column and how many were asked for. `planned_by` says where the plan came from,
+    `factors` are the columns that it gives, and `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
@@ -67,7 +67,7 @@ class Collection:
     factors: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
     repeats: tuple[str, ...] | None = None
-    stored_curves: Mapping[tuple[str, str], NDArray[np.float64]] | None = None
+    stored_curves: Mapping[tuple[str, str, int], NDArray[np.float64]] | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -81,8 +81,7 @@ class Collection:
         lowest and highest value, so that no peak is lost.
         """
         if self.stored_curves is not None:
-            points = self.stored_curves.get((run_id, column))
-            return points if points is None or len(points) <= most + 2 else thinned(points, most)
+            return self.stored_curves.get((run_id, column, most))
         path = self.directory / run_id / "metrics.csv"
         try:
             parts = pd.read_csv(path, usecols=["step", column], chunksize=_ROWS_AT_A_TIME)

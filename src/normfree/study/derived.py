@@ -36,6 +36,8 @@ def with_derived(experiment: Experiment, collection: Collection) -> Collection:
         return collection
     table = collection.table.copy()
     for name in wanted:
+        if collection.is_stored and TO_TARGET.fullmatch(name):
+            raise UserError(f"measure={name}: the rows stored with the report do not have it; make it from its runs")
         table[name] = _column(name, collection)
     return replace(collection, table=table)
 

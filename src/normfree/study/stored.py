@@ -23,7 +23,7 @@ from normfree.config.errors import UserError
 from normfree.study.collect import WORDS, Collection, tidy
 
 ROWS, ABOUT, CURVES, CLIPS = "runs.csv", "collection.json", "curves.csv.gz", "clip.csv.gz"
-Curves = Mapping[tuple[str, str], NDArray[np.float64]]
+Curves = Mapping[tuple[str, str, int], NDArray[np.float64]]
 
 
 def is_stored(report: Path) -> bool:
@@ -66,10 +66,10 @@ def about(collection: Collection, repeats: Sequence[str]) -> bytes:
 
 
 def curves_file(curves: Curves) -> bytes:
-    """`curves.csv.gz`: points of the runs' records that figures show."""
-    lines = ["run_id,column,step,value"]
-    for (run_id, column), points in sorted(curves.items()):
-        lines += [f"{run_id},{column},{step:g},{value:.6g}" for step, value in points]
+    """`curves.csv.gz`: points of the runs' records that figures show, of at most so many, to six digits."""
+    lines = ["run_id,column,most,step,value"]
+    for (run_id, column, most), points in sorted(curves.items()):
+        lines += [f"{run_id},{column},{most},{step:.12g},{value:.6g}" for step, value in points]
     return compressed("\n".join(lines) + "\n")
 
 
@@ -108,8 +108,8 @@ def _curves(path: Path) -> Curves:
         return {}
     table = pd.read_csv(path, dtype={"run_id": str, "column": str})
     return {
-        (str(run_id), str(column)): part[["step", "value"]].to_numpy(float)
-        for (run_id, column), part in table.groupby(["run_id", "column"], sort=False)
+        (str(run_id), str(column), int(most)): part[["step", "value"]].to_numpy(float)
+        for (run_id, column, most), part in table.groupby(["run_id", "column", "most"], sort=False)
     }
 
 

@@ -174,24 +174,23 @@ class Study:
         return arm
 
     def curve(self, run_id: str, column: str, most: int) -> NDArray[np.float64] | None:
-        """`Collection.curve`, read once."""
+        """`Collection.curve` to six digits, as it is stored with a report; read once."""
         key = ("curve", run_id, column, most)
         if key not in self._known:
-            self._known[key] = self.collection.curve(run_id, column, most)
+            found = self.collection.curve(run_id, column, most)
+            if found is not None and not self.collection.is_stored:
+                found = np.column_stack([found[:, 0], [float(f"{value:.6g}") for value in found[:, 1]]])
+            self._known[key] = found
         points: NDArray[np.float64] | None = self._known[key]
         return points
 
-    def curves_read(self) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """All that were asked for and found, by run and column, with the most points that were asked for."""
-        found: dict[tuple[str, str], NDArray[np.float64]] = {}
-        for key, points in self._known.items():
-            if key[0] == "curve" and points is not None and len(points):
-                found[key[1], key[2]] = _more(points, found.get((key[1], key[2])))
-        return found
-
-
-def _more(one: NDArray[np.float64], other: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    return one if other is None or len(one) >= len(other) else other
+    def curves_read(self) -> dict[tuple[str, str, int], NDArray[np.float64]]:
+        """All that were asked for and found, by run, column and how many points were asked for."""
+        return {
+            (key[1], key[2], key[3]): points
+            for key, points in self._known.items()
+            if key[0] == "curve" and points is not None and len(points)
+        }
 
 
 def places_of(column: pd.Series, numeric: bool | None = None) -> dict[Value, NDArray[np.intp]]:

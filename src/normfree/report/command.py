@@ -82,6 +82,7 @@ def report(keys: ReportKeys) -> int:
     from normfree.report.terminal import show
     from normfree.study import judge
     from normfree.study.opened import opened
+    from normfree.study.summary import summary
 
     console = Console()
     if not console.is_terminal:
@@ -92,6 +93,8 @@ def report(keys: ReportKeys) -> int:
     study = opened(keys.experiment, keys.experiment_folders, runs_dir, reports_dir, keys.choice)
     verdicts = judge(study.experiment, study.collection.table)
     show(console, study, verdicts)
+    for sentence in (*summary(study, verdicts), *study.notes):
+        console.print(sentence, markup=False, highlight=False)
     if study.collection.is_stored:
         console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     with console.status("drawing"):

@@ -194,13 +194,12 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def main(words: Sequence[str]) -> int:
-    """Write the page to the path that is given; the exit code."""
+def main(words: Sequence[str]) -> None:
+    """Write the page to the path that is given."""
     path = Path(words[0] if words else PAGE)
     path.write_text(page(), encoding="utf-8")
     print(path)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

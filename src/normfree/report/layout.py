@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -34,7 +35,9 @@ from normfree.study import Panel, Study
 from normfree.study.stored import stored_clip_records
 
 LEGEND_OF_FOUR = 5.0
-"""Inches of width from which a legend has four columns."""
+"""Inches of width from which a legend may have four columns."""
+_HANDLE, _LETTER = 0.45, 0.05
+"""Inches that a mark of the legend takes, and about those of a letter."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> 
     rows = _rows(contexts, columns)
     entries = _legend(contexts)
     heights = [max(_height(contexts[index], page) for index in row) for row in rows]
-    legend_columns = 4 if page.width > LEGEND_OF_FOUR else 2
+    legend_columns = _legend_columns(entries, page.width)
     figure = new_figure(page.width, sum(heights) + 0.16 * math.ceil(len(entries) / legend_columns) + 0.1)
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
     for row, indices in enumerate(rows):
@@ -160,7 +163,8 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     marks = {mark for context in contexts for mark in kind_of(context.panel).marks(context)}
     if not marks:
         return []
-    shown = {one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series}
+    marked = [context for context in contexts if kind_of(context.panel).marks(context)]
+    shown = {one.name for context in marked for one in context.series if len(context.runs(one))}
     line = bool({"mean", "line", "frontier"} & marks)
     marker = not marks <= {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
@@ -186,6 +190,16 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
             Line2D([], [], label="stalled (open)", color=GREY, linestyle="", marker="o", ms=3.6, mew=0.8, mfc="white")
         )
     return entries
+
+
+def _legend_columns(entries: Sequence[Line2D | ErrorbarContainer], width: float) -> int:
+    """As many as there is room for."""
+    lengths = [len(str(one.get_label())) for one in entries]
+    for columns in range(4 if width > LEGEND_OF_FOUR else 2, 1, -1):
+        parts = np.array_split(np.array(lengths), columns)
+        if sum(_HANDLE + _LETTER * max(part, default=0) for part in parts) <= width:
+            return columns
+    return 1
 
 
 def _series_entry(look: Look, line: bool, marker: bool) -> Line2D:

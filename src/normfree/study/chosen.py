@@ -56,6 +56,10 @@ def axes_of(runs: pd.DataFrame, choice: Choice) -> Axes:
     """
     factors = ["clip.label" if one == "clip.name" else one for one in varying(runs)]
     x = _axis(runs, factors, choice)
+    if _in_clipping(x):
+        # A label would tell the axis too.
+        factors = ["clip.name" if one == "clip.label" else one for one in factors]
+    factors = _telling(runs, factors, {x, *(column_of(one) for one in (*choice.series, *choice.panel))})
     series = [known_factor(runs, one, f"series={','.join(choice.series)}") for one in choice.series]
     panel = [known_factor(runs, one, f"panel={','.join(choice.panel)}") for one in choice.panel]
     for one in (*series, *panel):
@@ -104,6 +108,34 @@ def _listed(wanted: Any) -> str:
     return ",".join(map(str, wanted)) if isinstance(wanted, list) else str(wanted)
 
 
+def _telling(runs: pd.DataFrame, factors: list[str], asked: set[str]) -> list[str]:
+    """The factors less those that others tell, the last first: `optimizer.base_lr` beside learning rate and batch.
+
+    What was asked for stays, and so do networks and clippings.
+    """
+    kept = list(factors)
+    for one in reversed(factors):
+        rest = [other for other in kept if other != one]
+        if one in asked or one in _NAMED or not rest:
+            continue
+        if _arms_mixed(runs, rest) == _arms_mixed(runs, kept):
+            kept = rest
+    return kept
+
+
+def _in_clipping(x: str) -> bool:
+    """Whether an axis is a key of a clipping."""
+    return x.startswith("clip.") and x not in _NAMED
+
+
+_NAMED = ("model.name", "clip.label", "clip.name")
+
+
+def _arms_mixed(runs: pd.DataFrame, factors: Sequence[str]) -> int:
+    """How many combinations of the factors there are; as many as arms where they tell all arms apart."""
+    return len(runs[list(factors)].astype(str).drop_duplicates())
+
+
 def _axis(runs: pd.DataFrame, factors: Sequence[str], choice: Choice) -> str:
     if choice.x:
         return known_factor(runs, choice.x, f"x={choice.x}")
@@ -119,10 +151,9 @@ def _axis(runs: pd.DataFrame, factors: Sequence[str], choice: Choice) -> str:
 def _as_one(runs: pd.DataFrame, factors: Sequence[str], x: str) -> list[str]:
     """The factors less those that another tells: keys of a clipping by its label, unless the axis is one of them."""
     of_clip = [one for one in factors if one.startswith("clip.")]
-    if x.startswith("clip.") and x != "clip.label":
-        rest = ["clip.name" if one == "clip.label" else one for one in factors]
+    if _in_clipping(x):
         # A clipping without this key stands apart as 'none'.
-        return list(dict.fromkeys(one for one in rest if one != "clip.name" or runs["clip.name"].nunique() > 1))
+        return [one for one in factors if one != "clip.name" or runs["clip.name"].nunique() > 1]
     if not of_clip:
         return list(factors)
     kept = [one for one in factors if one not in of_clip]
@@ -138,7 +169,7 @@ def _series(runs: pd.DataFrame, left: Sequence[str], panels_given: bool) -> list
     many = len(runs[list(left)].astype(str).drop_duplicates()) if left else 0
     if panels_given or many <= _FEW:
         return list(left)
-    named = [one for one in left if one in ("model.name", "clip.label", "clip.name")]
+    named = [one for one in left if one in (*_NAMED, "batch.norm_batch")]
     return named or [max(left, key=lambda one: (runs[one].nunique() <= _FEW, runs[one].nunique()))]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from normfree.config.errors import UserError
+from normfree.host.spoken import spoken
 from normfree.study.chosen import Choice, chosen
 from normfree.study.factors import split_override
 from normfree.study.study import Study
@@ -108,4 +109,5 @@ def write_experiment(path: Path, study: Study, choice: Choice) -> str:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"write={path}: cannot be written ({error.strerror})") from error
-    return f"{path} is of the runs in {study.experiment.name}; edit it, then: python report.py experiment={name}"
+    command = spoken(f"python report.py experiment={name}")
+    return f"{path} is of the runs in {study.experiment.name}; edit it, then: {command}"

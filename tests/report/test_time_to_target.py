@@ -7,13 +7,14 @@ import pytest
 from tests.report import synthetic
 
 from normfree.config.errors import UserError
-from normfree.report.build import render
+from normfree.report.build import differences, render, write
 from normfree.report.figures import time_to_target
 from normfree.report.layout import _context
 from normfree.report.style import new_figure
 from normfree.study import Study, collect, judge
 from normfree.study.derived import to_target, with_derived
 from normfree.study.experiment import parse_experiment
+from normfree.study.stored import stored
 
 SERIES = {"bn": {"where": {"model": "resnet20"}}, "agc": {"where": {"clip": "agc"}}}
 PANEL = {"kind": "time_to_target", "x": "lr", "target": 0.9}
@@ -75,6 +76,17 @@ def test_claims_take_it_as_a_measure(folder: Path) -> None:
 def test_the_column_is_among_the_rows_of_the_report(folder: Path) -> None:
     study = study_of(folder)
     assert b"epochs_to:0.9" in render(study, [])["runs.csv"].splitlines()[0]
+
+
+def test_a_stored_report_has_the_times_and_no_others(folder: Path, tmp_path: Path) -> None:
+    study = study_of(folder, unit="steps")
+    files = render(study, [])
+    write(files, tmp_path)
+    again = Study(study.experiment, with_derived(study.experiment, stored(tmp_path)))
+    assert differences(render(again, []), tmp_path) == []
+    other = parse_experiment({"series": SERIES, "panels": {"p": PANEL | {"target": 0.8}}}, "exp")
+    with pytest.raises(UserError, match=r"epochs_to:0.8: the rows stored with the report do not have it"):
+        with_derived(other, stored(tmp_path))
 
 
 @pytest.mark.parametrize(

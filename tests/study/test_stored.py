@@ -1,17 +1,20 @@
 """A stored report is enough to make it again: its rows come back as they were, and so do tables and text."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.report import synthetic
 from tests.report.conftest import FIXTURES
 
 from normfree.config.errors import UserError
 from normfree.report.build import differences, render, write
 from normfree.report.tables import csv, runs_table
-from normfree.study import Study, judge, load_experiment
+from normfree.study import Study, collect, judge, load_experiment
+from normfree.study.experiment import parse_experiment
 from normfree.study.opened import opened
 from normfree.study.stored import ROWS, stored
 
@@ -89,3 +92,16 @@ def test_figures_of_runs_that_are_kept_nowhere_stay_as_they_are(tmp_path: Path) 
     (tmp_path / "demo" / "figures" / "curves.png").write_bytes(b"the old one")
     again = Study(experiment, stored(tmp_path / "demo"))
     assert render(again, [])["figures/curves.png"] == b"the old one"
+
+
+def test_factors_that_a_file_names_are_kept_also_where_they_are_the_same(tmp_path: Path) -> None:
+    """Or a stored report could not be made again."""
+    made = [synthetic.made("resnet20", "none", 64, lr, 0, 64, ["g"]) for lr in (0.1, 0.4)]
+    synthetic.write(made, tmp_path / "exp")
+    found = collect("exp", tmp_path)
+    table = found.table.assign(**{"data.train_size": 10, "data.mirror": False})
+    whole = replace(found, table=table, unrecorded=("data.train_size", "data.mirror"))
+    content = {"panels": {"p": {"kind": "accuracy_over", "x": "lr", "where": {"data.train_size": 10}}}}
+    kept = runs_table(Study(parse_experiment(content, "exp"), whole))
+    assert "data.train_size" in kept
+    assert "data.mirror" not in kept

@@ -19,7 +19,7 @@ from normfree.study.measures import MEASURES, SECONDS_PER_STEP
 PAGE = "docs/experiments.md"
 
 KEYS: dict[str, str] = {
-    "name": "of the folders of its runs and its report; the file's own name where it is left out",
+    "name": "of the folders of its runs and of its report: that of the file; runs go to `single` without it",
     "question": "what is asked, in one sentence",
     "command": "how its runs are made; `python train.py -m experiment=NAME` where it is left out",
     "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with their values",
@@ -90,6 +90,7 @@ hydra: {{mode: MULTIRUN}}
 steps: 300
 
 experiment:
+  name: rates
   question: Up to which learning rate does a residual network train without BatchNorm?
   rules: {{alpha: 0.05, level: 0.95, minimum_seeds: 3}}
   grids:

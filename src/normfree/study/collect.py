@@ -8,7 +8,7 @@ belongs. A plan that knows the factors of its arms gives them, and nothing is gu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -206,10 +206,16 @@ def _columns(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def columns_in_order(names: Iterable[str]) -> list[str]:
+    """Of every collection: those that all have, then the others by name."""
+    first = [*WORDS, "grids", "overrides", *NUMBERS]
+    return [*first, *sorted(set(names) - set(first))]
+
+
 def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a table with the columns of every collection, in order of their runs."""
-    others = sorted({key for row in rows for key in row} - {*WORDS, *NUMBERS, "overrides", "grids"})
-    table = pd.DataFrame(rows, columns=[*WORDS, "grids", "overrides", *NUMBERS, *others], dtype=object)
+    names = columns_in_order({key for row in rows for key in row})
+    table = pd.DataFrame(rows, columns=names, dtype=object)
     for name in NUMBERS:
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["reason"] = table["reason"].fillna("").map(lambda text: shortened(text, _LONGEST_REASON))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from normfree.config.errors import UserError
 from normfree.runs import TERMINAL
-from normfree.study.collect import Collection
+from normfree.study.collect import Collection, columns_in_order
 from normfree.study.experiment import Experiment
 from normfree.study.measures import SECONDS_PER_STEP, TO_TARGET, UNITS, derived_measure
 
@@ -39,7 +39,7 @@ def with_derived(experiment: Experiment, collection: Collection) -> Collection:
         if collection.is_stored and TO_TARGET.fullmatch(name):
             raise UserError(f"measure={name}: the rows stored with the report do not have it; make it from its runs")
         table[name] = _column(name, collection)
-    return replace(collection, table=table)
+    return replace(collection, table=table[columns_in_order(table)])
 
 
 def to_target(options: object, place: str) -> str:

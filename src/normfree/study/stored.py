@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
 from normfree.study.collect import WORDS, Collection, tidy
+from normfree.study.measures import derived_measure
 
 ROWS, ABOUT, CURVES, CLIPS = "runs.csv", "collection.json", "curves.csv.gz", "clip.csv.gz"
 Curves = Mapping[tuple[str, str, int], NDArray[np.float64]]
@@ -43,8 +44,11 @@ def stored(report: Path) -> Collection:
         about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if not rows or not all(row.get("run_id") and row.get("arm_id") for row in rows):
             raise ValueError("rows without run_id and arm_id")
+        table = tidy(rows)
+        for name in filter(derived_measure, table.columns):
+            table[name] = pd.to_numeric(table[name]).astype(float)
         return Collection(
-            table=tidy(rows),
+            table=table,
             directory=report,
             unplanned=tuple(about.get("unplanned", ())),
             planned_by=str(about.get("planned_by", "sweep.json")),
@@ -108,7 +112,7 @@ def _curves(path: Path) -> Curves:
         return {}
     table = pd.read_csv(path, dtype={"run_id": str, "column": str})
     return {
-        (str(run_id), str(column), int(most)): part[["step", "value"]].to_numpy(float)
+        (str(run_id), str(column), int(str(most))): part[["step", "value"]].to_numpy(float)
         for (run_id, column, most), part in table.groupby(["run_id", "column", "most"], sort=False)
     }
 

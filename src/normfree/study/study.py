@@ -144,6 +144,8 @@ class Study:
         x, y = (known_factor(runs, factor, f"{place}.{name}") for name, factor in (("x", x), ("y", y)))
         values = runs[[x, y]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         pairs = np.unique(values[~np.isnan(values).any(1)], axis=0)
+        if len(runs) and not len(pairs):
+            raise UserError(f"{place}: no run has a number for both {x} and {y}; name factors that have numbers")
         found = {}
         for pair in pairs:
             rows = np.flatnonzero((values == pair).all(1))

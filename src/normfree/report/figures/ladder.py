@@ -17,7 +17,7 @@ from normfree.report.figures.difference_over import paired
 from normfree.report.style import GREY, INK, PALE
 from normfree.study import Arm
 from normfree.study.arms import arm_of
-from normfree.study.statistics import mean_interval
+from normfree.study.statistics import difference_interval
 
 OPTIONS = ("measure", "published")
 HEIGHT = 2.6
@@ -125,7 +125,8 @@ def _step(arm: Arm, before: Arm | None, context: Context) -> str:
     differences = paired(arm, before)
     if not differences:
         return "none"
-    interval, shown = mean_interval(differences, context.study.experiment.level), context.measure.shown
+    interval, _ = difference_interval(differences, context.study.experiment.level)
+    shown = context.measure.shown
     form = "+.1f" if context.measure.share else "+.3g"
     limits = f" [{shown(interval.low):{form}}, {shown(interval.high):{form}}]" if interval.n > 1 else ""
     return f"{shown(interval.estimate):{form}}{limits}"

@@ -39,7 +39,7 @@ def with_derived(experiment: Experiment, collection: Collection) -> Collection:
         if collection.is_stored and TO_TARGET.fullmatch(name):
             raise UserError(f"measure={name}: the rows stored with the report do not have it; make it from its runs")
         table[name] = _column(name, collection)
-    return replace(collection, table=table[columns_in_order(table)])
+    return replace(collection, table=table[columns_in_order(map(str, table.columns))])
 
 
 def to_target(options: object, place: str) -> str:

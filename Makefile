@@ -70,6 +70,10 @@ models: setup ## write docs/models.md from the registry
 pseudocode: setup ## write docs/pseudocode.md from the order and the events of a run
 	$(BIN)/python -m normfree.train.callbacks.events
 
+.PHONY: experiments
+experiments: setup ## write docs/experiments.md from the kinds of panel and claim, the factors and the measures
+	$(BIN)/python -m normfree.report.experiments_page
+
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

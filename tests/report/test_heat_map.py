@@ -90,3 +90,9 @@ def test_more_tiles_than_can_be_told_apart(tmp_path: Path) -> None:
     study = Study(parse_experiment({}, "exp"), collect("exp", tmp_path))
     with pytest.raises(UserError, match=r"14 values of lr and 15 of batch\.global are more than 200 tiles"):
         drawn(study)
+
+
+def test_an_axis_of_names_is_told(study: Study) -> None:
+    panel = Panel("names", "heat_map", "T", {}, (), {"x": "clip", "y": "lr"})
+    with pytest.raises(UserError, match=r"panels.names: no run has a number for both clip.label and lr"):
+        heat_map.draw(new_figure(4, 3).add_subplot(), _context(panel, study))

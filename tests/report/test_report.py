@@ -108,12 +108,19 @@ class Outside(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
+        self.within: set[str] = set()
+        self.places: set[str] = set()
         self.images = 0
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         assert tag not in ("script", "link", "iframe")
         for name, value in attributes:
-            if name in ("src", "href", "srcset", "data"):
+            if name == "id":
+                assert value not in self.places
+                self.places.add(str(value))
+            if name == "href" and (value or "").startswith("#"):
+                self.within.add(str(value)[1:])
+            elif name in ("src", "href", "srcset", "data"):
                 self.images += tag == "img"
                 if not (value or "").startswith("data:"):
                     self.asked.append(str(value))
@@ -124,6 +131,8 @@ def test_the_page_needs_nothing_else(files: dict[str, bytes]) -> None:
     parser = Outside()
     parser.feed(page)
     assert parser.asked == []
+    assert parser.within
+    assert parser.within <= parser.places
     assert parser.images >= 6
     assert "url(" not in page
     assert "@import" not in page

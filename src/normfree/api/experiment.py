@@ -84,15 +84,15 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     from normfree.config.names import check_name
     from normfree.report.build import render
     from normfree.report.command import ReportKeys
-    from normfree.study import Study, collect, judge, load_experiment
-    from normfree.study.sized import fitted
+    from normfree.study import judge
+    from normfree.study.opened import opened
 
     check_name("experiment", experiment)
-    question = load_experiment(experiment, *ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders)
-    collection = collect(experiment, Path(runs_dir), question.command)
-    question = fitted(question, collection.table)
-    verdicts = judge(question, collection.table)
-    files = render(Study(question, collection), verdicts)
+    folders = ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders
+    study = opened(experiment, folders, Path(runs_dir))
+    question = study.experiment
+    verdicts = judge(question, study.collection.table)
+    files = render(study, verdicts)
     titles = {panel.name: panel.title for panel in question.panels}
     names = [name.removeprefix("figures/").removesuffix(".png") for name in files if name.endswith(".png")]
     rows = [(one.claim.claim, one.verdict, one.sentence, one.p) for one in verdicts]

@@ -16,12 +16,14 @@ Turn the runs of an experiment into figures, tables and a page: reports/<experim
   python report.py experiment=quickstart runs_dir=/scratch/runs reports_dir=/tmp/reports
   python report.py experiment=quickstart check=true     compare with the stored tables, write nothing
   python report.py experiment=clip_floor_cifar10 size=gpu     of the runs that train.py made with this size
+  python report.py experiment=single                    any sweep: without a file, its runs say what to draw
+  python report.py experiment=single x=batch series=model,clip panel=lr where='clip=agc' write=experiments/mine.yaml
 
 Keys and their defaults:
 
 {keys}
 
-Same runs, same bytes. Needs the run directories alone: no GPU, no network, no torch.
+Same runs, same bytes. Needs the run directories alone, or a stored report: no GPU, no network, no torch.
 
 Or look at networks and images as they are: reports/probes/<probe>/*.md with its figure
 

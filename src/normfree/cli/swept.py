@@ -16,4 +16,8 @@ def ended() -> int:
     if not _ends:
         return EXIT_OK
     end = _ends.pop()
+    if end.folder is not None:
+        from normfree.report.at_end import show_accuracies
+
+        show_accuracies(end.folder, end.runs)
     return EXIT_INTERRUPTED if end.interrupted else EXIT_OK if end.complete else EXIT_FAILED

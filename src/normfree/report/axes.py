@@ -5,7 +5,8 @@ counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
 from normfree.report.style import GREY, MARKS, PALE, SHAPES
-from normfree.study import Arm
+from normfree.study import Arm, Value
 from normfree.study.factor_names import label_of_factor
+from normfree.study.varying import natural
 
 NONE = "none"
 _MOST_TEXTS, _MOST_TICKS = 24, 8
@@ -25,9 +27,16 @@ _MOST_TEXTS, _MOST_TICKS = 24, 8
 
 @dataclass(frozen=True)
 class Places:
-    """Where the values of a factor stand: evenly spaced by rank, 'none' apart at the end."""
+    """Where the values of a factor stand: evenly spaced by rank, 'none' apart at the end. Names are set further apart,
+    and nothing joins them.
+    """
 
-    values: tuple[float | None, ...]
+    values: tuple[Value, ...]
+
+    @property
+    def categories(self) -> bool:
+        """Whether they are names."""
+        return any(isinstance(value, str) for value in self.values)
 
     @property
     def many(self) -> bool:
@@ -35,15 +44,15 @@ class Places:
         return len(self.values) > _MOST_TEXTS
 
     @property
-    def named(self) -> tuple[float | None, ...]:
+    def named(self) -> tuple[Value, ...]:
         """The values with a tick: all of them, or evenly chosen where they are many."""
         return self.values[:: math.ceil(len(self.values) / _MOST_TICKS)] if self.many else self.values
 
     @cached_property
-    def _index(self) -> dict[float | None, int]:
+    def _index(self) -> dict[Value, int]:
         return {value: index for index, value in enumerate(self.values)}
 
-    def position(self, value: float | None) -> float:
+    def position(self, value: Value) -> float:
         """Axis position of a value."""
         index = self._index[value]
         return index + 0.35 if value is None and index else float(index)
@@ -53,24 +62,36 @@ class Places:
         return 0.0 if count < 2 else (index / (count - 1) - 0.5) * min(0.48, 0.12 * (count - 1))
 
 
-def places(found: Iterable[Mapping[float | None, Arm]]) -> Places:
-    """Places for all values that any series has, ascending, None last."""
+def places(found: Iterable[Mapping[Value, Arm]]) -> Places:
+    """Places for all values that any series has, ascending, names after numbers, None last."""
     values = {value for arms in found for value in arms}
-    numbers = sorted(value for value in values if value is not None)
-    return Places((*numbers, None) if None in values else tuple(numbers))
+    numbers = sorted(value for value in values if isinstance(value, float))
+    names = sorted((value for value in values if isinstance(value, str)), key=natural)
+    return Places((*numbers, *names, *([None] if None in values else [])))
 
 
 def x_axis(axes: Axes, where: Places, context: Context) -> None:
     """Ticks at the values themselves, in plain digits."""
     named = where.named
     axes.set_xticks([where.position(value) for value in named])
-    axes.set_xticklabels([NONE if value is None else plain(value) for value in named])
+    axes.set_xticklabels([text_of(value) for value in named])
+    if where.categories:
+        axes.tick_params(axis="x", length=0)
+        for value in where.values[:-1]:
+            axes.axvline(where.position(value) + 0.5, color=PALE, linewidth=0.8, zorder=0)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     if where.values:
         axes.set_xlim(where.position(where.values[0]) - 0.62, where.position(where.values[-1]) + 0.5)
     factor = str(context.option("x", ""))
     axes.set_xlabel(str(context.option("x_label", label_of_factor(factor))))
+
+
+def text_of(value: Value) -> str:
+    """How a tick calls a value: long names in several lines."""
+    if isinstance(value, str):
+        return textwrap.fill(value, 12, break_long_words=False)
+    return NONE if value is None else plain(value)
 
 
 def plain(value: float) -> str:
@@ -102,15 +123,16 @@ class Scale:
 
 
 def failure_strip(
-    axes: Axes, found: Mapping[str, Mapping[float | None, Arm]], where: Places, context: Context,
-    scale: Scale,    limits: tuple[float, float],
+    axes: Axes, found: Mapping[str, Mapping[Value, Arm]], where: Places, context: Context,
+    scale: Scale, limits: tuple[float, float], tell: Callable[[Arm], str] | None = None,
 ) -> None:  # fmt: skip
     """Set the y limits, in what is shown, and beneath them a row a series that counts what did not train.
 
     `✕3/3` are diverged of planned, `△2/3` untrained, `?1/3` without an outcome. Series that always trained have
-    no row. Where values are too many for texts, marks alone say where they are.
+    no row. Where values are too many for texts, marks alone say where they are. `tell` says something else of an arm.
     """
-    rows = [name for name, arms in found.items() if any(c.counts.trained < c.counts.planned for c in arms.values())]
+    say = tell or told
+    rows = [name for name, arms in found.items() if any(say(arm) for arm in arms.values())]
     low, high = (float(value) for value in scale.forward(limits))
     height = 0.075 * (high - low)
     axes.set_ylim(float(scale.inverse(low - height * (len(rows) + 0.25 * bool(rows)))), limits[1])
@@ -129,7 +151,7 @@ def failure_strip(
             axes.text(
                 where.position(value),
                 y,
-                told(arm),
+                say(arm),
                 ha="center",
                 va="center_baseline",
                 fontsize=5.6,
@@ -137,7 +159,7 @@ def failure_strip(
             )
 
 
-def _failure_marks(axes: Axes, arms: Mapping[float | None, Arm], where: Places, y: float, colour: str) -> None:
+def _failure_marks(axes: Axes, arms: Mapping[Value, Arm], where: Places, y: float, colour: str) -> None:
     for name, marker in (*SHAPES.items(), ("open", ".")):
         places = [where.position(value) for value, arm in arms.items() if getattr(arm.counts, name)]
         if places:

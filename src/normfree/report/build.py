@@ -8,16 +8,17 @@ from pathlib import Path
 
 from normfree.config.errors import UserError
 from normfree.host.files import remove_unfinished, where_to_write
-from normfree.report.layout import draw_all
+from normfree.report.layout import draw_all, paper_files
 from normfree.report.page import pages
+from normfree.report.records import stored_files
 from normfree.report.tables import arms_table, csv, failures_table, runs_table, series_table
 from normfree.study import Study, Verdict
 
 _LEFT_SECONDS = 3600
 
 
-def render(study: Study, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
-    """All files of the report by their path within it."""
+def render(study: Study, verdicts: Sequence[Verdict], size: str = "") -> dict[str, bytes]:
+    """All files of the report by their path within it; with a `size` (column, page) also figures for a paper."""
     failures = failures_table(study)
     drawings = draw_all(study)
     files = {
@@ -27,6 +28,8 @@ def render(study: Study, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
         "failures.csv": csv(failures),
         **pages(study, verdicts, drawings, failures),
     }
+    files |= stored_files(study)
+    files |= paper_files(study, size) if size else {}
     for drawing in drawings:
         files |= {f"figures/{drawing.name}.{kind}": content for kind, content in drawing.files.items()}
     return files

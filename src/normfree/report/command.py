@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from normfree.config.key_readers import boolean
+from normfree.config.errors import UserError
+from normfree.config.key_readers import boolean, choice
 from normfree.config.keys import key
-from normfree.config.names import read_name, read_place
+from normfree.config.names import fault_of, read_name, read_place
 from normfree.config.places import EXPERIMENT, Places
 from normfree.report.garbage import rarely_collected
 
+if TYPE_CHECKING:
+    from normfree.study import Study
+    from normfree.study.chosen import Choice
+
 EXPERIMENTS = "experiments"
+
+
+def _conditions(text: str) -> Mapping[str, Any]:
+    from normfree.study.chosen import read_where
+
+    return read_where(text)
+
+
+def _file(text: str) -> str:
+    if not text.endswith(".yaml") or fault_of(Path(text).stem):
+        raise ValueError("give a file, such as experiments/NAME.yaml")
+    return text
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,27 @@ class ReportKeys:
         EXPERIMENTS, "where its file is, and after that normfree's own", read_place("experiments_dir")
     )
     check: bool = key(False, "compare with the stored tables, write nothing", boolean)
+    x: str = key("", "factor along the axis, such as batch; without an experiment file, the one with most values")
+    series: tuple[str, ...] = key((), "factors whose combinations are the series, such as model,clip")
+    panel: tuple[str, ...] = key((), "factors whose combinations are panels")
+    where: Mapping[str, Any] | None = key(None, "which runs, such as 'clip=agc lr=0.1,0.4'", _conditions)
+    measure: str = key("", "what is shown, in place of the test accuracy")
+    write: str = key("", "experiment file to write the figure to, such as experiments/NAME.yaml", _file)
+    size: str = key("", "also figures for a paper, column (3.3 in) or page (6.9 in)", choice("column", "page"))
+
+    @property
+    def choice(self) -> Choice:
+        """What to draw."""
+        from normfree.study.chosen import Choice
+
+        return Choice(self.x, self.series, self.panel, self.where or {}, self.measure)
+
+    def suffix(self, study: Study) -> str:
+        """Of the report's folder: a choice of one's own leaves the report of an experiment file as it is."""
+        if not self.choice or not study.experiment.sha256:
+            return ""
+        words = [self.x, *self.series, *self.panel, *(self.where or {}), self.measure.replace("/", "_")]
+        return "-by-" + "-".join(word for word in words if word)
 
     @property
     def experiment_folders(self) -> list[Path]:
@@ -40,23 +80,28 @@ def report(keys: ReportKeys) -> int:
     from rich.console import Console
 
     from normfree.report.terminal import show
-    from normfree.study import Study, collect, judge, load_experiment
-    from normfree.study.sized import fitted
+    from normfree.study import judge
+    from normfree.study.opened import opened
+    from normfree.study.summary import summary
 
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 100)
-    experiment = load_experiment(keys.experiment, *keys.experiment_folders)
-    collection = collect(experiment.name, Path(keys.runs_dir), experiment.command)
-    experiment = fitted(experiment, collection.table)
-    study = Study(experiment, collection)
-    verdicts = judge(experiment, collection.table)
+    runs_dir, reports_dir = Path(keys.runs_dir), Path(keys.reports_dir)
+    if keys.write:
+        refuse_to_overwrite(Path(keys.write))
+    study = opened(keys.experiment, keys.experiment_folders, runs_dir, reports_dir, keys.choice)
+    verdicts = judge(study.experiment, study.collection.table)
     show(console, study, verdicts)
+    for sentence in (*summary(study, verdicts), *study.notes):
+        console.print(sentence, markup=False, highlight=False)
+    if study.collection.is_stored:
+        console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     with console.status("drawing"):
         from normfree.report.build import differences, render, write
 
-        files = render(study, verdicts)
-    target = Path(keys.reports_dir) / experiment.name
+        files = render(study, verdicts, keys.size)
+    target = reports_dir / f"{study.experiment.name}{keys.suffix(study)}"
     if keys.check:
         found = differences(files, target)
         console.print(
@@ -64,5 +109,17 @@ def report(keys: ReportKeys) -> int:
         )
         return 1 if found else 0
     write(files, target)
+    if keys.write:
+        from normfree.study.written import write_experiment
+
+        console.print(write_experiment(Path(keys.write), study, keys.choice), markup=False, soft_wrap=True)
     console.print(str(target / "report.html"), soft_wrap=True, highlight=False, markup=False)
     return 0
+
+
+def refuse_to_overwrite(path: Path) -> None:
+    """Raises `UserError` where a file is in the way, or no folder for it is there."""
+    if path.exists():
+        raise UserError(f"write={path}: is there already; give another name, or move it away")
+    if not path.parent.is_dir():
+        raise UserError(f"write={path}: there is no folder {path.parent}; make it, or write to experiments/{path.name}")

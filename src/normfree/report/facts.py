@@ -4,15 +4,19 @@ conclusions.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pandas as pd
 
 from normfree.report.grid import Grid, duration, grid, measured, number, some
 from normfree.report.tables import ARM_FACTORS, series_table
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.same_bits import same_rows
-from normfree.study import OUTCOMES, Collection, Study, count
+from normfree.study import OUTCOMES, Arm, Collection, Study, count
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
+from normfree.study.threats import found_threats
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
@@ -23,26 +27,31 @@ def arms_grid(study: Study) -> Grid:
     """One row an arm; factors that never vary are left out."""
     table = study.table
     varying = [name for name in ARM_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
-    rows = []
+    order, rows = _labels(study), []
     for arm in study.arms():
         counts = arm.counts
-        rows.append(
-            [
-                arm.first("series"),
-                *(number(arm.first(name)) for name in varying),
-                f"{counts.trained}/{counts.planned}",
-                some(counts.diverged),
-                some(counts.untrained),
-                some(counts.open),
-                measured(arm),
-                some(counts.stalled),
-            ]
-        )
+        cells = [
+            arm.first("series"),
+            *(number(arm.first(name)) for name in varying),
+            f"{counts.trained}/{counts.planned}",
+            some(counts.diverged),
+            some(counts.untrained),
+            some(counts.open),
+            measured(arm),
+            some(counts.stalled),
+        ]
+        rows.append((cells, arm))
     heads = [("series", False), *((head_of_factor(name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
-    order = _labels(study)
-    return grid(heads, sorted(rows, key=lambda row: order.index(row[0]))).grouped()
+    ordered = sorted(rows, key=lambda row: order.index(row[0][0]))
+    links = tuple(anchor_of(arm) for _, arm in ordered)
+    return replace(grid(heads, [cells for cells, _ in ordered]).grouped(), links=links, linked=ACCURACY.axis)
+
+
+def anchor_of(arm: Arm) -> str:
+    """Where the page lists the runs of an arm."""
+    return "arm-" + re.sub(r"[^0-9A-Za-z.]+", "-", arm.arm_id).strip("-")
 
 
 def series_grid(study: Study) -> Grid:
@@ -140,7 +149,7 @@ def limits(study: Study) -> list[str]:
     """Threats to validity: those the experiment file states, and those the runs themselves show."""
     experiment, collection = study.experiment, study.collection
     table = collection.table
-    found = list(experiment.threats)
+    found = [*experiment.threats, *study.notes, *found_threats(study)]
     seeds = int(table.groupby("arm_id")["seed"].nunique().min())
     if seeds < 5:
         found.append(f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
@@ -154,7 +163,7 @@ def limits(study: Study) -> list[str]:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
     found += _left_out(study)
     recorded = table[table["provenance.normfree"].notna()]
-    for name in ("commit", "torch", "device"):
+    for name in ("commit", "torch", "device", "threads"):
         values = recorded[f"provenance.{name}"]
         # What is not known is not known to be the same.
         different = values.dropna().nunique() + (int(values.isna().sum()) if name == "commit" else 0)
@@ -174,14 +183,16 @@ def limits(study: Study) -> list[str]:
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
-    found += _repeated(collection)
+    found += repeats(collection)
     if collection.planned_by != "sweep.json":
         found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")
     return found
 
 
-def _repeated(collection: Collection) -> list[str]:
+def repeats(collection: Collection) -> list[str]:
     """What ``again=true`` trained: no more seeds, but a look at whether a run can be had again."""
+    if collection.repeats is not None:
+        return list(collection.repeats)
     found = {
         name: same_rows(*(RunDirectory(collection.directory / each) for each in (of, name)))
         for name, of in collection.repeated.items()

@@ -15,11 +15,15 @@ from normfree.study import Arm, Measure
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns and rows of texts. `numeric` columns are set flush right."""
+    """Columns and rows of texts. `numeric` columns are set flush right; on the page, the cells of the column `linked`
+    lead to the places `links`, one a row.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
+    links: tuple[str, ...] = ()
+    linked: str = ""
 
     def markdown(self) -> str:
         """As a markdown table."""

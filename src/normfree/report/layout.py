@@ -9,16 +9,20 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from normfree.report.caption import caption_of as _caption
 from normfree.report.figures import Context, kind_of
 from normfree.report.style import (
+    COLUMN,
     GREY,
     INK,
     ONE_COLUMN,
+    PAGE,
     SHAPES,
     TWO_COLUMNS,
     Look,
@@ -27,8 +31,13 @@ from normfree.report.style import (
     new_figure,
     paper_style,
 )
-from normfree.study import Collection, Panel, Study
-from normfree.study.measures import ACCURACY, label_of
+from normfree.study import Panel, Study
+from normfree.study.stored import stored_clip_records
+
+LEGEND_OF_FOUR = 5.0
+"""Inches of width from which a legend may have four columns."""
+_HANDLE, _LETTER = 0.45, 0.05
+"""Inches that a mark of the legend takes, and about those of a letter."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,40 @@ class Drawing:
 
 def draw_all(study: Study) -> list[Drawing]:
     """The main figure first, then every panel by itself."""
-    contexts = {panel.name: _context(panel, study) for panel in study.experiment.panels}
-    drawings = []
     with paper_style():
-        main = [contexts[name] for name in study.experiment.figure]
-        if len(main) > 1:
-            drawings.append(_drawing("main", "Main figure", main, 2))
-        drawings += [_drawing(name, context.panel.title, [context], 1) for name, context in contexts.items()]
-    return drawings
+        return [
+            _drawing(name, title, contexts, Page(columns, TWO_COLUMNS if columns > 1 else ONE_COLUMN))
+            for name, title, contexts, columns in _figures(study)
+        ]
+
+
+def paper_files(study: Study, size: str) -> dict[str, bytes]:
+    """All figures at the width of a column or of a page of a paper, without titles, with their captions as texts."""
+    files: dict[str, bytes] = {}
+    with paper_style():
+        for name, title, contexts, columns in _figures(study):
+            page = Page(1, COLUMN, False) if size == "column" else Page(columns, PAGE, False)
+            drawing = _drawing(name, title, contexts, page)
+            files |= {f"paper/{name}-{size}.{kind}": content for kind, content in drawing.files.items()}
+            files[f"paper/{name}-{size}.txt"] = f"{drawing.title}. {drawing.caption}\n".encode()
+    return files
+
+
+@dataclass(frozen=True)
+class Page:
+    """How a figure stands on one: columns of panels, width in inches, and whether panels have titles."""
+
+    columns: int
+    width: float
+    titled: bool = True
+
+
+def _figures(study: Study) -> list[tuple[str, str, list[Context], int]]:
+    """Name, title, panels and columns of every figure."""
+    contexts = {panel.name: _context(panel, study) for panel in study.experiment.panels}
+    main = [contexts[name] for name in study.experiment.figure]
+    found = [("main", "Main figure", main, 2)] if len(main) > 1 else []
+    return [*found, *((name, context.panel.title, [context], 1) for name, context in contexts.items())]
 
 
 def _context(panel: Panel, study: Study) -> Context:
@@ -60,22 +95,67 @@ def _context(panel: Panel, study: Study) -> Context:
     return Context(panel, chosen, looks(series), study)
 
 
-def _drawing(name: str, title: str, contexts: Sequence[Context], columns: int) -> Drawing:
-    rows = math.ceil(len(contexts) / columns)
-    width = TWO_COLUMNS if columns > 1 else ONE_COLUMN
+def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> Drawing:
+    caption = _caption(contexts)
+    if files := _as_stored(name, contexts, page):
+        return Drawing(name, title, caption, files)
+    columns = min(page.columns, len(contexts))
+    rows = _rows(contexts, columns)
     entries = _legend(contexts)
-    height = sum(
-        max(kind_of(one.panel).height for one in contexts[row * columns : (row + 1) * columns]) for row in range(rows)
-    )
-    legend_columns = 4 if columns > 1 else 2
-    figure = new_figure(width, height + 0.16 * math.ceil(len(entries) / legend_columns) + 0.1)
-    for index, context in enumerate(contexts):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        kind_of(context.panel).draw(axes, context)
-        letter = f"{'abcdefghijklmnop'[index]}  " if len(contexts) > 1 else ""
-        axes.set_title(textwrap.fill(letter + context.panel.title, 42))
+    heights = [max(_height(contexts[index], page) for index in row) for row in rows]
+    legend_columns = _legend_columns(entries, page.width)
+    figure = new_figure(page.width, sum(heights) + 0.16 * math.ceil(len(entries) / legend_columns) + 0.1)
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    for row, indices in enumerate(rows):
+        for column, index in enumerate(indices):
+            context = contexts[index]
+            wide = kind_of(context.panel).wide
+            axes = figure.add_subplot(grid[row, :] if wide else grid[row, column])
+            kind_of(context.panel).draw(axes, context)
+            letter = f"{'abcdefghijklmnop'[index]}  " if len(contexts) > 1 else ""
+            heading = textwrap.fill(letter + context.panel.title, 42) if page.titled else letter.strip()
+            axes.set_title(heading)
     _add_legend(figure, entries, legend_columns)
-    return Drawing(name, title, _caption(contexts), encode(figure))
+    return Drawing(name, title, caption, encode(figure))
+
+
+def _rows(contexts: Sequence[Context], columns: int) -> list[list[int]]:
+    """The panels of each row; a wide one has a row of its own."""
+    rows: list[list[int]] = []
+    room = 0
+    for index, context in enumerate(contexts):
+        wide = kind_of(context.panel).wide
+        if wide or room == 0:
+            rows.append([])
+            room = columns
+        rows[-1].append(index)
+        room = 0 if wide else room - 1
+    return rows
+
+
+def _height(context: Context, page: Page) -> float:
+    kind = kind_of(context.panel)
+    return kind.height if page.titled else kind.height - 0.15
+
+
+def _as_stored(name: str, contexts: Sequence[Context], page: Page) -> dict[str, bytes]:
+    """The files of a stored figure that shows records of runs which are kept nowhere; none for any other."""
+    collection = contexts[0].study.collection
+    if not collection.is_stored or not any(_lacks_records(context) for context in contexts):
+        return {}
+    paths = {kind: collection.directory / "figures" / f"{name}.{kind}" for kind in ("png", "pdf", "svg")}
+    if not page.titled or not all(path.is_file() for path in paths.values()):
+        return {}
+    return {kind: path.read_bytes() for kind, path in paths.items()}
+
+
+def _lacks_records(context: Context) -> bool:
+    """Whether a stored report has nothing of what this panel shows of the records of its runs."""
+    kind, study = kind_of(context.panel), context.study
+    if kind.records == "curves":
+        y = str(context.option("y"))
+        return not any(column == y for _, column, _ in study.collection.stored_curves or ())
+    return kind.records == "clips" and not stored_clip_records(study.collection.directory)
 
 
 def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
@@ -83,8 +163,9 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     marks = {mark for context in contexts for mark in kind_of(context.panel).marks(context)}
     if not marks:
         return []
-    shown = {one.name for context in contexts if kind_of(context.panel).marks(context) for one in context.series}
-    line = bool({"mean", "line"} & marks)
+    marked = [context for context in contexts if kind_of(context.panel).marks(context)]
+    shown = {one.name for context in marked for one in context.series if len(context.runs(one))}
+    line = bool({"mean", "line", "frontier"} & marks)
     marker = not marks <= {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
         _series_entry(look, line, marker) for name, look in contexts[0].looks.items() if name in shown
@@ -97,7 +178,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
     if "chance" in marks:
         entries.append(Line2D([], [], color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), label="chance level"))
-    for name, size, width in (("diverged", 4.2, 1.1), ("untrained", 3.8, 0.8)):
+    for name, size, width in (("diverged", 4.2, 1.1), ("untrained", 3.8, 0.8), ("not reached", 3.8, 0.8)):
         if name in marks:
             entries.append(
                 Line2D(
@@ -109,6 +190,16 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
             Line2D([], [], label="stalled (open)", color=GREY, linestyle="", marker="o", ms=3.6, mew=0.8, mfc="white")
         )
     return entries
+
+
+def _legend_columns(entries: Sequence[Line2D | ErrorbarContainer], width: float) -> int:
+    """As many as there is room for."""
+    lengths = [len(str(one.get_label())) for one in entries]
+    for columns in range(4 if width > LEGEND_OF_FOUR else 2, 1, -1):
+        parts = np.array_split(np.array(lengths), columns)
+        if sum(_HANDLE + _LETTER * max(part, default=0) for part in parts) <= width:
+            return columns
+    return 1
 
 
 def _series_entry(look: Look, line: bool, marker: bool) -> Line2D:
@@ -125,25 +216,3 @@ def _add_legend(figure: Figure, entries: list[Line2D | ErrorbarContainer], colum
             handles=entries, loc="outside lower center", ncols=columns, handlelength=1.8, columnspacing=1.4,
             labelspacing=0.35, labelcolor=INK, borderpad=0.2,
         )  # fmt: skip
-
-
-def _caption(contexts: Sequence[Context]) -> str:
-    level = f"{100 * contexts[0].study.experiment.level:g} %"
-    said: list[str] = []
-    if len(contexts) > 1:
-        letters = [f"({'abcdefghijklmnop'[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
-        said.append("; ".join(letters).rstrip("?.") + ".")
-    for context in contexts:
-        measure = label_of(str(context.option("measure", ACCURACY.name)))
-        text = kind_of(context.panel).caption(context).format(level=level, measure=measure)
-        if text not in said:
-            said.append(text)
-    if any("mean" in kind_of(context.panel).marks(context) for context in contexts):
-        said.append(f"Planned are {_seeds(contexts[0].study.collection)} seeds an arm; arms.csv gives n of each.")
-    return " ".join(said)
-
-
-def _seeds(collection: Collection) -> str:
-    planned = collection.table.groupby("arm_id").size()
-    fewest, most = int(planned.min()), int(planned.max())
-    return str(most) if fewest == most else f"{fewest} to {most}"

@@ -11,10 +11,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from normfree.report import facts
-from normfree.report.escaping import code_block, markdown_text
+from normfree.report.escaping import code_block, markdown_cell, markdown_text
 from normfree.report.layout import Drawing
+from normfree.report.runs_by_arm import runs_by_arm
 from normfree.runs.outcomes import STALLED
 from normfree.study import DEFINITIONS, Study, Verdict, count
+from normfree.study.summary import summary
 
 
 def pages(
@@ -31,7 +33,9 @@ def pages(
     chosen = [one for one in drawings if one.name not in experiment.figure or len(experiment.figure) < 2]
     content: dict[str, Any] = {
         "experiment": experiment,
+        "summary": summary(study, verdicts),
         "verdicts": verdicts,
+        "of_arms": runs_by_arm(study),
         "counts": count(collection.table),
         "level": f"{100 * experiment.level:g} %",
         "definitions": DEFINITIONS,
@@ -55,7 +59,7 @@ def pages(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": markdown_text, "code": code_block}
+    environment.filters |= {"md": markdown_text, "cell": markdown_cell, "code": code_block}
     assert environment.loader is not None
     css = Markup(environment.loader.get_source(environment, "report.css")[0])
     panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]

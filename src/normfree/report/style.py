@@ -19,6 +19,7 @@ from normfree.study import Series
 
 ONE_COLUMN = 3.4  # inches
 TWO_COLUMNS = 7.0  # inches
+COLUMN, PAGE = 3.3, 6.9  # inches, of a paper
 INK = "#262626"
 GREY = "#8a8a8a"
 PALE = "#f1f1ef"

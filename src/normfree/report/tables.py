@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import pandas as pd
 
 from normfree.report.escaping import csv_text
-from normfree.study import Arm, Study, accounting, count
+from normfree.study import Arm, Experiment, Study, Value, accounting, count
+from normfree.study.factor_names import column_of
 from normfree.study.measures import ACCURACY
 
 ARM_FACTORS = (
@@ -20,14 +23,28 @@ _COUNTED = ("planned", "trained", "untrained", "diverged", "open", "stalled")
 def runs_table(study: Study) -> pd.DataFrame:
     """One row a planned run: its series, outcome, factors and measurements.
 
-    Of the factors that stand in the plan alone, those that vary.
+    Of the factors that stand in the plan alone, those that vary, and those that the experiment's file names.
     """
     table = study.table.copy()
-    table = table.drop(columns=[name for name in study.collection.unrecorded if table[name].nunique(dropna=False) < 2])
+    named = set(_named(study.experiment))
+    constant = [name for name in study.collection.unrecorded if table[name].nunique(dropna=False) < 2]
+    table = table.drop(columns=[name for name in constant if name not in named])
     table["grids"] = table["grids"].map(";".join)
     first = ["run_id", "series", "status", "reason", "seed"]
     rest = [name for name in table.columns if name not in (*first, "traceback")]
     return table[[*first, *rest]].sort_values("run_id", ignore_index=True)
+
+
+def _named(experiment: Experiment) -> Iterator[str]:
+    """The factors of all conditions and axes."""
+    conditions = [one.where for one in experiment.series] + [panel.where for panel in experiment.panels]
+    for claim in experiment.claims:
+        sides = [claim.options.get(side) for side in ("a", "b")]
+        held = [claim.options, *(side for side in sides if isinstance(side, Mapping))]
+        conditions += [one["where"] for one in held if isinstance(one.get("where"), Mapping)]
+    axes = [panel.options.get(key) for panel in experiment.panels for key in ("x", "y")]
+    yield from (column_of(str(word)) for where in conditions for word in where)
+    yield from (column_of(word) for word in axes if isinstance(word, str))
 
 
 def arms_table(study: Study) -> pd.DataFrame:
@@ -79,7 +96,7 @@ def series_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def conditions(study: Study) -> list[tuple[str, str, dict[float | None, Arm]]]:
+def conditions(study: Study) -> list[tuple[str, str, dict[Value, Arm]]]:
     """Panel title, series label and arms by condition, for every panel that shows a measure over a factor."""
     found = []
     for panel in study.experiment.panels:

@@ -11,8 +11,8 @@ from rich.table import Table
 from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
-from normfree.study import OUTCOMES, Study, Verdict, count
-from normfree.study.factor_names import head_of_factor
+from normfree.study import OUTCOMES, Study, Value, Verdict, count
+from normfree.study.factor_names import column_of, head_of_factor
 
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 
@@ -20,7 +20,7 @@ _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bo
 def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     """Print the arms of every panel and the verdicts."""
     experiment, every = study.experiment, conditions(study)
-    factors = {panel.title: head_of_factor(str(panel.options.get("x"))) for panel in experiment.panels}
+    factors = {panel.title: head_of_factor(column_of(str(panel.options.get("x")))) for panel in experiment.panels}
     heads = {
         panel.title: study.measure(panel).axis.removeprefix("test ")
         for panel in experiment.panels
@@ -61,5 +61,5 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")
 
 
-def _value(value: float | None) -> str:
-    return "none" if value is None else plain(value)
+def _value(value: Value) -> str:
+    return value if isinstance(value, str) else "none" if value is None else plain(value)

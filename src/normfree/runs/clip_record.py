@@ -8,6 +8,7 @@ of the row.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,24 +91,29 @@ class ClipRecord:
         }
 
 
-def read_clip_record(path: Path) -> ClipRecord | None:
+def read_clip_record(source: Path | str) -> ClipRecord | None:
     """The record, or None where there is none.
+
+    Args:
+        source: the file, or its content.
 
     Raises:
         ValueError: it is damaged.
     """
     try:
-        return _read(path)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name}: no record of clipping ({error})") from error
-
-
-def _read(path: Path) -> ClipRecord | None:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
     except OSError:
         return None
+    except ValueError as error:
+        raise ValueError(f"clip.csv: no record of clipping ({error})") from error
+    try:
+        return _read(text)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"clip.csv: no record of clipping ({error})") from error
+
+
+def _read(text: str) -> ClipRecord | None:
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if None not in row.values()]
     if not rows:
         return None
     steps = sorted({int(row["step"]) for row in rows})

@@ -1,7 +1,7 @@
 """Collecting runs, arms, statistics, failure accounting and verdicts. Knows no torch."""
 
 from normfree.runs.outcomes import DEFINITIONS
-from normfree.study.arms import Arm, arm_of
+from normfree.study.arms import Arm, Value, arm_of
 from normfree.study.collect import Collection, collect
 from normfree.study.experiment import Claim, Experiment, Panel, Series, load_experiment
 from normfree.study.measures import MEASURES, Measure
@@ -23,6 +23,7 @@ __all__ = [
     "Panel",
     "Series",
     "Study",
+    "Value",
     "Verdict",
     "accounting",
     "arm_of",

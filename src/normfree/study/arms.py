@@ -12,6 +12,9 @@ from normfree.study.measures import ACCURACY, Measure
 from normfree.study.outcomes import Counts, count
 from normfree.study.statistics import Interval, mean_interval
 
+Value = float | str | None
+"""Of a factor: a number, the name of a choice, or none."""
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -8,7 +8,7 @@ belongs. A plan that knows the factors of its arms gives them, and nothing is gu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -54,8 +54,9 @@ class Collection:
 
     `table` has one row a planned run, in order of run id. `unplanned` are directories that no plan names;
     they are shown and not used, and so are those `repeated` with ``again=true``, each with the run that it
-    repeats. `planned_by` says where the plan came from, `factors` are the columns that it gives, and
-    `unrecorded` those of them that stand nowhere else.
+    repeats. Of the rows of a stored report, `repeats` says what was found of these, and `stored_curves` are points
+    of runs' records by run, column and how many were asked for. `planned_by` says where the plan came from,
+    `factors` are the columns that it gives, and `unrecorded` those of them that stand nowhere else.
     """
 
     table: pd.DataFrame
@@ -65,6 +66,13 @@ class Collection:
     planned_by: str = "sweep.json"
     factors: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    repeats: tuple[str, ...] | None = None
+    stored_curves: Mapping[tuple[str, str, int], NDArray[np.float64]] | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it comes from the rows of a report, and not from run directories."""
+        return self.stored_curves is not None
 
     def curve(self, run_id: str, column: str, most: int = 1000) -> NDArray[np.float64] | None:
         """A column of `metrics.csv` over the step, `[n, 2]` with n about `most` at most, finite values alone.
@@ -72,6 +80,8 @@ class Collection:
         None where the run, which has to be whole, did not log it. Of a longer record each stretch of rows gives its
         lowest and highest value, so that no peak is lost.
         """
+        if self.stored_curves is not None:
+            return self.stored_curves.get((run_id, column, most))
         path = self.directory / run_id / "metrics.csv"
         try:
             parts = pd.read_csv(path, usecols=["step", column], chunksize=_ROWS_AT_A_TIME)
@@ -125,7 +135,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         raise UserError(f"experiment={experiment}: {directory} plans no runs; make them with: {remedy}")
     _refuse_twins(rows)
     return Collection(
-        table=_tidy(fill_from_relatives(rows)),
+        table=tidy(fill_from_relatives(rows)),
         directory=directory,
         unplanned=tuple(name for name in present if name not in runs and name not in repeated),
         repeated=repeated,
@@ -196,9 +206,16 @@ def _columns(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    others = sorted({key for row in rows for key in row} - {*WORDS, *NUMBERS, "overrides", "grids"})
-    table = pd.DataFrame(rows, columns=[*WORDS, "grids", "overrides", *NUMBERS, *others], dtype=object)
+def columns_in_order(names: Iterable[str]) -> list[str]:
+    """Of every collection: those that all have, then the others by name."""
+    first = [*WORDS, "grids", "overrides", *NUMBERS]
+    return [*first, *sorted(set(names) - set(first))]
+
+
+def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with the columns of every collection, in order of their runs."""
+    names = columns_in_order({key for row in rows for key in row})
+    table = pd.DataFrame(rows, columns=names, dtype=object)
     for name in NUMBERS:
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["reason"] = table["reason"].fillna("").map(lambda text: shortened(text, _LONGEST_REASON))

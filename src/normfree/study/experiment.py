@@ -67,14 +67,16 @@ class Experiment:
     """What a report has to know of an experiment.
 
     `alpha` is the family-wise error rate of the claims, `level` the confidence level of every interval,
-    `minimum_seeds` the fewest seeds from which anything is concluded, `figure` the panels of the main figure. `size` is
-    that of `experiment.sizes`, empty for the file as it is written.
+    `minimum_seeds` the fewest seeds from which anything is concluded, `figure` the panels of the main figure. With
+    `series_by` there is a series for each combination of these factors, known once the runs are (`with_series`). `size`
+    is that of `experiment.sizes`, empty for the file as it is written.
     """
 
     name: str
     question: str
     command: str
     series: tuple[Series, ...] = ()
+    series_by: tuple[str, ...] = ()
     panels: tuple[Panel, ...] = ()
     claims: tuple[Claim, ...] = ()
     figure: tuple[str, ...] = ()
@@ -120,8 +122,10 @@ def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") ->
         close = closest(str(key), _KEYS, cutoff=0.8)
         if key not in _KEYS and close and close[0] not in content:
             raise UserError(f"experiment.{key}: no such key, did you mean '{close[0]}'?")
-    series = tuple(_series(str(key), value) for key, value in mapping(content, "series").items())
-    names = tuple(one.name for one in series)
+    declared = mapping(content, "series")
+    by = _series_by(declared)
+    series = () if by else tuple(_series(str(key), value) for key, value in declared.items())
+    names = None if by else tuple(one.name for one in series)
     panels = tuple(_panel(str(key), value, names) for key, value in mapping(content, "panels").items())
     claims = tuple(_claim(str(key), value) for key, value in mapping(content, "claims").items())
     known = [panel.name for panel in panels]
@@ -143,6 +147,7 @@ def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") ->
         question=text_of("question", content.get("question", "")),
         command=text_of("command", content.get("command", f"python train.py -m experiment={name}")),
         series=series,
+        series_by=by,
         panels=panels,
         claims=claims,
         figure=figure,
@@ -154,6 +159,19 @@ def parse_experiment(content: Mapping[Any, Any], name: str, sha256: str = "") ->
     )
 
 
+def _series_by(declared: Mapping[Any, Any]) -> tuple[str, ...]:
+    """The factors of ``series: {by: [...]}``; none where series are listed."""
+    by = declared.get("by")
+    if by is None or isinstance(by, Mapping):
+        return ()
+    if others := [str(key) for key in declared if key != "by"]:
+        raise UserError(f"experiment.series: `by` makes all series; take {', '.join(others)} away, or `by`")
+    named = tuple(texts_of("series.by", [by] if isinstance(by, str) else by))
+    if not named:
+        raise UserError("experiment.series.by: name factors, such as [model, clip]")
+    return named
+
+
 def _series(name: str, value: Any) -> Series:
     if not isinstance(value, Mapping) or not value.get("where"):
         raise UserError(f"experiment.series.{name}: give it a `where` (and a `label`)")
@@ -161,13 +179,13 @@ def _series(name: str, value: Any) -> Series:
     return Series(name, label, conditions(value["where"], f"experiment.series.{name}.where"))
 
 
-def _panel(name: str, value: Any, names: tuple[str, ...]) -> Panel:
+def _panel(name: str, value: Any, names: tuple[str, ...] | None) -> Panel:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise UserError(f"experiment.panels.{name}: give it a `kind`")
     check_name("experiment.panels", name)
-    chosen = tuple(texts_of(f"panels.{name}.series", value.get("series"))) or names
+    chosen = tuple(texts_of(f"panels.{name}.series", value.get("series"))) or names or ()
     for one in chosen:
-        if one not in names:
+        if names is not None and one not in names:
             raise UserError(f"experiment.panels.{name}.series: '{one}' is no series{nearest(one, names)}")
     return Panel(
         name,

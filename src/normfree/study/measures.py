@@ -6,6 +6,7 @@ has no row here can be drawn, under its own name, and no claim can say which of 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -98,13 +99,28 @@ ROWS: tuple[Measure, ...] = (
     ),
 )
 MEASURES: dict[str, Measure] = {row.name: row for row in ROWS}
+UNITS = {"epochs": "", "steps": "", "seconds": "s"}
+"""In which a time to a target is told, with the unit of its axis."""
+TO_TARGET = re.compile(r"(epochs|steps|seconds)_to:(0?\.\d+|1|1\.0+)")
+SECONDS_PER_STEP = Measure("seconds_per_step", "time of a step", "s", "lower")
 ACCURACY = MEASURES["test/accuracy"]
 """What figures show and claims compare where they say nothing else."""
 
 
+def derived_measure(name: str) -> Measure | None:
+    """The measure of this name that is worked out of others, if it is one."""
+    if name == SECONDS_PER_STEP.name:
+        return SECONDS_PER_STEP
+    if not (found := TO_TARGET.fullmatch(name)):
+        return None
+    unit, target = found[1], float(found[2])
+    return Measure(name, f"{unit} to {100 * target:g} % validation accuracy", UNITS[unit], "lower")
+
+
 def label_of(name: str) -> str:
     """What figures call a logged number; its own name where it has no row."""
-    return MEASURES[name].label if name in MEASURES else name
+    measure = MEASURES.get(name) or derived_measure(name)
+    return measure.label if measure else name
 
 
 def measure_of(name: object, table: pd.DataFrame, place: str) -> Measure:
@@ -122,7 +138,7 @@ def measure_of(name: object, table: pd.DataFrame, place: str) -> Measure:
         near = nearest(str(name), sorted(known & set(MEASURES)))
         listed = ", ".join(row.name for row in ROWS if row.name in known)
         raise UserError(f"{place}={name}: the runs have no such measure{near}; there are: {listed}")
-    return MEASURES.get(name) or Measure(name, name)
+    return MEASURES.get(name) or derived_measure(name) or Measure(name, name)
 
 
 def _is_number(column: pd.Series) -> bool:

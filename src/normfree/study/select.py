@@ -12,21 +12,41 @@ from numpy.typing import NDArray
 
 from normfree.config.errors import UserError, nearest
 from normfree.study.checks import Where
+from normfree.study.factor_names import column_of, word_of
+from normfree.study.varying import told, varying
 
 
 def select(table: pd.DataFrame, where: Where, place: str = "where") -> pd.DataFrame:
     """The rows for which every condition holds.
 
     A condition is a value, a list of values (any of them), a range `{min: 0.4, max: 3.2}` (bounds included),
-    or null (no value recorded). `grids` asks whether the run belongs to a grid. Raises `UserError` for an
-    unknown factor.
+    or null (no value recorded). `grids` asks whether the run belongs to a grid, and `clip` for the name of the
+    clipping, such as `agc`, or its label, such as `AGC 0.01`. Raises `UserError` for an unknown factor.
     """
     keep = np.ones(len(table), dtype=bool)
     for factor, wanted in where.items():
-        if factor not in table.columns:
-            raise UserError(f"{place}: the runs have no factor '{factor}'{nearest(factor, table.columns)}")
-        keep &= _matching(table[factor], wanted)
+        if factor == "clip":
+            keep &= _matching(table["clip.name"], wanted) | _matching(table["clip.label"], wanted)
+            continue
+        keep &= _matching(table[known_factor(table, factor, place)], wanted)
     return table[keep]
+
+
+def known_factor(table: pd.DataFrame, word: str, place: str) -> str:
+    """The column of a factor, by its name or by its word on the command line.
+
+    Raises:
+        UserError: the runs have no such factor; names those in which they differ.
+    """
+    column = column_of(word)
+    if column in table.columns:
+        return column
+    words = {word_of(str(name)): name for name in table.columns}
+    differ = told(varying(table)) if len(table) and "overrides" in table else ""
+    raise UserError(
+        f"{place}: the runs have no factor '{word}'{nearest(word, [*words, *table.columns])}"
+        + (f"; they differ in: {differ}" if differ else "")
+    )
 
 
 def _matching(column: pd.Series, wanted: Any) -> NDArray[np.bool_]:

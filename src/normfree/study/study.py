@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
-from normfree.study.arms import Arm, arm_of
+from normfree.study.arms import Arm, Value, arm_of
 from normfree.study.collect import Collection
 from normfree.study.experiment import Experiment, Panel, Series
 from normfree.study.measures import ACCURACY, Measure, measure_of
-from normfree.study.select import select
+from normfree.study.select import known_factor, select
+from normfree.study.varying import natural, numbers_of
 
 _FACTORS = (
     "batch.global",
@@ -33,10 +34,13 @@ _ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_b
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a report is made of; it does not change, and remembers every answer."""
+    """What a report is made of; it does not change, and remembers every answer. `notes` are said with its threats."""
 
     experiment: Experiment
     collection: Collection
+    notes: tuple[str, ...] = ()
+    clips_read: dict[str, str] = field(default_factory=dict, repr=False)
+    remembered: dict[str, Any] = field(default_factory=dict, repr=False)
     _known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -106,7 +110,7 @@ class Study:
         runs: pd.DataFrame = self._known[key]
         return runs
 
-    def along(self, panel: Panel, series: Series) -> dict[float | None, Arm]:
+    def along(self, panel: Panel, series: Series) -> dict[Value, Arm]:
         """The arms of one series by the panel's factor `x`, ascending; None for 'has no such value', last.
 
         Raises:
@@ -115,20 +119,17 @@ class Study:
         key = ("along", panel.name, series.name)
         if key not in self._known:
             self._known[key] = self._along(panel, series, str(panel.options.get("x")))
-        found: dict[float | None, Arm] = self._known[key]
+        found: dict[Value, Arm] = self._known[key]
         return found
 
-    def _along(self, panel: Panel, series: Series, x: str) -> dict[float | None, Arm]:
+    def _along(self, panel: Panel, series: Series, x: str) -> dict[Value, Arm]:
         place, measure, runs = f"experiment.panels.{panel.name}", self.measure(panel), self.runs(panel, series)
-        if x not in runs.columns:
-            select(runs, {x: None}, f"{place}.x")
-        values = pd.to_numeric(runs[x], errors="coerce").to_numpy(float)
-        found: dict[float | None, Arm] = {}
-        for value in np.unique(values[~np.isnan(values)]):
-            at = f"{place}: series '{series.name}' at {x}={value:g}"
-            found[float(value)] = self._single(runs, np.flatnonzero(values == value), at, measure)
-        if len(blank := np.flatnonzero(np.isnan(values))):
-            found[None] = self._single(runs, blank, f"{place}: series '{series.name}' without {x}", measure)
+        x = known_factor(self.collection.table, x, f"{place}.x")
+        found: dict[Value, Arm] = {}
+        for value, rows in places_of(runs[x], bool(numbers_of(self.collection.table[x]))).items():
+            shown = f"{value:g}" if isinstance(value, float) else value
+            at = f"at {x}={shown}" if value is not None else f"without {x}"
+            found[value] = self._single(runs, rows, f"{place}: series '{series.name}' {at}", measure)
         return found
 
     def crossed(self, panel: Panel, series: Sequence[Series], x: str, y: str) -> dict[tuple[float, float], Arm]:
@@ -140,11 +141,11 @@ class Study:
         place, measure = f"experiment.panels.{panel.name}", self.measure(panel)
         runs = pd.concat([self.runs(panel, one) for one in series])
         runs = runs[~runs.index.duplicated()].sort_index()
-        for name, factor in (("x", x), ("y", y)):
-            if factor not in runs.columns:
-                select(runs, {factor: None}, f"{place}.{name}")
+        x, y = (known_factor(runs, factor, f"{place}.{name}") for name, factor in (("x", x), ("y", y)))
         values = runs[[x, y]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         pairs = np.unique(values[~np.isnan(values).any(1)], axis=0)
+        if len(runs) and not len(pairs):
+            raise UserError(f"{place}: no run has a number for both {x} and {y}; name factors that have numbers")
         found = {}
         for pair in pairs:
             rows = np.flatnonzero((values == pair).all(1))
@@ -175,12 +176,40 @@ class Study:
         return arm
 
     def curve(self, run_id: str, column: str, most: int) -> NDArray[np.float64] | None:
-        """`Collection.curve`, read once."""
+        """`Collection.curve` to six digits, as it is stored with a report; read once."""
         key = ("curve", run_id, column, most)
         if key not in self._known:
-            self._known[key] = self.collection.curve(run_id, column, most)
+            found = self.collection.curve(run_id, column, most)
+            if found is not None and not self.collection.is_stored:
+                found = np.column_stack([found[:, 0], [float(f"{value:.6g}") for value in found[:, 1]]])
+            self._known[key] = found
         points: NDArray[np.float64] | None = self._known[key]
         return points
+
+    def curves_read(self) -> dict[tuple[str, str, int], NDArray[np.float64]]:
+        """All that were asked for and found, by run, column and how many points were asked for."""
+        return {
+            (key[1], key[2], key[3]): points
+            for key, points in self._known.items()
+            if key[0] == "curve" and points is not None and len(points)
+        }
+
+
+def places_of(column: pd.Series, numeric: bool | None = None) -> dict[Value, NDArray[np.intp]]:
+    """Rows of each value: ascending numbers, or names in their natural order; those without one last, under None."""
+    found: dict[Value, NDArray[np.intp]] = {}
+    numeric = bool(numbers_of(column)) if numeric is None else numeric
+    if numeric or column.isna().all():
+        values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+        blank = np.isnan(values)
+        found |= {float(value): np.flatnonzero(values == value) for value in np.unique(values[~blank])}
+    else:
+        texts = column.where(column.notna(), None).map(lambda value: None if value is None else str(value)).to_numpy()
+        blank = np.array([text is None for text in texts])
+        found |= {name: np.flatnonzero(texts == name) for name in sorted(set(texts[~blank]), key=natural)}
+    if blank.any():
+        found[None] = np.flatnonzero(blank)
+    return found
 
 
 def _where_of(series: Series) -> str:

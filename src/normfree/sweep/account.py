@@ -1,6 +1,7 @@
 """The account of a sweep in the terminal: how many runs ended how, and which failed."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from normfree.runs import DAMAGED, RECORDED, TERMINAL
@@ -15,10 +16,14 @@ class SweepEnd(NamedTuple):
     Attributes:
         complete: every run has its result, or those that have none are jobs in a queue now.
         interrupted: Ctrl-C ended it, or the waiting for it.
+        folder: of its runs; none where nothing can be said of them yet.
+        runs: their names.
     """
 
     complete: bool = True
     interrupted: bool = False
+    folder: Path | None = None
+    runs: tuple[str, ...] = ()
 
 
 def account(results: list[tuple[str, Ended | None]]) -> tuple[list[str], bool]:

@@ -107,7 +107,7 @@ def _carried_out(
         print(f"W&B, offline: {command}")
     if interrupted:
         print("interrupted; the same command goes on with what is missing", file=sys.stderr)
-    return SweepEnd(complete, interrupted)
+    return SweepEnd(complete, interrupted, folder, tuple(run.run_id for run in runs))
 
 
 def _get_ready(run: SweepRun, aside: Aside, settings: SlurmSettings | None, alive: Alive) -> None:

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from normfree.config.errors import UserError, nearest
 from normfree.report.style import Look
-from normfree.study import Arm, Measure, Panel, Series, Study
+from normfree.study import Arm, Measure, Panel, Series, Study, Value
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Context:
         """The runs of one series in the panel, by seed."""
         return self.study.runs(self.panel, one)
 
-    def along(self) -> dict[str, dict[float | None, Arm]]:
+    def along(self) -> dict[str, dict[Value, Arm]]:
         """The arms of every series over the panel's factor `x`. Raises `UserError` where the panel names none."""
         self.required("x")
         return {one.name: self.study.along(self.panel, one) for one in self.series}
@@ -61,7 +61,8 @@ class Context:
 @dataclass(frozen=True)
 class Kind:
     """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must
-    explain.
+    explain. `records` says what of the runs' own files it shows: `curves`, `clips` or none; a `wide` one
+    takes all columns of a figure; `about` is one sentence.
     """
 
     draw: Callable[[Axes, Context], None]
@@ -69,6 +70,9 @@ class Kind:
     caption: Callable[[Context], str]
     marks: Callable[[Context], tuple[str, ...]]
     height: float
+    records: str = ""
+    wide: bool = False
+    about: str = ""
 
 
 @cache
@@ -78,7 +82,10 @@ def kinds() -> dict[str, Kind]:
     for module in sorted(one.name for one in pkgutil.iter_modules(__path__)):
         if not module.startswith("_"):
             part = import_module(f"{__name__}.{module}")
-            found[module] = Kind(part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT)
+            found[module] = Kind(
+                part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT,
+                getattr(part, "RECORDS", ""), getattr(part, "WIDE", False), " ".join((part.__doc__ or "").split()),
+            )  # fmt: skip
     return found
 
 

@@ -26,8 +26,7 @@ from normfree.report.axes import (
 )
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
-from normfree.runs import TERMINAL
-from normfree.study import Arm, Measure
+from normfree.study import Arm, Measure, Value
 
 OPTIONS = ("x", "x_label", "measure")
 HEIGHT = 2.5
@@ -37,10 +36,9 @@ _MEANS = (
     "any seed did not train there is no mean: "
 )
 CAPTION = _MEANS + (
-    "diverged runs are ✕ and untrained runs open triangles, at their own "
-    "accuracy (at chance where weights that are not finite have none), and the strip beneath counts them (✕2△1/5: two "
-    "diverged and one untrained of five planned; ?: no outcome yet). Panels with failures have a logit axis, which "
-    "keeps 10, 50, 97 and 98 % apart; the others are linear."
+    "untrained runs are open triangles at their own accuracy, diverged runs have none that means anything and are not "
+    "drawn, and the strip beneath counts both (✕2△1/5: two diverged and one untrained of five planned; ?: no outcome "
+    "yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the others are linear."
 )
 OF_OTHERS = _MEANS + (
     "untrained runs are open triangles at their own value, diverged runs are not drawn, and the strip beneath counts "
@@ -81,7 +79,7 @@ def draw(axes: Axes, context: Context) -> None:
     for index, (name, arms) in enumerate(found.items()):
         shift = where.dodge(index, len(found)) if shared else 0.0
         aside = 0.055 if shared and len(found) > 2 else 0.1
-        _series(axes, arms, context.looks[name], where, shift, floor, aside, limits)
+        _series(axes, arms, context.looks[name], where, shift, aside, limits)
     x_axis(axes, where, context)
     axes.set_ylabel(f"{measure.axis}, logit scale" if scale.logit else measure.axis)
     failure_strip(axes, found, where, context, scale, limits)
@@ -105,27 +103,22 @@ def _powers(limits: tuple[float, float]) -> list[float]:
 
 def _series(
     axes: Axes,
-    arms: Mapping[float | None, Arm],
+    arms: Mapping[Value, Arm],
     look: Look,
     where: Places,
     shift: float,
-    floor: float,
     aside: float,
     limits: tuple[float, float],
 ) -> None:
     """One series: dots `aside` of the means, means with bars, marks of failures, lines between neighbours."""
-    seeds, untrained, diverged, means = _Points(), _Points(), _Points(), _Points()
+    seeds, untrained, means = _Points(), _Points(), _Points()
     bars, ends, cut_below, cut_above = _Points(), _Points(), _Points(), _Points()
     lines: list[_Points] = [_Points()]
     for value, arm in arms.items():
         x = where.position(value) + shift
         seeds.side_by_side(x + aside * bool(arm.interval), _shown(arm, "finished"))
         untrained.side_by_side(x, _shown(arm, "untrained"))
-        if arm.measure.of_chance:
-            measured = _shown(arm, "diverged")
-            unmeasured = [floor] * min(1, arm.counts.diverged - len(measured))
-            diverged.side_by_side(x, [*measured, *unmeasured])
-        if arm.interval is None or value is None:
+        if arm.interval is None or not isinstance(value, float):
             lines.append(_Points())
         if arm.interval is None:
             continue
@@ -136,13 +129,12 @@ def _series(
             (ends if low == mean - half else cut_below).add([x], [low])
             (ends if high == mean + half else cut_above).add([x], [high])
         means.add([x], [mean])
-        if value is None:
+        if value is None and not where.categories:
             axes.axhline(mean, color=look.colour, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
-        else:
+        elif isinstance(value, float):
             lines[-1].add([x], [mean])
     _dots(axes, seeds, ".", look, 3.2)
     _dots(axes, untrained, SHAPES["untrained"], look, 3.6)
-    _dots(axes, diverged, SHAPES["diverged"], look, 4.2)
     bars.draw(axes, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
     ends.draw(axes, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
     for cut, marker in ((cut_below, CARETDOWN), (cut_above, CARETUP)):
@@ -179,7 +171,7 @@ def _shown(arm: Arm, *outcomes: str) -> list[float]:
 
 
 def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> None:
-    filled, width = marker == ".", 1.1 if marker == SHAPES["diverged"] else 0.8
+    filled, width = marker == ".", 0.8
     points.draw(
         axes, marker,
         ms=size, mec=look.colour, mew=0 if filled else width, mfc=look.colour if filled else "white",
@@ -191,8 +183,7 @@ def _limits(arms: Sequence[Arm], floor: float, scale: Scale, measure: Measure) -
     """What the y axis must show: every run that is drawn. A linear one also shows intervals, as far as they leave the
     runs a third of its height; those of few seeds may be cut at its ends.
     """
-    outcomes = TERMINAL if measure.of_chance else ("finished", "untrained")
-    seen = [value for arm in arms for value in _shown(arm, *outcomes)]
+    seen = [value for arm in arms for value in _shown(arm, "finished", "untrained")]
     if scale.log:
         seen = [value for value in seen if value > 0]
     if not seen:

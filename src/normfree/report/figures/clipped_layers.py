@@ -7,15 +7,18 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from normfree.report.figures import Context
+from normfree.report.records import clip_record
 from normfree.report.style import GREY
-from normfree.runs.clip_record import ClipRecord, draw_heat_map, read_clip_record
+from normfree.runs.clip_record import ClipRecord, draw_heat_map
 
 OPTIONS = ()
+RECORDS = "clips"
 HEIGHT = 2.9
 CAPTION = (
     "Share of units clipped (colour, 0 to 1) by depth and step, the mean over the panel's runs; scalars such as the "
-    "skip gains are below the layers. A run that ended early counts up to its end. Runs of another network or other "
-    "recorded steps than the first, or without a record, are left out, and the panel says how many are not."
+    "skip gains are below the layers. Of the classifier AGC clips the bias alone, as one unit, unless clip.scope says "
+    "more. A run that ended early counts up to its end. Runs of another network or other recorded steps than the first "
+    "or without a record are left out, and the panel says how many are not."
 )
 
 
@@ -40,8 +43,18 @@ def draw(axes: Axes, context: Context) -> None:
             f"{len(records)} of {asked} runs", (1, 1), xycoords="axes fraction", xytext=(0, 2),
             textcoords="offset points", ha="right", va="bottom", fontsize=6, color=GREY,
         )  # fmt: skip
-    image = draw_heat_map(axes, longest.steps, mean, longest.map()[1])
-    axes.figure.colorbar(image, ax=axes, pad=0.02, fraction=0.06)
+    image = draw_heat_map(axes, longest.steps, mean, named_groups(longest))
+    axes.figure.colorbar(image, ax=axes, pad=0.02, fraction=0.06, label="share of units clipped")
+
+
+def named_groups(record: ClipRecord) -> list[str]:
+    """The group of each line; a head that is one unit of the classifier is its bias, whose weight AGC leaves alone."""
+    head = [
+        (layer, units) for layer, stage, units in zip(record.layers, record.stages, record.units, strict=True)
+        if stage == "head"
+    ]  # fmt: skip
+    bias = len(head) == 1 and head[0] == ("classifier", 1)
+    return ["classifier bias" if bias and group == "head" else group for group in record.map()[1]]
 
 
 def _padded(record: ClipRecord, steps: int) -> NDArray[np.float64]:
@@ -64,7 +77,7 @@ def _records(context: Context) -> tuple[list[ClipRecord], int]:
         runs = context.runs(one)
         asked += len(runs)
         for run_id in sorted(runs.loc[runs["status"] != "damaged", "run_id"].astype(str)):
-            record = read_clip_record(context.study.collection.directory / run_id / "clip.csv")
+            record = clip_record(context.study, run_id)
             if record is None or (longest is not None and not _agree(record, longest)):
                 continue
             found.append(record)

@@ -13,14 +13,15 @@ from normfree.report.axes import Scale, failure_strip, floor_line, places, plain
 from normfree.report.figures import Context
 from normfree.report.style import MARKS
 from normfree.study import Arm
-from normfree.study.statistics import Interval, mean_interval
+from normfree.study.statistics import Interval, difference_interval
 
 OPTIONS = ("x", "x_label", "baseline", "measure")
 HEIGHT = 2.5
 CAPTION = (
     "Small dots are seeds: {measure} less that of {baseline} with the same seed. Where every seed of both "
-    "trained, the large mark is the mean difference and the bar its {level} Student t interval; elsewhere is none, "
-    "and the strip beneath counts what failed (✕ diverged, △ untrained, ? no outcome yet, of those planned)."
+    "trained, the large mark is the mean difference and the bar its {level} Student t interval (of five and more that "
+    "are plainly not normal, the bootstrap's); elsewhere is none, and the strip beneath counts what failed (✕ "
+    "diverged, △ untrained, ? no outcome yet, of those planned)."
 )
 
 
@@ -56,7 +57,7 @@ def draw(axes: Axes, context: Context) -> None:
                 line.append((math.nan, math.nan))
                 continue
             x = where.position(value) + shift
-            interval = mean_interval(differences, context.study.experiment.level)
+            interval, _ = difference_interval(differences, context.study.experiment.level)
             dots = [x + 0.08 + offset for offset in spread(len(differences), 0.06)]
             seeds = [context.measure.shown(one) for one in differences]
             axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)

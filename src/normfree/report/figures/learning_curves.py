@@ -11,6 +11,7 @@ from normfree.report.log_axis import log_axis
 from normfree.study.measures import label_of
 
 OPTIONS = ("y", "y_label", "y_scale")
+RECORDS = "curves"
 HEIGHT = 2.5
 POINTS_OF_A_LINE, POINTS_OF_A_PANEL = 1000, 20_000
 """Drawn at most, so that the size of a page does not hang on how often its runs logged."""

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from normfree.report.axes import Places, places, plain, spread, x_axis
 from normfree.report.figures import Context
 from normfree.report.style import SHAPES
-from normfree.study import MEASURES, Arm
+from normfree.study import MEASURES, Arm, Value
 
 OPTIONS = ("x", "x_label")
 HEIGHT = 2.5
@@ -49,7 +49,7 @@ def draw(axes: Axes, context: Context) -> None:
 
 
 def _by_mark(
-    arms: Mapping[float | None, Arm], where: Places, shift: float
+    arms: Mapping[Value, Arm], where: Places, shift: float
 ) -> dict[tuple[bool, bool], list[tuple[float, float]]]:
     """Places of the runs that are drawn alike, by whether they are untrained and whether they stalled."""
     found: dict[tuple[bool, bool], list[tuple[float, float]]] = {}

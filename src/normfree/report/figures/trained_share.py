@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
-from normfree.report.axes import places, plain, told
+from normfree.report.axes import places, text_of, told
 from normfree.report.figures import Context
 from normfree.report.style import INK
 from normfree.study.factor_names import label_of_factor
@@ -70,7 +70,7 @@ def draw(axes: Axes, context: Context) -> None:
     axes.set_xlim(-0.55, len(where.values) - 0.45)
     axes.set_ylim(len(found) - 0.45, -0.55)
     ticks = [where.values.index(value) for value in where.named]
-    axes.set_xticks(ticks, ["none" if value is None else plain(value) for value in where.named])
+    axes.set_xticks(ticks, [text_of(value) for value in where.named])
     axes.set_yticks(range(len(found)), [context.looks[name].label for name in found])
     axes.tick_params(length=0)
     for spine in axes.spines.values():

@@ -1,0 +1,157 @@
+"""An ablation as a ladder: each row adds one thing to the row above, and what that changes stands beside it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from normfree.config.errors import UserError, nearest
+from normfree.report.axes import plain, spread, told
+from normfree.report.figures import Context
+from normfree.report.figures.difference_over import paired
+from normfree.report.style import GREY, INK, PALE
+from normfree.study import Arm
+from normfree.study.arms import arm_of
+from normfree.study.statistics import difference_interval
+
+OPTIONS = ("measure", "published")
+HEIGHT = 2.6
+WIDE = True
+CAPTION = (
+    "A row is an arm, in the order of the ablation. Small dots are seeds ({measure}); where every seed trained, the "
+    "large mark is their mean and the bar its {level} Student t interval, elsewhere the failures are counted (✕ "
+    "diverged, △ untrained). Δ is the mean difference of paired seeds to the row above, with its {level} "
+    "interval{published}."
+)
+
+
+def caption(context: Context) -> str:
+    """What stands beneath the panel."""
+    columns = [name.replace("{", "{{").replace("}", "}}") for name in _columns(context)]
+    return CAPTION.replace("{published}", f"; published: {', '.join(columns)}" if columns else "")
+
+
+def marks(_: Context) -> tuple[str, ...]:
+    """What the legend must explain: nothing, as each row bears its name."""
+    return ()
+
+
+def draw(axes: Axes, context: Context) -> None:
+    """Fill the axes with a row a series, and columns of numbers at their right.
+
+    Raises:
+        UserError: a series that is several arms, or a published number of none.
+    """
+    measure, columns = context.measure, _columns(context)
+    rows = [(one, arm) for one in context.series if (arm := _arm(context, one.name)) is not None]
+    before: Arm | None = None
+    for row, (one, arm) in enumerate(rows):
+        look = context.looks[one.name]
+        if row % 2:
+            axes.axhspan(row - 0.5, row + 0.5, color=PALE, zorder=0, linewidth=0)
+        seeds = [measure.shown(value) for value in arm.values("finished")]
+        heights = [row + 0.32 + offset for offset in spread(len(seeds), 0.1)]
+        axes.plot(seeds, heights, ".", ms=3, mew=0, color=GREY)
+        if arm.interval is None:
+            _beside(axes, _MEAN, row, told(arm) or "no mean")
+        else:
+            mean, half = measure.shown(arm.interval.estimate), measure.shown(arm.interval.half_width)
+            if arm.interval.n > 1:
+                axes.plot([mean - half, mean + half], [row + 0.12] * 2, color=look.colour, linewidth=1.0, zorder=3)
+            axes.plot(
+                [mean], [row + 0.12], look.marker, color=look.colour, ms=look.size(4.6), mec="white", mew=look.edge,
+                zorder=4,
+            )  # fmt: skip
+            _beside(axes, _MEAN, row, f"{mean:.1f}" if measure.share else f"{mean:.3g}")
+        _beside(axes, _STEP, row, _step(arm, before, context) if row else "")
+        for place, values in zip(_places(columns), columns.values(), strict=True):
+            _beside(axes, place, row, str(values.get(one.name, "")))
+        axes.text(0.015, row - 0.24, look.label, transform=axes.get_yaxis_transform(), va="center", fontsize=6.3)
+        before = arm
+    heads = [(_MEAN, "mean"), (_STEP, "Δ to row above"), *zip(_places(columns), columns, strict=True)]
+    for place, head in heads:
+        _beside(axes, place, -0.72, textwrap.fill(str(head), 9) if place > _STEP else str(head), GREY)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    _leave_room(axes, _PUBLISHED + _APART * len(columns))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.set_xlabel(measure.axis, loc="left")
+
+
+def _leave_room(axes: Axes, points: float) -> None:
+    """Set the plot apart from the columns of numbers, which take so many points at the right of the axes."""
+    low, high = axes.get_xlim()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    whole = 62 * figure.get_size_inches()[0]
+    share = max(1 - points / whole, 0.3)
+    axes.set_xticks([tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high])
+    axes.set_xlim(low, low + (high - low) / share)
+    axes.spines["bottom"].set_bounds(low, high)
+    for text in axes.texts:
+        if isinstance(text, Annotation):
+            text.xy, text.xycoords = (high, text.xy[1]), "data"
+
+
+_MEAN, _STEP, _PUBLISHED, _APART = 4, 32, 104, 36
+"""Points from the plot to the columns of numbers, and between those of published ones."""
+
+
+def _places(columns: Mapping[str, object]) -> list[float]:
+    return [_PUBLISHED + _APART * index for index in range(len(columns))]
+
+
+def _arm(context: Context, name: str) -> Arm | None:
+    """The one arm of a series in this panel; none where it has no runs."""
+    one = next(each for each in context.series if each.name == name)
+    runs = context.runs(one)
+    arms = runs["arm_id"].nunique()
+    if arms > 1:
+        raise UserError(
+            f"experiment.panels.{context.panel.name}: a rung of a ladder is one arm, and series '{name}' has {arms}; "
+            "fix it in `where`"
+        )
+    return arm_of(runs, context.study.experiment.level, context.measure) if arms else None
+
+
+def _step(arm: Arm, before: Arm | None, context: Context) -> str:
+    """`+1.2 [0.4, 2.0]`, or why there is none."""
+    differences = paired(arm, before)
+    if not differences:
+        return "none"
+    interval, _ = difference_interval(differences, context.study.experiment.level)
+    shown = context.measure.shown
+    form = "+.1f" if context.measure.share else "+.3g"
+    limits = f" [{shown(interval.low):{form}}, {shown(interval.high):{form}}]" if interval.n > 1 else ""
+    return f"{shown(interval.estimate):{form}}{limits}"
+
+
+def _columns(context: Context) -> Mapping[str, Mapping[str, Any]]:
+    """Published columns: a name, and under it a number a series.
+
+    Raises:
+        UserError: something else.
+    """
+    found = context.option("published") or {}
+    place = f"experiment.panels.{context.panel.name}.published"
+    known = {one.name: one for one in context.study.series}
+    if not isinstance(found, Mapping) or not all(isinstance(column, Mapping) for column in found.values()):
+        raise UserError(f"{place}: give columns of numbers by series, such as {{NFNet-F0: {{bn: 83.6}}}}")
+    for column in found.values():
+        for name in column:
+            if known and name not in known:
+                raise UserError(f"{place}: '{name}' is no series{nearest(str(name), known)}")
+    return found
+
+
+def _beside(axes: Axes, points: float, row: float, text: str, colour: str = INK) -> None:
+    axes.annotate(
+        text, (1, row), xycoords=axes.get_yaxis_transform(), xytext=(points, 0), textcoords="offset points",
+        va="center", fontsize=6.2, color=colour, annotation_clip=False,
+    )  # fmt: skip

@@ -1,0 +1,69 @@
+"""An experiment and its runs, from what a command was told: its file or none, run directories or a stored report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from normfree.config.experiment_sizes import file_of
+from normfree.study.chosen import Choice, chosen
+from normfree.study.collect import Collection, collect
+from normfree.study.derived import with_derived
+from normfree.study.experiment import Experiment, load_experiment, parse_experiment
+from normfree.study.series_by import unmatched, with_series
+from normfree.study.sized import fitted
+from normfree.study.stored import is_stored, stored
+from normfree.study.study import Study
+
+
+def opened(
+    name: str,
+    folders: Sequence[Path],
+    runs_dir: Path,
+    reports_dir: Path | None = None,
+    choice: Choice | None = None,
+) -> Study:
+    """What a report is made of.
+
+    Args:
+        folders: where the experiment's file is looked for; without one, the runs say what to draw.
+        reports_dir: where a stored report may stand in for run directories that are not here.
+        choice: what to draw in place of the panels of a file.
+
+    Raises:
+        UserError: no runs, no usable file, or a choice that the runs cannot meet.
+    """
+    choice = choice or Choice()
+    has_file = file_of(name, folders) is not None
+    if not has_file and not (runs_dir / name).is_dir() and not _has_rows(reports_dir, name):
+        # Names the files that there are.
+        load_experiment(name, *folders)
+    experiment = load_experiment(name, *folders) if has_file else None
+    collection = _runs(name, experiment, runs_dir, reports_dir)
+    if experiment is None or choice:
+        made = parse_experiment(chosen(name, collection.table, choice), name)
+        experiment = _of_choice(experiment, made)
+    experiment = fitted(with_series(experiment, collection.table), collection.table)
+    collection = with_derived(experiment, collection)
+    return Study(experiment, collection, tuple(unmatched(experiment, collection.table)))
+
+
+def _has_rows(reports_dir: Path | None, name: str) -> bool:
+    return reports_dir is not None and is_stored(reports_dir / name)
+
+
+def _runs(name: str, experiment: Experiment | None, runs_dir: Path, reports_dir: Path | None) -> Collection:
+    own = experiment.name if experiment is not None else name
+    if reports_dir is not None and not (runs_dir / own).is_dir() and is_stored(reports_dir / own):
+        return stored(reports_dir / own)
+    return collect(own, runs_dir, experiment.command if experiment is not None else "")
+
+
+def _of_choice(file: Experiment | None, made: Experiment) -> Experiment:
+    """The figure of a choice, under the question and the rules of the file where there is one."""
+    if file is None:
+        return made
+    return replace(
+        file, series=made.series, series_by=made.series_by, panels=made.panels, figure=made.figure, claims=()
+    )

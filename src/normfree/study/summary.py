@@ -1,0 +1,147 @@
+"""Three sentences that answer before anything is shown, by rule from numbers: what won, what failed, what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from normfree.study.arms import Arm
+from normfree.study.experiment import Experiment
+from normfree.study.factor_names import head_of_factor
+from normfree.study.measures import ACCURACY
+from normfree.study.outcomes import count
+from normfree.study.statistics import difference_interval
+from normfree.study.study import Study
+from normfree.study.verdicts import Verdict
+
+_FACTORS = ("batch.global", "batch.norm_batch", "lr", "precision", "steps")
+
+
+def summary(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
+    """The sentences, in this order."""
+    return [_best(study), _failed(study), _open(study, verdicts)]
+
+
+def _best(study: Study) -> str:
+    """Who is most accurate, for each data set by itself."""
+    data = sorted({str(value) for value in study.table["data.name"].dropna()})
+    if len(data) < 2:
+        return _best_of(study.arms(), study)
+    by_data = [(name, [arm for arm in study.arms() if arm.first("data.name") == name]) for name in data]
+    return " ".join(f"On {name}: {_best_of(arms, study)}" for name, arms in by_data)
+
+
+def _best_of(arms: Sequence[Arm], study: Study) -> str:
+    """The series whose best arm is highest, against the best arm of the next one; arms of which a run failed have none.
+
+    Where two series have arms with the fewest seeds that the rules ask for, arms with fewer are left out. A difference
+    counts where its interval, of paired seeds if they are the same, leaves 0 out.
+    """
+    whole = [arm for arm in arms if arm.interval is not None]
+    enough = [arm for arm in whole if len(arm.runs) >= study.experiment.minimum_seeds]
+    compared = enough if len({arm.first("series") for arm in enough}) > 1 else whole
+    tops: dict[str, Arm] = {}
+    for arm in compared:
+        label = str(arm.first("series"))
+        if label not in tops or _mean(arm) > _mean(tops[label]):
+            tops[label] = arm
+    ranked = sorted(tops, key=lambda label: -_mean(tops[label]))
+    if not ranked:
+        return "No arm has an accuracy to compare: in each of them a run did not train or is missing."
+    first = ranked[0]
+    told = f"{first}, at {_shown(tops[first], study)}"
+    if len(ranked) == 1:
+        return f"The highest test accuracy is that of {told}, of {_arms(len(compared))} in which every seed trained."
+    second = ranked[1]
+    beside = f"{second}, at {_shown(tops[second], study)}"
+    found = _between(tops[first], tops[second], study.experiment)
+    if found is None:
+        return (
+            f"With seeds that cannot be paired or one seed alone no series can be said to win: the highest test "
+            f"accuracies are those of {told}, and of {beside}."
+        )
+    low, high, difference = found
+    if low <= 0 <= high:
+        return f"No series wins: {told}, and {beside}, each its best, differ by {difference}, which does not exclude 0."
+    return f"The most accurate is {told}: {difference} above the next, {beside}, each in its own best arm."
+
+
+def _between(one: Arm, other: Arm, experiment: Experiment) -> tuple[float, float, str] | None:
+    name = ACCURACY.name
+    ours, theirs = (dict(zip(arm.runs["seed"], arm.runs[name], strict=True)) for arm in (one, other))
+    if set(ours) != set(theirs) or len(ours) < 2:
+        return None
+    interval, method = difference_interval([ours[seed] - theirs[seed] for seed in sorted(ours)], experiment.level)
+    low, high = 100 * interval.low, 100 * interval.high
+    told = f"{100 * interval.estimate:+.1f} points ({100 * experiment.level:g} % {method} interval {low:+.1f} to "
+    return low, high, f"{told}{high:+.1f}, n = {interval.n} paired seeds)"
+
+
+def _failed(study: Study) -> str:
+    """Runs that did not train, the series with the largest share of them first."""
+    table = study.table
+    total = count(table)
+    failed = total.diverged + total.untrained
+    if not total.concluded:
+        return "No run has an outcome yet."
+    if not failed:
+        return f"All {total.concluded} runs with an outcome trained."
+    parts = []
+    for label, runs in table.groupby("series"):
+        counts = count(runs)
+        here = counts.diverged + counts.untrained
+        if here:
+            parts.append((here / counts.planned, here, f"{label} in {here} of {counts.planned}"))
+    named = [text for _, _, text in sorted(parts, key=lambda part: (-part[0], -part[1], part[2]))]
+    rest = f" and {len(named) - 4} more series" if len(named) > 4 else ""
+    return (
+        f"{failed} of {total.concluded} runs did not train ({total.diverged} diverged, {total.untrained} untrained): "
+        f"{', '.join(named[:4])}{rest}."
+    )
+
+
+def _open(study: Study, verdicts: Sequence[Verdict]) -> str:
+    """Claims without an answer, and why numbers may be too few."""
+    total = count(study.table)
+    seeds = study.table.groupby("arm_id").size()
+    few = int((seeds < study.experiment.minimum_seeds).sum())
+    said = []
+    if verdicts:
+        supported, refuted, left = (
+            sum(one.verdict == name for one in verdicts) for name in ("supported", "refuted", "inconclusive")
+        )
+        answers = f"{supported} {_are(supported)} supported, {refuted} refuted and {left} left open"
+        said.append(f"of {len(verdicts)} claims {answers}")
+    if total.open:
+        said.append(f"{total.open} of {total.planned} planned runs have no outcome yet")
+    if few:
+        least = study.experiment.minimum_seeds
+        said.append(f"{few} of {len(seeds)} arms have fewer than {least} seeds, from which nothing is concluded")
+    if not said:
+        said.append("the file makes no claims, so that nothing is tested")
+    text = "; ".join(said)
+    undecided = [one for one in verdicts if one.verdict == "inconclusive"]
+    first = f" What cannot be told from these runs, first of all: {undecided[0].claim.claim}" if undecided else ""
+    return f"{text[:1].upper()}{text[1:]}.{first}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _arms(number: int) -> str:
+    return f"{number} arm{'' if number == 1 else 's'}"
+
+
+def _mean(arm: Arm) -> float:
+    return arm.interval.estimate if arm.interval is not None else float("-inf")
+
+
+def _shown(arm: Arm, study: Study) -> str:
+    """`lr 0.8, 63.5 % (n = 3)`."""
+    table = study.table
+    varying = [name for name in _FACTORS if table[name].nunique(dropna=False) > 1]
+    values = [(head_of_factor(name), arm.first(name)) for name in varying]
+    known = [(head, value) for head, value in values if value is not None and value == value]
+    factors = "".join(f"{head} {f'{value:g}' if isinstance(value, float) else value}, " for head, value in known)
+    assert arm.interval is not None
+    return f"{factors}{100 * arm.interval.estimate:.1f} % (n = {arm.interval.n})"

@@ -1,0 +1,193 @@
+"""Runs without an experiment file: what is drawn of them, what can be chosen, and the file that is written."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.report import synthetic
+
+from normfree.config.errors import UserError
+from normfree.report.figures import kind_of
+from normfree.report.layout import _context
+from normfree.report.style import new_figure
+from normfree.study import Study, collect
+from normfree.study.chosen import Choice, axes_of, chosen, read_where
+from normfree.study.experiment import load_experiment, parse_experiment
+from normfree.study.opened import opened
+from normfree.study.series_by import unmatched, with_series
+from normfree.study.written import experiment_file, write_experiment
+
+ARMS = [("resnet20", "none"), ("nf_resnet20", "none"), ("nf_resnet20", "agc01"), ("nf_resnet20", "agc04")]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three rates and two batches of four networks, two seeds each."""
+    folder = tmp_path_factory.mktemp("own")
+    made = [
+        synthetic.made(model, clip, batch, lr, seed, batch if model == "resnet20" else None, [])
+        for model, clip in ARMS
+        for batch in (16, 64)
+        for lr in (0.1, 0.4, 1.6)
+        for seed in (0, 1)
+    ]
+    synthetic.write(made, folder / "mine")
+    return folder
+
+
+def study_of(runs: Path, **choice: object) -> Study:
+    return opened("mine", [runs / "nothing"], runs, choice=Choice(**choice))  # type: ignore[arg-type]
+
+
+def drawn(study: Study) -> None:
+    for panel in study.experiment.panels:
+        kind_of(panel).draw(new_figure(4, 3).add_subplot(), _context(panel, study))
+
+
+def test_the_factor_with_most_values_is_the_axis(runs: Path) -> None:
+    table = collect("mine", runs).table
+    found = axes_of(table, Choice())
+    assert found.x == "lr"
+    assert {"model.name", "clip.label"} <= set(found.series)
+    assert "batch.global" in (*found.series, *found.panel)
+    one_batch = table[table["batch.global"] == 64]
+    assert axes_of(one_batch, Choice()).panel == ()
+
+
+def test_a_default_shows_every_arm_once_and_what_became_of_it(runs: Path) -> None:
+    study = study_of(runs)
+    shown = [arm.arm_id for panel in study.experiment.panels if panel.kind == "accuracy_over"
+             for one in study.series for arm in study.along(panel, one).values()]  # fmt: skip
+    assert sorted(shown) == sorted(study.table["arm_id"].unique())
+    assert {panel.kind for panel in study.experiment.panels} == {"accuracy_over", "trained_share"}
+    drawn(study)
+
+
+def test_words_of_the_command_line_choose(runs: Path) -> None:
+    study = study_of(runs, x="batch", series=("model", "clip"), panel=("lr",), where={"clip": "agc"})
+    assert len(study.series) == len(ARMS)
+    panels = [panel for panel in study.experiment.panels if panel.kind == "accuracy_over"]
+    assert [panel.where["lr"] for panel in panels] == [0.1, 0.4, 1.6]
+    found = {value for panel in panels for one in study.series for value in study.along(panel, one)}
+    assert found == {16.0, 64.0}
+    clips = {
+        arm.first("clip.name") for panel in panels for one in study.series for arm in study.along(panel, one).values()
+    }
+    assert clips == {"agc"}
+    drawn(study)
+
+
+def test_names_along_the_axis_stand_apart(runs: Path) -> None:
+    study = study_of(runs, x="clip", where={"lr": 0.4, "batch": 64, "model": "nf_resnet20"})
+    (panel,) = [panel for panel in study.experiment.panels if panel.kind == "accuracy_over"]
+    arms = [arm for one in study.series for arm in study.along(panel, one)]
+    assert arms == ["none", "AGC 0.01", "AGC 0.04"]
+    axes = new_figure(4, 3).add_subplot()
+    kind_of(panel).draw(axes, _context(panel, study))
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["none", "AGC 0.01", "AGC 0.04"]
+    joined = [line for line in axes.lines if line.get_linestyle() == "-" and len(set(line.get_xdata())) > 1]  # type: ignore[arg-type]
+    assert not joined
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (
+            {"x": "btach"},
+            r"x=btach: the runs have no factor 'btach', did you mean 'batch'.*they differ in: model, clip,",
+        ),
+        ({"series": ("widht",)}, r"series=widht: the runs have no factor 'widht'.*they differ in: .*lr"),
+        ({"where": {"clip": "agcc"}}, r"no run has clip=agcc; there are: none, AGC 0.01, AGC 0.04, agc"),
+        ({"where": {"lr": 7}}, r"no run has lr=7; there are: 0.1, 0.4, 1.6"),
+        ({"where": {"model": "resnet20", "clip": "agc"}}, r"no run has model=resnet20 clip=agc together"),
+        ({"x": "lr", "series": ("lr",)}, r"lr is asked for twice"),
+        ({"measure": "test/accurcy"}, r"measure=test/accurcy: the runs have no such measure"),
+    ],
+)
+def test_what_the_runs_lack_is_one_line(runs: Path, choice: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said) as raised:
+        study_of(runs, **choice)
+    assert "\n" not in str(raised.value)
+
+
+def test_conditions_as_typed() -> None:
+    assert read_where("clip=agc lr=0.1,0.4 batch=64 model.width=null") == {
+        "clip": "agc", "lr": [0.1, 0.4], "batch": 64, "model.width": None,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="give conditions, such as"):
+        read_where("clip")
+
+
+def test_the_written_file_works(runs: Path, tmp_path: Path) -> None:
+    study = study_of(runs, where={"batch": 64})
+    path = tmp_path / "saved.yaml"
+    said = write_experiment(path, study, Choice(where={"batch": 64}))
+    assert "python report.py experiment=saved" in said
+    again = opened("saved", [tmp_path], runs)
+    assert again.experiment.name == "mine"
+    assert again.experiment.series == study.experiment.series
+    assert [panel.options for panel in again.experiment.panels] == [panel.options for panel in study.experiment.panels]
+    drawn(again)
+
+
+def test_the_written_file_crosses_what_the_sweep_crossed(runs: Path) -> None:
+    """Its grids give the arms and seeds of the runs, and no others."""
+    table = collect("mine", runs).table
+    nf = table[table["model.name"] == "nf_resnet20"]
+    text = experiment_file(chosen("mine", nf, Choice()), "saved", "mine", nf)
+    grid = yaml.safe_load(text)["experiment"]["grids"]["sweep"]
+    assert grid["lr"] == "0.1,0.4,1.6"
+    assert grid["batch"] == "16,64"
+    assert grid["seed"] == "0,1"
+    assert len(grid["arms"]) == 3
+    part = nf.iloc[1:]
+    uneven = yaml.safe_load(experiment_file(chosen("mine", part, Choice()), "saved", "mine", part))
+    assert sum(len(one["arms"]) for one in uneven["experiment"]["grids"].values()) == nf["arm_id"].nunique()
+
+
+def test_series_by_factors(runs: Path) -> None:
+    table = collect("mine", runs).table
+    experiment = with_series(parse_experiment({"series": {"by": ["model", "clip"]}}, "mine"), table)
+    assert [one.label for one in experiment.series] == [
+        "nf_resnet20, no clipping", "nf_resnet20, AGC 0.01", "nf_resnet20, AGC 0.04", "resnet20, no clipping",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"experiment.series.by: the runs have no factor 'modle', did you mean 'model'"):
+        with_series(parse_experiment({"series": {"by": ["modle"]}}, "mine"), table)
+    with pytest.raises(UserError, match=r"`by` makes all series; take bn away"):
+        parse_experiment({"series": {"by": ["model"], "bn": {"where": {"model": "resnet20"}}}}, "mine")
+
+
+def test_a_series_of_no_runs_is_told(runs: Path) -> None:
+    content = {
+        "series": {"bn": {"where": {"model": "resnet21"}}, "nf": {"where": {"model": "nf_resnet20"}}},
+        "panels": {"p": {"kind": "accuracy_over", "x": "lr", "where": {"batch": 17}}},
+    }
+    said = unmatched(parse_experiment(content, "mine"), collect("mine", runs).table)
+    assert said == [
+        "Series bn selects none of the 48 runs: model=resnet21; there are: nf_resnet20, resnet20.",
+        "Panel p selects none of the 48 runs: batch=17; there are: 16, 64.",
+    ]
+
+
+def test_neither_runs_nor_file_is_told_with_the_files_there_are(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "known.yaml").write_text("experiment: {question: Why}\n")
+    with pytest.raises(UserError, match=r"there is no .*nowhere\.yaml.*; there are: known$"):
+        opened("nowhere", [tmp_path], runs, tmp_path)
+
+
+def test_what_is_along_the_axis_is_no_series(runs: Path) -> None:
+    table = collect("mine", runs).table
+    found = axes_of(table[table["clip.name"] == "agc"], Choice(x="clip.clip_factor"))
+    assert found.x == "clip.clip_factor"
+    assert "clip.label" not in (*found.series, *found.panel)
+
+
+def test_a_loaded_file_keeps_its_own_panels(runs: Path, tmp_path: Path) -> None:
+    panels = "{p: {kind: accuracy_over, x: lr, where: {batch: 64}}}"
+    (tmp_path / "mine.yaml").write_text(
+        f"experiment: {{question: Why, series: {{by: [model, clip]}}, panels: {panels}}}\n"
+    )
+    assert [panel.name for panel in opened("mine", [tmp_path], runs).experiment.panels] == ["p"]
+    other = opened("mine", [tmp_path], runs, choice=Choice(x="batch"))
+    assert "p" not in [panel.name for panel in other.experiment.panels]
+    assert other.experiment.question == load_experiment("mine", tmp_path).question

@@ -1,0 +1,136 @@
+"""What a report answers before it shows, and the threats that the runs show: sentences by rule from numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from normfree.study import Collection, Study, judge
+from normfree.study.experiment import parse_experiment
+from normfree.study.statistics import difference_interval, mean_interval
+from normfree.study.summary import summary
+from normfree.study.threats import found_threats
+
+SERIES = {"bn": {"label": "BN", "where": {"model": "bn"}}, "nf": {"label": "NF", "where": {"model": "nf"}}}
+
+
+def row(
+    model: str, lr: float, seed: int, accuracy: float, status: str = "finished", **other: object
+) -> dict[str, object]:
+    found: dict[str, object] = {
+        "run_id": f"{model}-{lr}-{other.get('batch', 64)}-{seed}", "arm_id": f"{model}-{lr}-{other.get('batch', 64)}",
+        "status": status, "seed": seed, "lr": lr, "model.name": model, "clip.label": "none", "clip.name": "none",
+        "model.normalizer": "none" if model == "nf" else "batchnorm", "test/accuracy": accuracy, "stalled": None,
+        "batch.global": other.get("batch", 64), "batch.norm_batch": None, "precision": "32-true", "steps": 100.0,
+        "steps_done": 100.0, "data.name": "d", "data.train": 6400.0, "overrides": "", "grids": (),
+        "time.images_per_second": other.get("rate", 100.0), "provenance.device": "CPU",
+    }  # fmt: skip
+    return found
+
+
+def study_of(rows: list[dict[str, object]], **content: object) -> Study:
+    return Study(parse_experiment({"series": SERIES, **content}, "exp"), Collection(pd.DataFrame(rows), Path()))
+
+
+def arms(bn: list[float], nf: list[float]) -> list[dict[str, object]]:
+    return [row("bn", 0.1, i, value) for i, value in enumerate(bn)] + [
+        row("nf", 0.1, i, value) for i, value in enumerate(nf)
+    ]
+
+
+def test_a_difference_that_excludes_0_is_a_win() -> None:
+    study = study_of(arms([0.95, 0.951, 0.949], [0.90, 0.902, 0.898]))
+    interval = mean_interval([0.05, 0.049, 0.051])
+    won = summary(study, [])[0]
+    assert won.startswith("The most accurate is BN, at 95.0 % (n = 3): +5.0 points (95 % t interval ")
+    assert (
+        f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}, n = 3 paired seeds) above the next, NF, at 90.0 %"
+        in won
+    )
+
+
+def test_a_difference_that_does_not_is_none() -> None:
+    won = summary(study_of(arms([0.95, 0.90, 0.99], [0.94, 0.95, 0.93])), [])[0]
+    assert won.startswith("No series wins: BN, at")
+    assert "which does not exclude 0" in won
+
+
+def test_one_seed_tells_nothing() -> None:
+    won = summary(study_of(arms([0.95], [0.90])), [])[0]
+    assert "no series can be said to win" in won
+
+
+def test_an_arm_of_which_a_run_failed_is_not_compared() -> None:
+    """Its survivors' mean would be the highest."""
+    rows = [*arms([0.9, 0.91, 0.92], [0.8, 0.81, 0.79]), row("nf", 1.6, 0, 0.99), row("nf", 1.6, 1, 0.1, "diverged")]
+    sentences = summary(study_of(rows), [])
+    assert sentences[0].startswith("The most accurate is BN")
+    assert sentences[1] == "1 of 8 runs did not train (1 diverged, 0 untrained): NF in 1 of 5."
+    assert sentences[2].startswith("1 of 3 arms have fewer than 3 seeds")
+
+
+def test_what_is_left_open_is_said_first() -> None:
+    claim = {"kind": "higher_accuracy", "claim": "BN is better.", "a": "bn", "b": "nf"}
+    study = study_of(arms([0.95, 0.90, 0.99], [0.94, 0.95, 0.93]), claims={"c": claim})
+    last = summary(study, judge(study.experiment, study.table))[2]
+    assert last.startswith("Of 1 claims 0 are supported, 0 refuted and 1 left open.")
+    assert last.endswith("BN is better.")
+
+
+def test_nothing_to_compare() -> None:
+    assert summary(study_of([row("bn", 0.1, 0, 0.1, "diverged")]), [])[0].startswith(
+        "No arm has an accuracy to compare"
+    )
+
+
+def test_a_plainly_skewed_difference_is_resampled() -> None:
+    skewed = [0.5, 0.0, 0.001, 0.002, 0.001, 0.0]
+    interval, method = difference_interval(skewed)
+    assert method == "bootstrap"
+    assert interval == difference_interval(skewed)[0]
+    assert min(skewed) <= interval.low < interval.estimate < interval.high <= max(skewed)
+    assert mean_interval(skewed).low < 0 <= interval.low
+    assert difference_interval([0.1, 0.12, 0.09, 0.11, 0.1])[1] == "t"
+    assert difference_interval(skewed[:3])[1] == "t"
+
+
+PANEL = {"p": {"kind": "accuracy_over", "title": "Batch", "x": "batch"}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [row("bn", lr, 0, 0.9, batch=batch) for lr, batch in ((0.1, 64), (0.2, 128))],
+            "Along batch (Batch) the learning rate changes as well in proportion to it, from 0.1 to 0.2",
+        ),
+        (
+            [row("bn", lr, 0, 0.9, batch=batch) for lr, batch in ((0.1, 64), (0.3, 128))],
+            "Along batch (Batch) the learning rate changes as well, from 0.1 to 0.3",
+        ),
+        (
+            [row("bn", 0.1, 0, 0.9, batch=batch) for batch in (64, 128)],
+            "passes over the training images change as well, from 1 to 2 epochs",
+        ),
+        (
+            [row("bn", 0.1, 0, 0.9), row("bn", 0.2, 0, 0.9), row("nf", 0.1, 0, 0.9)],
+            "Tuned unequally: BN with 2 learning rates, NF with 1",
+        ),
+        (
+            [row("bn", 0.1, 0, 0.9), row("nf", 0.1, 0, 0.1, "untrained")],
+            "Only networks without a normaliser have untrained runs (1)",
+        ),
+        (
+            [row("bn", 0.1, 0, 0.9, rate=300.0), row("nf", 0.1, 0, 0.9)],
+            "Unequal cost: BN took 300 images a second and NF 100",
+        ),
+    ],
+)
+def test_threats_are_found(rows: list[dict[str, object]], said: str) -> None:
+    found = found_threats(study_of(rows, panels=PANEL))
+    assert any(said in one for one in found), found
+
+
+def test_equal_arms_are_no_threat() -> None:
+    rows = [row(model, 0.1, seed, 0.9) for model in ("bn", "nf") for seed in range(3)]
+    assert found_threats(study_of(rows, panels={"p": {"kind": "accuracy_over", "x": "lr"}})) == []

@@ -30,6 +30,7 @@ from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
+from normfree.runs.own_fault import where_told
 from normfree.runs.result import Result
 from normfree.runs.run_line import RunLine
 from normfree.train.preflight import without_torch
@@ -116,7 +117,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
             print(f"W&B, offline: {command}")
     if result["status"] == "failed":
         if _speaks():
-            print(result["traceback"], file=sys.stderr)
+            where = where_told(result, directory.path)
+            print(f"error: {result['reason']}{where}" if where else result["traceback"], file=sys.stderr)
         sys.exit(EXIT_FAILED)
     if result["status"] == "preempted":
         sys.exit(EXIT_FAILED if stop is None else EXIT_INTERRUPTED)

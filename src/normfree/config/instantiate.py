@@ -77,7 +77,7 @@ def called(
         return target(*positional, **given, **arguments)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{part.target}={name}: {one_line(error)}{kept_traceback(error, name)}") from error
 
 

@@ -1,9 +1,11 @@
 """The account of a sweep in the terminal: how many runs ended how, and which failed."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from normfree.runs import DAMAGED, RECORDED, TERMINAL
+from normfree.runs.own_fault import where_told
 from normfree.runs.result import Ended
 
 ORDER = (*RECORDED, DAMAGED, "missing", "planned")
@@ -21,20 +23,24 @@ class SweepEnd(NamedTuple):
     interrupted: bool = False
 
 
-def account(results: list[tuple[str, Ended | None]]) -> tuple[list[str], bool]:
+def account(results: list[tuple[str, Ended | None]], folder: Path = Path()) -> tuple[list[str], bool]:
     """Lines to print, and whether every run has its result.
 
     Args:
         results: run id and result of every planned run; ``None`` for one that was not started.
+        folder: where the runs are.
     """
     counts = {name: sum(_status(result) == name for _, result in results) for name in ORDER}
     parts = [f"{count} {name}" for name, count in counts.items() if count]
     lines = [f"{len(results)} runs: {', '.join(parts)}"]
+    untold = list[tuple[str, str | None]]()
     for run, result in results:
         if result is not None and result["status"] not in TERMINAL:
-            lines.append(f"{result['status']}: {run}: {result.get('reason', '')}")
+            where = where_told(result, folder / run)
+            lines.append(f"{result['status']}: {run}: {result.get('reason', '')}{where}")
+            untold += [] if where else [(run, result.get("traceback"))]
     if counts["failed"]:
-        lines += tracebacks((run, result.get("traceback")) for run, result in results if result is not None)
+        lines += tracebacks(untold)
         lines.append("the same command tries the failed runs again")
     return lines, all(_status(result) in TERMINAL for _, result in results)
 

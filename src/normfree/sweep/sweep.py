@@ -102,9 +102,9 @@ def run_sweep(
         interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
         print(f"all {len(runs)} runs of {runs[0].resolved.config.experiment.name} have their results")
-    lines, complete = account([(run.run_id, results[run.run_id]) for run in runs])
-    print("\n".join(lines), flush=True)
     folder = runs[0].directory.path.parent
+    lines, complete = account([(run.run_id, results[run.run_id]) for run in runs], folder)
+    print("\n".join(lines), flush=True)
     print(f"runs: {folder}")
     if command := how_to_sync_all(folder):
         print(f"W&B, offline: {command}")

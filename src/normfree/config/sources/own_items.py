@@ -68,7 +68,7 @@ class OwnItems:
         """
         try:
             found = self._dataset[index]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = kept_traceback(error, self.place)
             raise self._wrong(f"item {index} cannot be read ({one_line(error)}){where}") from error
         if not isinstance(found, Sequence) or isinstance(found, str) or len(found) != 2:

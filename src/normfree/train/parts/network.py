@@ -10,6 +10,7 @@ import torch
 from normfree.config import Resolved, UserError
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL
+from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.nets import (
     ClassifierNetwork,
     count_macs,
@@ -168,13 +169,19 @@ def _cost(description: str, normalizer: str, train_size: int, test_size: int) ->
 
 
 def _own_cost(content: dict[str, Any], normalizer: str, train_size: int, test_size: int) -> Cost:
-    network = _build(content, normalizer)
-    return Cost(
-        count_parameters(network),
-        count_macs(network, train_size),
-        count_macs(network, test_size),
-        estimate_activation_bytes(network, train_size),
-    )
+    network, target = _build(content, normalizer), content["target"]
+    try:
+        return Cost(
+            count_parameters(network),
+            count_macs(network, train_size),
+            count_macs(network, test_size),
+            estimate_activation_bytes(network, train_size),
+        )
+    except (Exception, SystemExit) as error:  # it may do other things in training than where it was tried
+        raise UserError(
+            f"{MODEL.target}={target}: cannot train on images of data.train_size={train_size} ({one_line(error)})"
+            f"{kept_traceback(error, target)}"
+        ) from error
 
 
 def _macs(network: ClassifierNetwork, name: str, key: str, size: int) -> int:

@@ -57,7 +57,7 @@ def on_meta(make: Callable[[], _Made]) -> _Made:
     try:
         with torch.device("meta"):
             return make()
-    except Exception:  # also what it refuses for that reason
+    except (Exception, SystemExit):  # also what it refuses for that reason
         return make()
 
 
@@ -103,7 +103,7 @@ def _tried(network: OwnNetwork, target: str, key: str, size: int) -> Any:
     with torch.enable_grad():
         try:
             return network(torch.zeros(2, network.in_channels, size, size))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"{MODEL.target}={target}: cannot take images [2, {network.in_channels}, {size}, {size}] of "
                 f"data.{key}={size} ({one_line(error)}){kept_traceback(error, target)}"

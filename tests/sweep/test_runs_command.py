@@ -99,7 +99,7 @@ def test_a_failed_run_is_shown_and_started_again(tmp_path: Path) -> None:
         assert part in table.stdout
     again = command_line("runs.py", *here, "retry=failed", PYTHONPATH=str(ROOT))
     assert again.returncode == 1
-    assert "1 runs: 1 failed" in again.stdout
+    assert "1 run: 1 failed" in again.stdout
     (failed,) = tmp_path.glob("single/*broken*/result.json")
     assert json.loads(failed.read_text(encoding="utf-8"))["attempts"] == 2
     assert command_line("runs.py", *here, "retry=missing").stdout.strip().endswith("none is missing")
@@ -155,7 +155,7 @@ def test_rows_have_seed_accuracy_and_time_and_an_order(three: Path, capsys: pyte
     other = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "sort=accuracy").splitlines()
     assert " failed " in other[1]
     text = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "match=-s1-")
-    assert "1 runs: " in text
+    assert "1 run: " in text
     assert "failed" not in text
 
 
@@ -181,7 +181,7 @@ def test_what_can_be_removed_is_told_and_removed_when_asked(
         runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
     (final,) = (folder / "one").glob("*-s1-*/checkpoints/final.ckpt")
     size = final.stat().st_size
-    assert f"of 1 runs would free {size_text(size)}" in capsys.readouterr().out
+    assert f"of 1 run would free {size_text(size)}" in capsys.readouterr().out
     with RunDirectory(final.parent.parent).locked():
         assert runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
         assert "a process has it" in capsys.readouterr().out

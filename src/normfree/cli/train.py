@@ -24,6 +24,7 @@ from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.host.spoken import spoken
+from normfree.host.wording import counted
 from normfree.runs import RunDirectory
 from normfree.runs.again import begun_anew, told_number
 from normfree.runs.earlier import already_there
@@ -165,7 +166,7 @@ def _headline(resolved: Resolved) -> str:
     config = resolved.config
     return (
         f"{config.model.name} on {config.data.label} at {config.data.train_size} px, clip={config.clip.name}, "
-        f"batch {config.batch}, {resolved.steps} steps, lr {resolved.lr:g}, seed {config.seed}"
+        f"batch {config.batch}, {counted(resolved.steps, 'step')}, lr {resolved.lr:g}, seed {config.seed}"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from normfree.host.wording import counted
 from normfree.runs import DAMAGED, RECORDED, TERMINAL
 from normfree.runs.own_fault import where_told
 from normfree.runs.result import Ended
@@ -32,7 +33,7 @@ def account(results: list[tuple[str, Ended | None]], folder: Path = Path()) -> t
     """
     counts = {name: sum(_status(result) == name for _, result in results) for name in ORDER}
     parts = [f"{count} {name}" for name, count in counts.items() if count]
-    lines = [f"{len(results)} runs: {', '.join(parts)}"]
+    lines = [f"{counted(len(results), 'run')}: {', '.join(parts)}"]
     untold = list[tuple[str, str | None]]()
     for run, result in results:
         if result is not None and result["status"] not in TERMINAL:
@@ -53,7 +54,7 @@ def tracebacks(of_runs: Iterable[tuple[str, str | None]]) -> list[str]:
             runs.setdefault(text.rstrip(), []).append(run)
     lines = []
     for text, names in runs.items():
-        others = f" and {len(names) - 1} others" if len(names) > 1 else ""
+        others = f" and {counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
         lines += ["", f"traceback of {names[0]}{others}:", *(f"  {line}" for line in text.splitlines())]
     return [*lines, ""] if lines else []
 

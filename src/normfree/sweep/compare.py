@@ -6,6 +6,7 @@ from typing import Any
 
 from normfree.config import UserError
 from normfree.config.yaml_file import parse_yaml
+from normfree.host.wording import counted
 from normfree.runs import Damaged, RunDirectory
 from normfree.runs.again import place_of
 from normfree.runs.factors import flat
@@ -34,7 +35,9 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     if not found:
         raise UserError(f"compare={word}: no run of this name in {where}; python runs.py lists experiments")
     some = ", ".join(str(path.relative_to(runs_dir)) for path in found[:3])
-    raise UserError(f"compare={word}: {len(found)} runs have this in their names ({some}, ...); give more of it")
+    raise UserError(
+        f"compare={word}: {counted(len(found), 'run')} have this in their names ({some}, ...); give more of it"
+    )
 
 
 def differences(one: RunDirectory, other: RunDirectory) -> list[tuple[str, str, str, str]]:

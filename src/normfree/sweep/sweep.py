@@ -11,6 +11,7 @@ from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.host.files import where_to_write
+from normfree.host.wording import counted
 from normfree.runs import DAMAGED, TERMINAL, RunDirectory, run_id
 from normfree.runs.again import begun_anew, told_anew, told_number
 from normfree.runs.damage import standing
@@ -101,7 +102,9 @@ def run_sweep(
     elif missing:
         interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
-        print(f"all {len(runs)} runs of {runs[0].resolved.config.experiment.name} have their results")
+        name, several = runs[0].resolved.config.experiment.name, len(runs) > 1
+        which = f"all {counted(len(runs), 'run')}" if several else "the run"
+        print(f"{which} of {name} {'have their results' if several else 'has its result'}")
     folder = runs[0].directory.path.parent
     lines, complete = account([(run.run_id, results[run.run_id]) for run in runs], folder)
     print("\n".join(lines), flush=True)
@@ -250,7 +253,9 @@ def _print_plan(runs: list[SweepRun], workers: int | None, on_cluster: bool) -> 
     results = [standing(run.directory) for run in runs]
     states = [result["status"] for result in results if result is not None]
     damaged = states.count(DAMAGED)
-    parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
+    parts = [counted(len(runs), "run"), f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(
+        damaged
+    )
     print(f"{', '.join(parts)}, {steps:,} optimizer steps in all", flush=True)
     # Takes seconds to import.
     from normfree.train.plan_sweep import describe_sweep

@@ -17,6 +17,7 @@ from normfree.nets import (
     count_parameters,
     create_model,
     estimate_activation_bytes,
+    list_models,
     minimum_image_size,
     model_info,
 )
@@ -126,7 +127,10 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     try:
         network = create_model(**description)
     except ValueError as error:
-        raise UserError(f"{_subject(description['name'])}: {error}") from error
+        name = description["name"]
+        if not name.startswith(_TIMM) and name not in list_models():
+            raise UserError(f"model.name={name}: {error}; python train.py --help lists all, as model=") from error
+        raise UserError(f"{_subject(name)}: {error}") from error
     if network.normalizer != normalizer:
         raise UserError(
             f"model.normalizer={normalizer}: {_subject(description['name'])} has "

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from normfree.api.mistakes import in_one_line
+from normfree.config import UserError
+from normfree.config.errors import nearest
+from normfree.config.places import EXPERIMENT, Places
 from normfree.report.garbage import rarely_collected
 
 _KEYS_OF_COLLECTING = ("overrides", "grids")
@@ -28,7 +32,9 @@ def find_runs(experiment: str, runs_dir: str | Path = "runs") -> pd.DataFrame:
     from normfree.study import collect
 
     check_name("experiment", experiment)
-    found = collect(experiment, Path(runs_dir))
+    _there(experiment, Path(runs_dir))
+    with in_one_line():
+        found = collect(experiment, Path(runs_dir))
     table = found.table.drop(columns=[name for name in _KEYS_OF_COLLECTING if name in found.table])
     table = table.infer_objects().copy()
     table["path"] = [str(found.directory / run) for run in table["run_id"]]
@@ -87,10 +93,18 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     from normfree.study import Study, collect, judge, load_experiment
 
     check_name("experiment", experiment)
-    question = load_experiment(experiment, *ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders)
-    collection = collect(experiment, Path(runs_dir), question.command)
-    verdicts = judge(question, collection.table)
-    files = render(Study(question, collection), verdicts)
+    folders = ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    if experiment not in known:
+        raise UserError(
+            f"experiment={experiment}: no such experiment{nearest(experiment, known)}; there are: {', '.join(known)}; "
+            "give another experiments_dir"
+        )
+    with in_one_line():
+        question = load_experiment(experiment, *folders)
+        collection = collect(experiment, Path(runs_dir), question.command)
+        verdicts = judge(question, collection.table)
+        files = render(Study(question, collection), verdicts)
     titles = {panel.name: panel.title for panel in question.panels}
     names = [name.removeprefix("figures/").removesuffix(".png") for name in files if name.endswith(".png")]
     rows = [(one.claim.claim, one.verdict, one.sentence, one.p) for one in verdicts]
@@ -109,6 +123,19 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
         verdicts=pd.DataFrame(rows, columns=["claim", "verdict", "sentence", "p"]),
         html=files["report.html"].decode("utf-8"),
     )
+
+
+def _there(experiment: str, runs_dir: Path) -> None:
+    """Whether there is a folder of the experiment's runs, or an experiment to make them with.
+
+    Raises:
+        UserError: neither.
+    """
+    if (runs_dir / experiment).is_dir() or experiment in Places.of().options(EXPERIMENT):
+        return
+    there = sorted(path.name for path in runs_dir.glob("[!._]*") if path.is_dir())
+    known = f"there are: {', '.join(there)}" if there else "api.run and api.sweep make some"
+    raise UserError(f"experiment={experiment}: no runs in {runs_dir}{nearest(experiment, there)}; {known}")
 
 
 def _read(content: bytes) -> pd.DataFrame:

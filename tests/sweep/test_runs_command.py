@@ -168,6 +168,8 @@ def test_two_runs_are_compared(three: Path, capsys: pytest.CaptureFixture[str]) 
     assert any(row[:1] == ["train/final_loss"] for row in rows)
     assert not any(row[:1] == ["batch"] for row in rows), "the same in both"
     assert "no difference" in said(capsys, f"runs_dir={three}", "compare=lr0.1,lr0.1")
+    one, other = (f"{next(three.glob(f'*/*{part}*'))}/" for part in ("-s1-", "lr0.1"))
+    assert said(capsys, f"runs_dir={three}", f"compare={one},{other}") == text
     for words, line in (("nothing,lr0.1", "compare=nothing: no run of this name"), ("nf_,lr0.1", "3 runs have this")):
         with pytest.raises(UserError, match=line):
             runs(read_runs([f"runs_dir={three}", f"compare={words}"]))

@@ -17,7 +17,7 @@ _LEFT_OUT = ("runs_dir", "experiment", "plan", "again", "sweep")
 
 
 def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
-    """The run of which ``word`` is the name or a part of it.
+    """The run of which ``word`` is the name or a part of it, or the run's directory as the shell completes it.
 
     Args:
         experiment: where it is looked for; in all of them where it is empty.
@@ -25,6 +25,8 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     Raises:
         UserError: there is none, or several.
     """
+    if (Path(word) / "config.yaml").is_file():
+        return RunDirectory(Path(word))
     places = [runs_dir / experiment] if experiment else sorted(runs_dir.glob("[!._]*"))
     runs = [path for place in places for path in sorted(place.glob("[!._]*")) if (path / "config.yaml").is_file()]
     found = [path for path in runs if path.name == word] or [path for path in runs if word in path.name]

@@ -219,7 +219,7 @@ def run_here(
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
         def stop(number: int, frame: FrameType | None) -> None:
-            pool.stop()
+            pool.stop(number)
 
         for number, _ in previous:
             signal.signal(number, stop)

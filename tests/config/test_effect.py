@@ -60,7 +60,7 @@ IDLE = [
     ("augment.mix_first=true", ("augment.randaugment_layers=1",), "augment.mixup or augment.cutmix"),
     ("clip.clip_factor=0.04", ("clip=none",), "has no effect with clip=none"),
     ("clip.eps=0.04", ("clip=norm",), "has no effect with clip=norm"),
-    ("clip.eps_scope=skip_gains", (), "has no effect with clip=agc and clip.eps=0.001"),
+    ("clip.eps_scope=skip_gains", ("clip.eps=0.001",), "has no effect with clip=agc and clip.eps=0.001"),
     ("clip.eps_scope=skip_gains", ("clip=none",), "has no effect with clip=none"),
     ("clip.unit=tensor", ("clip=norm",), "has no effect with clip=norm"),
     ("clip.scope=all", ("clip=none",), "has no effect with clip=none"),

@@ -22,7 +22,7 @@ ARMS = st.dictionaries(st.text("abc", min_size=1), st.dictionaries(st.sampled_fr
 
 
 def test_they_are_what_keys_come_to() -> None:
-    found = factors_of(resolved("model=nf_resnet20", "clip=agc", "batch=64", "optimizer.base_lr=0.8"))
+    found = factors_of(resolved("model=nf_resnet20", "clip=agc", "clip.eps=0.001", "batch=64", "optimizer.base_lr=0.8"))
     assert (found["batch.global"], found["lr"], found["optimizer.base_lr"]) == (64, 0.2, 0.8)
     assert found["clip.label"] == "AGC 0.01"
     assert found["clip.max_norm"] is None, "it does not act"

@@ -79,7 +79,7 @@ def test_what_can_change_the_result_is_in(override: str) -> None:
 
 def test_runs_keep_the_names_they_had_before_options_were_added() -> None:
     """Of the quickstart. Other rules of outcomes give other names: a result is one by the rules that judged it."""
-    assert run_id(resolved("experiment=quickstart", "batch=16", "lr=0.1")).endswith("-d88454e1")
+    assert run_id(resolved("experiment=quickstart", "batch=16", "lr=0.1", "clip.eps=0.001")).endswith("-d88454e1")
 
 
 def test_what_another_optimizer_uses_enters_with_it() -> None:
@@ -101,14 +101,12 @@ def test_batchnorm_enters_through_what_its_statistics_see() -> None:
 
 
 def test_the_name_can_be_read() -> None:
-    assert run_id(resolved("lr=0.4", "seed=3")).startswith("nf_resnet20-agc0.01-b64-lr0.4-s3-")
+    assert run_id(resolved("lr=0.4", "seed=3")).startswith("nf_resnet20-agc0.01eps0.1-b64-lr0.4-s3-")
 
 
 def test_another_floor_is_another_run_with_another_label() -> None:
-    runs = [
-        resolved(*options)
-        for options in ((), ("clip.eps=0.1",), ("clip.eps=0.1", "clip.eps_scope=vectors"), ("clip.eps=1",))
-    ]
+    options = (("clip.eps=0.001",), ("clip.eps=0.1",), ("clip.eps=0.1", "clip.eps_scope=vectors"), ("clip.eps=1",))
+    runs = [resolved(*words) for words in options]
     assert [clip_label(run) for run in runs] == [
         "AGC 0.01",
         "AGC 0.01 eps 0.1",

@@ -18,6 +18,13 @@ def test_a_grid_is_combined_in_full() -> None:
     assert (["experiment=e", "model=b", "clip=agc", "lr=2", "seed=0"], ["g"]) in runs
 
 
+def test_values_are_typed_as_the_command_line_has_them() -> None:
+    grid = {"epochs": None, "nesterov": [True, False], "depth": [[3, 3], [9, 9]], "decay": 5e-5, "name": "1e-3"}
+    typed: list[list[str]] = []
+    expand({"g": grid}, [], lambda overrides: typed.append(overrides) or [])  # type: ignore[func-returns-value]
+    assert typed == [["epochs=null", "nesterov=true,false", "depth=[3, 3],[9, 9]", "decay=5e-05", "name=1e-3"]]
+
+
 def test_a_cell_of_two_grids_is_run_once() -> None:
     runs = expand({"g": {"lr": "1,2"}, "h": {"lr": "2,3"}}, [], combinations)
     assert runs == [(["lr=1"], ["g"]), (["lr=2"], ["g", "h"]), (["lr=3"], ["h"])]

@@ -1,5 +1,6 @@
 """From the grids of an experiment to the overrides of each combination."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,4 +50,9 @@ def _key(override: str) -> str:
 
 
 def _values(value: Any) -> str:
-    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+    return ",".join(map(_word, value)) if isinstance(value, list) else _word(value)
+
+
+def _word(value: Any) -> str:
+    """A value as it is typed: YAML's null and yes are Python's ``None`` and ``True``."""
+    return str(value) if isinstance(value, str) else json.dumps(value)

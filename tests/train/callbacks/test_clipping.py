@@ -200,6 +200,6 @@ def test_a_clipper_that_there_is_not(tiny: Callable[..., Resolved], tmp_path: Pa
 def test_what_is_clipped_names_the_run() -> None:
     names = [run_id(resolved(*one)) for one in ([], ["clip.stages=[0,1]"], ["clip.stages=[1,0]"], ["clip.stages=[1]"])]
     assert len({name.rpartition("-")[2] for name in names}) == 3
-    assert "agc0.01in0+1" in names[1]
+    assert "agc0.01eps0.1in0+1" in names[1]
     own = ("clip=custom", f"clip._target_={OWN}.halve")
     assert len({run_id(resolved(*own, *more)) for more in ([], ["clip.arguments={share: 0.1}"])}) == 2

@@ -18,6 +18,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -33,6 +35,7 @@ from tests.tiers import LONG, TIERS, VARIABLE, left_out, tier_of
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", "trainer.log_every=2")
 """A real run of a second: 400 of the embedded digits at 7 x 7 pixels."""
+CLIP_FIGURE = "normfree.train.record.clip_figure"
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("shared machine", deadline=None)
@@ -88,8 +91,22 @@ def resolved(*overrides: str) -> Resolved:
     return resolve(composed(*overrides), list(overrides))
 
 
+def without_drawing() -> ModuleType:
+    """In the place of `CLIP_FIGURE`, an empty file for a figure: drawing takes longer than a tiny run does."""
+    module: Any = ModuleType(CLIP_FIGURE)
+    module.draw_clipping = lambda record, clip_factor, path: path.write_bytes(b"")
+    return module
+
+
 @pytest.fixture
-def tiny(tmp_path: Path) -> Callable[..., Resolved]:
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw nothing unless all is asked for; tests of the figure have another fixture of this name."""
+    if not LONG:
+        monkeypatch.setitem(sys.modules, CLIP_FIGURE, without_drawing())
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, undrawn: None) -> Callable[..., Resolved]:
     """Resolve a tiny run under the test's own runs directory."""
 
     def make(*overrides: str) -> Resolved:

@@ -18,7 +18,6 @@ PLACES = Places.of(ROOT / "conf")
     [
         ("clip=null", ["clip=none"]),
         ("clip=False", ["clip=none"]),
-        ("clip=", ["clip=none"]),
         ("~clip", ["clip=none"]),
         ("~clip=agc", ["clip=none"]),
         ("augment=None", ["augment=none"]),
@@ -31,6 +30,10 @@ PLACES = Places.of(ROOT / "conf")
         ("-c job model=resnet20", ["-c", "job", "model=resnet20"]),
         ("hydra/launcher=slurm", ["hydra/launcher=slurm"]),
         ("model.width=[8,16]", ["model.width=[8,16]"]),
+        ("model=resnet20 -m seed=0,1 --cfg job", ["-m", "--cfg", "job", "model=resnet20", "seed=0,1"]),
+        ("--info model=resnet20", ["--info=all", "model=resnet20"]),
+        ("model=resnet20 --info defaults", ["--info", "defaults", "model=resnet20"]),
+        ("model.arguments.width=3,4 +clip.arguments.a=1", ["++model.arguments.width=3,4", "+clip.arguments.a=1"]),
     ],
 )
 def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> None:
@@ -42,6 +45,15 @@ def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> N
     [
         ("model=null", "model=null: model is never empty; leave it away, or choose one of bn_nfnet_f0, "),
         ("~data", "~data: data is never empty"),
+        ("clip=", "clip=: is empty; leave it away, or choose one of agc, custom, none, norm"),
+        ("-m clip=agc,", "clip=agc,: is empty; leave it away, or choose one of agc, custom, none, norm"),
+        ("model=", "model=: is empty; leave it away, or choose one of bn_nfnet_f0, "),
+        ("experiment=", "experiment=: is empty; leave it away, or choose one of "),
+        ("--lr 0.1", "--lr 0.1: no such flag; write lr=0.1, without dashes"),
+        ("--model resnet20", "--model resnet20: no such flag; write model=resnet20, without dashes"),
+        ("--seeds 3", "--seeds 3: no such flag; write seed=3, without dashes"),
+        ("--learning-rate 0.1", "--learning-rate 0.1: no such flag; write lr=0.1"),
+        ("--lr -m", "--lr: no such flag; write lr=..., without dashes"),
         ("~batch", "~batch: a key cannot be taken out; leave it away to have its usual value"),
         ("--lr=0.1", "--lr=0.1: no such flag; write lr=0.1"),
         ("--batch=64", "--batch=64: no such flag; write batch=64, without dashes"),
@@ -52,7 +64,7 @@ def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> N
 )
 def test_the_rest_is_one_line(typed: str, line: str) -> None:
     with pytest.raises(UserError) as told:
-        prepared([typed], PLACES)
+        prepared(typed.split(" "), PLACES)
     assert str(told.value).startswith(line)
     assert "\n" not in str(told.value)
 

@@ -200,6 +200,7 @@ def test_ctrl_c_in_a_sweep_leaves_no_process_and_resumable_runs(tmp_path: Path) 
     assert time.monotonic() - began < 10
     assert process.returncode == 130
     assert "2 preempted, 1 planned" in output
+    assert output.count(": interrupted (Ctrl-C) after step ") == 2
     assert "the same command goes on" in errors
     _, alive = psutil.wait_procs(children, timeout=10 - (time.monotonic() - began))
     assert not alive

@@ -78,7 +78,7 @@ def test_what_fails_and_what_is_cancelled_is_told(tmp_path: Path) -> None:
         assert part in table
     again = command_line("runs.py", "experiment=single", f"runs_dir={tmp_path}", "retry=failed")
     assert again.returncode == 0, again.stderr
-    assert ": 1 runs; code and configurations" in again.stdout
+    assert ": 1 run; code and configurations" in again.stdout
     (failed,) = (path for path in tmp_path.glob("single/*broken*/result.json"))
     wait_until(lambda: json.loads(failed.read_text(encoding="utf-8"))["attempts"] == 2)
 
@@ -103,7 +103,7 @@ def test_edits_do_not_reach_what_is_in_the_queue(tmp_path: Path) -> None:
 
     asked = ("seed=5", "clip=custom", "clip._target_=own_clipping.keep")
     assert "submitted job" in train(*asked)
-    assert "1 runs are in the queue already" in train(*asked)
+    assert "1 run is in the queue already" in train(*asked)
     folder = project / "runs"
     (job,) = jobs(folder)
     table = command_line("runs.py", "experiment=single", f"runs_dir={folder}").stdout

@@ -74,7 +74,7 @@ def test_lines_until_nothing_runs(tiny: Callable[..., Resolved], capsys: pytest.
         f"{name}  step 2/8  loss 2.500  accuracy 10.0%",
         f"{name}  step 4/8  loss 2.250  accuracy 20.0%",
         f"diverged: {name}, test accuracy 10.0% (a loss that is not finite)",
-        "1 runs: 1 diverged",
+        "1 run: 1 diverged",
     ]
     assert next(steps) == 3
 
@@ -106,7 +106,7 @@ def test_jobs_of_slurm_are_waited_for_and_followed_on_whatever_node(
     assert out.getvalue().splitlines() == [
         f"{name}  step 2  loss 2.500  accuracy 10.0%",
         f"finished: {name}, test accuracy 50.0%",
-        "1 runs: 1 finished",
+        "1 run: 1 finished",
     ]
     assert left == [4, 3, 2, 1]
 
@@ -159,7 +159,7 @@ def test_where_nothing_runs_it_ends_at_once(tiny: Callable[..., Resolved]) -> No
 
     out = io.StringIO()
     assert follow(Console(file=out, width=200), directory.path.parent, wait=wait) == 0
-    assert out.getvalue() == "1 runs: 1 failed\n"
+    assert out.getvalue() == "1 run: 1 failed\n"
 
 
 def test_the_first_run_of_a_sweep_that_is_being_planned_is_waited_for(
@@ -191,7 +191,7 @@ def test_the_first_run_of_a_sweep_that_is_being_planned_is_waited_for(
         f"nothing runs in {folder} yet; waiting for the first run of a sweep that is being planned    Ctrl-C ends this",
         f"{name}  step 2/8  loss 2.500  accuracy 10.0%",
         f"finished: {name}, test accuracy 50.0%",
-        "1 runs: 1 finished",
+        "1 run: 1 finished",
     ]
     assert looks == 6
 

@@ -80,6 +80,25 @@ def test_a_stop_while_workers_start_leaves_every_run_for_later(tiny: Callable[..
     assert not any(RunDirectory.of(task.resolved).path.exists() for task in planned)
 
 
+def test_the_account_of_what_broke_in_the_users_own_code_is_a_line(tmp_path: Path) -> None:
+    """The traceback is in a file; that of another failure is shown."""
+    told = "ValueError: no; my_clipping.py, line 4 (clip._target_=my_clipping.halve)"
+    kept = [tmp_path / "a" / "attempts" / number / "traceback.txt" for number in ("2", "10")]
+    for file in kept:
+        file.parent.mkdir(parents=True)
+        file.write_text("Traceback: of halve", encoding="utf-8")
+    lines, _ = account(
+        [
+            ("a", {"status": "failed", "reason": told, "traceback": "Traceback: of halve"}),
+            ("b", {"status": "failed", "reason": "ValueError: no", "traceback": "Traceback: ours"}),
+        ],
+        tmp_path,
+    )
+    assert f"failed: a: {told}; traceback in {kept[1]}" in lines
+    assert "  Traceback: ours" in lines
+    assert "Traceback: of halve" not in " ".join(lines)
+
+
 def test_the_account_names_failures() -> None:
     lines, complete = account(
         [("a", {"status": "finished"}), ("b", {"status": "failed", "reason": "ValueError: no"}), ("c", None)]

@@ -99,7 +99,7 @@ def test_a_failed_run_is_shown_and_started_again(tmp_path: Path) -> None:
         assert part in table.stdout
     again = command_line("runs.py", *here, "retry=failed", PYTHONPATH=str(ROOT))
     assert again.returncode == 1
-    assert "1 runs: 1 failed" in again.stdout
+    assert "1 run: 1 failed" in again.stdout
     (failed,) = tmp_path.glob("single/*broken*/result.json")
     assert json.loads(failed.read_text(encoding="utf-8"))["attempts"] == 2
     assert command_line("runs.py", *here, "retry=missing").stdout.strip().endswith("none is missing")
@@ -155,7 +155,7 @@ def test_rows_have_seed_accuracy_and_time_and_an_order(three: Path, capsys: pyte
     other = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "sort=accuracy").splitlines()
     assert " failed " in other[1]
     text = said(capsys, f"runs_dir={three}", "experiment=one", "all=true", "match=-s1-")
-    assert "1 runs: " in text
+    assert "1 run: " in text
     assert "failed" not in text
 
 
@@ -168,6 +168,8 @@ def test_two_runs_are_compared(three: Path, capsys: pytest.CaptureFixture[str]) 
     assert any(row[:1] == ["train/final_loss"] for row in rows)
     assert not any(row[:1] == ["batch"] for row in rows), "the same in both"
     assert "no difference" in said(capsys, f"runs_dir={three}", "compare=lr0.1,lr0.1")
+    one, other = (f"{next(three.glob(f'*/*{part}*'))}/" for part in ("-s1-", "lr0.1"))
+    assert said(capsys, f"runs_dir={three}", f"compare={one},{other}") == text
     for words, line in (("nothing,lr0.1", "compare=nothing: no run of this name"), ("nf_,lr0.1", "3 runs have this")):
         with pytest.raises(UserError, match=line):
             runs(read_runs([f"runs_dir={three}", f"compare={words}"]))
@@ -181,7 +183,7 @@ def test_what_can_be_removed_is_told_and_removed_when_asked(
         runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints"]))
     (final,) = (folder / "one").glob("*-s1-*/checkpoints/final.ckpt")
     size = final.stat().st_size
-    assert f"of 1 runs would free {size_text(size)}" in capsys.readouterr().out
+    assert f"of 1 run would free {size_text(size)}" in capsys.readouterr().out
     with RunDirectory(final.parent.parent).locked():
         assert runs(read_runs([f"runs_dir={folder}", "experiment=one", "clean=checkpoints", "yes=true"])) == 1
         assert "a process has it" in capsys.readouterr().out

@@ -46,4 +46,4 @@ def test_the_plan_tells_it(tmp_path: Path) -> None:
     answer = command_line("train.py", "-m", *TINY, "augment.magnitude=0,5", f"runs_dir={tmp_path}", "plan=true")
     assert answer.returncode == 0
     assert "2 combinations come to 1 run: augment.magnitude=0,5 makes no difference" in answer.stderr
-    assert "1 runs, 0 of them done" in answer.stdout
+    assert "1 run, 0 of them done" in answer.stdout

@@ -73,7 +73,8 @@ class Forking:
 def serve() -> None:
     """Fork a run for each line on stdin."""
     import torch
-    from tests.conftest import resolved
+    from tests.conftest import CLIP_FIGURE, resolved, without_drawing
+    from tests.tiers import LONG
 
     from normfree.config import UserError
     from normfree.train.lightning_noise import quieten
@@ -81,6 +82,8 @@ def serve() -> None:
 
     quieten()
     torch.set_num_threads(1)
+    if not LONG:
+        sys.modules[CLIP_FIGURE] = without_drawing()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print("ready", file=answers, flush=True)

@@ -13,7 +13,7 @@ from tests.train.forking import REFUSED, Forking
 from tests.train.killed import RUN, Record, alive, wait_for
 
 KILLS = times(20, 5)
-RACES = times(6, 3)
+RACES = times(6, 2)
 
 
 @pytest.fixture(scope="module")

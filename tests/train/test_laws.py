@@ -53,6 +53,7 @@ def test_identical_runs_are_bit_identical(
         ("model=nf_resnet20", "trainer.micro_batch=25"),
         # Dropout and stochastic depth: what a step draws does not depend on where the run was resumed.
         ("model=nfnet_nano", "model.drop_rate=0.3", "model.stochastic_depth_rate=0.3"),
+        ("model=nf_resnet20", "precision=64-true", "optimizer.ema_decay=0.9"),
     ],
 )
 @pytest.mark.parametrize("stop", [1, 5])

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from normfree.api.mistakes import in_one_line
+from normfree.config import UserError
+from normfree.config.errors import nearest
+from normfree.config.places import EXPERIMENT, Places
 from normfree.report.garbage import rarely_collected
 
 _KEYS_OF_COLLECTING = ("overrides", "grids")
@@ -28,7 +32,9 @@ def find_runs(experiment: str, runs_dir: str | Path = "runs") -> pd.DataFrame:
     from normfree.study import collect
 
     check_name("experiment", experiment)
-    found = collect(experiment, Path(runs_dir))
+    _there(experiment, Path(runs_dir))
+    with in_one_line():
+        found = collect(experiment, Path(runs_dir))
     table = found.table.drop(columns=[name for name in _KEYS_OF_COLLECTING if name in found.table])
     table = table.infer_objects().copy()
     table["path"] = [str(found.directory / run) for run in table["run_id"]]
@@ -81,6 +87,7 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     Raises:
         UserError: there is no such experiment, or it has no runs.
     """
+    from normfree.config.experiment_sizes import file_of
     from normfree.config.names import check_name
     from normfree.report.build import render
     from normfree.report.command import ReportKeys
@@ -89,10 +96,17 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
 
     check_name("experiment", experiment)
     folders = ReportKeys(experiments_dir=str(experiments_dir)).experiment_folders
-    study = opened(experiment, folders, Path(runs_dir))
-    question = study.experiment
-    verdicts = judge(question, study.collection.table)
-    files = render(study, verdicts)
+    if file_of(experiment, folders) is None and not (Path(runs_dir) / experiment).is_dir():
+        known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+        raise UserError(
+            f"experiment={experiment}: no such experiment{nearest(experiment, known)}; there are: {', '.join(known)}; "
+            "give another experiments_dir"
+        )
+    with in_one_line():
+        study = opened(experiment, folders, Path(runs_dir))
+        question = study.experiment
+        verdicts = judge(question, study.collection.table)
+        files = render(study, verdicts)
     titles = {panel.name: panel.title for panel in question.panels}
     names = [name.removeprefix("figures/").removesuffix(".png") for name in files if name.endswith(".png")]
     rows = [(one.claim.claim, one.verdict, one.sentence, one.p) for one in verdicts]
@@ -111,6 +125,19 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
         verdicts=pd.DataFrame(rows, columns=["claim", "verdict", "sentence", "p"]),
         html=files["report.html"].decode("utf-8"),
     )
+
+
+def _there(experiment: str, runs_dir: Path) -> None:
+    """Whether there is a folder of the experiment's runs, or an experiment to make them with.
+
+    Raises:
+        UserError: neither.
+    """
+    if (runs_dir / experiment).is_dir() or experiment in Places.of().options(EXPERIMENT):
+        return
+    there = sorted(path.name for path in runs_dir.glob("[!._]*") if path.is_dir())
+    known = f"there are: {', '.join(there)}" if there else "api.run and api.sweep make some"
+    raise UserError(f"experiment={experiment}: no runs in {runs_dir}{nearest(experiment, there)}; {known}")
 
 
 def _read(content: bytes) -> pd.DataFrame:

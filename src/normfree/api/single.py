@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normfree.api.loaded import Run, load_run
-from normfree.api.mistakes import checked, in_one_line
-from normfree.config import Resolved, UserError
+from normfree.api.mistakes import checked, in_one_line, refuse_plan
+from normfree.config import Resolved
+from normfree.config.places import Places
 from normfree.config.sources.reading import looked_up_once
 from normfree.runs import RunDirectory
 from normfree.runs.again import begun_anew, told_number
@@ -39,14 +40,15 @@ def run(overrides: Sequence[str] = (), *, conf: str | Path | None = None, progre
         RunFailed: training ended with an error.
         KeyboardInterrupt: it was interrupted; it is saved, and the same call goes on.
     """
+    from normfree.cli.arguments import prepared
     from normfree.compose.run import compose_run
 
-    words = checked(overrides)
+    folder = None if conf is None else Path(conf)
     with looked_up_once(), in_one_line():
-        (resolved,) = begun_anew([compose_run(words, None if conf is None else Path(conf))])
+        words = prepared(checked(overrides), Places.of(folder))
+        (resolved,) = begun_anew([compose_run(words, folder)])
         words = told_number(words, resolved)
-        if resolved.config.plan:
-            raise UserError("plan=true: is printed by python train.py; leave it out to train")
+        refuse_plan(resolved.config.plan)
         for line in resolved.without_effect:
             warnings.warn(line, stacklevel=2)
         directory = RunDirectory.of(resolved)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from normfree.api.experiment import find_runs
-from normfree.api.mistakes import checked, in_one_line
+from normfree.api.mistakes import checked, in_one_line, in_words_of_python, refuse_plan
 from normfree.config import UserError
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
@@ -37,7 +37,7 @@ def sweep(overrides: Sequence[str], *, conf: str | Path | None = None, progress:
         experiment, runs_dir = _place(words, None if conf is None else Path(conf))
     code, last = _run([sys.executable, "-m", "normfree.api.sweep_process", str(conf or ""), *words], progress)
     if code == _BAD_INPUT:
-        raise UserError(last.removeprefix("error: "))
+        raise UserError(in_words_of_python(last.removeprefix("error: ")))
     if code in (_INTERRUPTED, -2):
         raise KeyboardInterrupt("the sweep is saved; the same call goes on")
     if code not in (0, _FAILED):
@@ -66,6 +66,7 @@ def _place(words: list[str], conf: Path | None) -> tuple[str, str]:
     ]
     with composing(places) as compose:
         config = compose([word for word in first if not word.startswith("hydra")])
+    refuse_plan(config.plan)
     return str(config.experiment.name), str(config.runs_dir)
 
 

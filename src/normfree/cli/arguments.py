@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from normfree.cli.sized import with_size
-from normfree.config import UserError
+from normfree.config import TrainConfig, UserError
+from normfree.config.errors import closest
 from normfree.config.other_words import remedy
+from normfree.config.parts import PARTS
 from normfree.config.places import Places
+from normfree.config.schema_keys import schema_keys
 
 _FLAGS = {
     "-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc",
@@ -16,9 +19,12 @@ _FLAGS_WITH_A_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir", "-i",
     "--info", "--experimental-rerun",
 }  # fmt: skip
-_EMPTY = ("null", "none", "false", "no", "")
+_INFO, _ABOUT = ("-i", "--info"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+"""A flag with a value that may be left away, and its values."""
+_EMPTY = ("null", "none", "false", "no")
 _NONE = {"logger": "csv"}
 """Options that are a group's 'none' by another name."""
+_OF_OWN_CODE = re.compile(rf"({'|'.join(part.group for part in PARTS)})\.arguments\.[\w.]+")
 _CONTRADICTIONS = (("steps", "epochs"),)
 
 
@@ -26,39 +32,52 @@ def prepared(arguments: Sequence[str], places: Places) -> list[str]:
     """The arguments for Hydra: ``GROUP=null``, ``GROUP=False`` and ``~GROUP`` are the group's option ``none``, and
     ``size=`` is what the experiment says of that size.
 
+    Flags come first, wherever they were typed.
+
     Args:
         places: where the groups lie.
 
     Raises:
         UserError: for a word that is no flag of ours and no KEY=VALUE, or a group that is never empty.
     """
-    words = _words(with_size(arguments, places))
-    read = (_read(argument, places) if is_override else argument for argument, is_override in words)
-    return [argument for argument in read if argument]
+    words = list(_words(with_size(arguments, places), places))
+    flags = [argument for argument, is_override in words if not is_override]
+    read = [_read(argument, places) for argument, is_override in words if is_override]
+    return [*flags, *(argument for argument in read if argument)]
 
 
-def _words(arguments: Sequence[str]) -> Iterator[tuple[str, bool]]:
+def _words(arguments: Sequence[str], places: Places) -> Iterator[tuple[str, bool]]:
     """Each with whether it is an override."""
     value = False
-    for argument in arguments:
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
         flag, equals, _ = argument.partition("=")
-        if value:
+        if value or not argument.startswith("-"):
+            yield argument, not value
             value = False
-        elif argument.startswith("-"):
-            if flag not in _FLAGS | _FLAGS_WITH_A_VALUE:
-                raise UserError(f"{argument}: no such flag; {_told(argument) or 'python train.py --help'}")
+        elif flag in _INFO and not equals and after not in _ABOUT:
+            yield "--info=all", False
+        elif flag in _FLAGS | _FLAGS_WITH_A_VALUE:
             value = flag in _FLAGS_WITH_A_VALUE and not equals
+            yield argument, False
         else:
-            yield argument, True
-            continue
-        yield argument, False
+            raise UserError(_no_such_flag(argument, after, places))
 
 
-def _told(argument: str) -> str:
+def _no_such_flag(argument: str, after: str, places: Places) -> str:
+    """What to write in its place: after ``--lr 0.1``, lr=0.1.
+
+    Args:
+        after: the word behind it.
+    """
     word, equals, value = argument.partition("=")
-    if (found := remedy(word, value)) or not equals:
-        return found
-    return f"write {word.lstrip('-')}={value}, without dashes"
+    plain = word.lstrip("-").replace("-", "_")
+    if not equals and after and "=" not in after and not after.startswith("-"):
+        value, argument = after, f"{argument} {after}"
+    known = schema_keys(TrainConfig)
+    close = [plain] if plain in known or places.is_group(plain) else closest(plain, known, cutoff=0.75)
+    if not (told := remedy(word, value)) and (close or equals):
+        told = f"write {(close or [word.lstrip('-')])[0]}={value or '...'}, without dashes"
+    return f"{argument}: no such flag; {told or 'python train.py --help'}"
 
 
 def _read(argument: str, places: Places) -> str:
@@ -73,6 +92,8 @@ def _read(argument: str, places: Places) -> str:
     if name in ("hydra.launcher", "hydra.sweeper"):
         raise UserError(f"{argument}: write {name.replace('.', '/')}={value}, with a stroke: it is a group")
     if re.fullmatch(r"[\w/]+", name) and places.is_group(name) and not name.startswith("hydra"):
+        if "" in value.split(",") and not key.startswith("~"):
+            raise UserError(f"{argument}: is empty; {_instead(name, places)}")
         if name == "experiment" and (key.startswith("~") or value.lower() in _EMPTY):
             return ""
         if key.startswith("~"):
@@ -81,6 +102,8 @@ def _read(argument: str, places: Places) -> str:
             parts = [_empty(name, places, argument) if part.lower() in _EMPTY else part for part in value.split(",")]
             return f"{key}={','.join(parts)}"
         return argument
+    if _OF_OWN_CODE.fullmatch(key):
+        return f"++{argument}"  # Hydra adds a new name with +, changes one that is there without, and does both so.
     if key.startswith("~"):
         raise UserError(f"{argument}: a key cannot be taken out; leave it away to have its usual value")
     return argument
@@ -89,11 +112,14 @@ def _read(argument: str, places: Places) -> str:
 def _empty(name: str, places: Places, typed: str) -> str:
     """The option that stands for nothing."""
     option = _NONE.get(name, "none")
-    options = places.options(name)
-    if option in options:
+    if option in places.options(name):
         return option
-    shown = ", ".join(options[:6]) + (", ..." if len(options) > 6 else "")
-    raise UserError(f"{typed}: {name} is never empty; leave it away, or choose one of {shown}")
+    raise UserError(f"{typed}: {name} is never empty; {_instead(name, places)}")
+
+
+def _instead(name: str, places: Places) -> str:
+    options = places.options(name)
+    return f"leave it away, or choose one of {', '.join(options[:6])}{', ...' if len(options) > 6 else ''}"
 
 
 def refuse_contradictions(arguments: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from normfree.bench.suites import suites
 from normfree.config import UserError
 from normfree.config.errors import nearest
 from normfree.config.keys import read_keys, rows
+from normfree.host.spoken import spoken
 
 COMMAND = "python bench.py"
 HELP = """\
@@ -44,7 +45,7 @@ def main(words: Sequence[str]) -> int:
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler otherwise talks of GPUs that are not there
     if not words:
-        print(help_text(), end="")
+        print(spoken(help_text()), end="")
         return 0
     name, *settings = words
     if name not in suites():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from normfree.config import conversion
 from normfree.config.keys import read_keys
+from normfree.host.spoken import spoken
 
 INTERRUPTED = "interrupted; whole files are kept, the same command writes the rest"
 
@@ -20,7 +21,7 @@ def main(words: Sequence[str]) -> int:
         UserError: for a wrong word, or data that cannot be converted.
     """
     if not words:
-        print(help_text(), end="")
+        print(spoken(help_text()), end="")
         return 0
     keys = read_keys(conversion.Conversion, words, command="python -m normfree.data.convert")
     from normfree.data.convert import convert

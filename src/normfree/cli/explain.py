@@ -13,6 +13,7 @@ from normfree.config import TrainConfig, UserError
 from normfree.config.errors import closest
 from normfree.config.other_words import remedy
 from normfree.config.schema_keys import schema_keys
+from normfree.host.wording import counted
 
 _SHOWN = 5
 """Of many options, the nearest."""
@@ -52,7 +53,7 @@ def nearest(word: str, known: list[str]) -> str:
     close = closest(word, known, _SHOWN)
     few = sorted(known) if len(known) <= _SHOWN + 3 else sorted(close) or sorted(known)[:_SHOWN]
     more = len(known) - len(few)
-    shown = ", ".join(few) + (f" and {more} others (python train.py --help)" if more else "")
+    shown = ", ".join(few) + (f" and {counted(more, 'other')} (python train.py --help)" if more else "")
     return f"did you mean {close[0]}? There are: {shown}" if close else f"there are: {shown}"
 
 
@@ -80,11 +81,12 @@ def _no_such_key(key: str) -> str:
     if found := remedy(key, typed.partition("=")[2]):
         return f"{typed}: no such key; {found}"
     known = schema_keys(TrainConfig)
-    close = closest(key, known)
+    by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
+    leaf = key.rpartition(".")[2]
+    close = [by_leaf[leaf]] if leaf in by_leaf else closest(key, known)
     if not close:
-        by_leaf = {name.rpartition(".")[2]: name for name in known}
-        leaf = closest(key.rpartition(".")[2], by_leaf, cutoff=0.6)
-        close = [by_leaf[leaf[0]]] if leaf else []
+        near = closest(leaf, by_leaf, cutoff=0.6)
+        close = [by_leaf[near[0]]] if near else []
     hint = f"did you mean {close[0]}?" if close else "python train.py --help lists groups and keys"
     return f"{typed}: no such key; {hint}"
 

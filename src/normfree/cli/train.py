@@ -24,12 +24,14 @@ from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.host.spoken import spoken
+from normfree.host.wording import counted
 from normfree.runs import RunDirectory
 from normfree.runs.again import begun_anew, told_number
 from normfree.runs.earlier import already_there
 from normfree.runs.offline import how_to_sync
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.outcomes import explanation
+from normfree.runs.own_fault import where_told
 from normfree.runs.result import Result
 from normfree.runs.run_line import RunLine
 from normfree.train.preflight import planned_here, without_torch
@@ -122,7 +124,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
             print(f"W&B, offline: {command}")
     if result["status"] == "failed":
         if _speaks():
-            print(result["traceback"], file=sys.stderr)
+            where = where_told(result, directory.path)
+            print(f"error: {result['reason']}{where}" if where else result["traceback"], file=sys.stderr)
         sys.exit(EXIT_FAILED)
     if result["status"] == "preempted":
         sys.exit(EXIT_FAILED if stop is None else EXIT_INTERRUPTED)
@@ -169,7 +172,7 @@ def _headline(resolved: Resolved) -> str:
     config = resolved.config
     return (
         f"{config.model.name} on {config.data.label} at {config.data.train_size} px, clip={config.clip.name}, "
-        f"batch {config.batch}, {resolved.steps} steps, lr {resolved.lr:g}, seed {config.seed}"
+        f"batch {config.batch}, {counted(resolved.steps, 'step')}, lr {resolved.lr:g}, seed {config.seed}"
     )
 
 

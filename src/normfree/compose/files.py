@@ -16,8 +16,9 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from normfree.compose.file_keys import check_keys
 from normfree.config.places import Places, packaged, short
 from normfree.config.yaml_file import read_checked
 
@@ -47,13 +48,11 @@ class FileConfigSource(file_config_source.FileConfigSource):
         text = read_checked(path, key)
         if self._places is not None:
             _tell_replaced(key, list(self._places.every(name)))
-        header = self._get_header_dict(text[:512])
-        return ConfigResult(
-            provider=self.provider,
-            path=f"{self.scheme()}://{self.path}",
-            config=OmegaConf.load(io.StringIO(text)),
-            header=header,
-        )
+        header, config = self._get_header_dict(text[:512]), OmegaConf.load(io.StringIO(text))
+        if isinstance(config, DictConfig):
+            content = OmegaConf.to_container(config, resolve=False)
+            check_keys(key, short(path), content, header.get("package"))
+        return ConfigResult(provider=self.provider, path=f"{self.scheme()}://{self.path}", config=config, header=header)
 
     def is_group(self, config_path: str) -> bool:
         return super().is_group(config_path) if self._places is None else self._places.is_group(config_path)

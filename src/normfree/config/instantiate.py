@@ -12,6 +12,7 @@ from typing import Any
 from normfree.config.errors import UserError
 from normfree.config.parts import PARTS, Part
 from normfree.config.tracebacks import kept_traceback, one_line
+from normfree.host.wording import some
 
 
 def imported(part: Part, name: str) -> Any:
@@ -37,7 +38,7 @@ def imported(part: Part, name: str) -> Any:
         where = kept_traceback(error, name)
         raise UserError(f"{key}={name}: cannot be imported ({one_line(error)}){where}") from error
     if not callable(found):
-        raise UserError(f"{key}={name}: a {type(found).__name__} cannot be called; name a function or a class")
+        raise UserError(f"{key}={name}: {some(type(found).__name__)} cannot be called; name a function or a class")
     return found
 
 
@@ -77,7 +78,7 @@ def called(
         return target(*positional, **given, **arguments)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{part.target}={name}: {one_line(error)}{kept_traceback(error, name)}") from error
 
 

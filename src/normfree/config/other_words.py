@@ -8,6 +8,7 @@ _PLAN = "write plan=true"
 _LIST = "python train.py --help lists groups, options and keys, python runs.py experiment=NAME the runs"
 _NORMALIZER = "the normaliser is the network's: model=resnet20 has BatchNorm, its twin model=nf_resnet20 none"
 _CUT = "accumulation follows from batch, the samples of a step, and trainer.micro_batch, those of a pass"
+_NORM_BATCH = "it is worked out: write trainer.micro_batch={value}, or model.ghost_batch={value} for less than that"
 _CLIPPING = "write clip=none, clip=norm or clip=agc, and for example clip.max_norm=1"
 _AMP = "write precision=bf16-mixed, 16-mixed or 32-true"
 
@@ -53,6 +54,7 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("dry_run", "fast_dev_run", "plan", "dryrun"), _PLAN),
     **dict.fromkeys(("list", "ls", "list_models", "models"), _LIST),
     **dict.fromkeys(("sweep", "multirun"), "write -m before the values: python train.py -m seed=0,1"),
+    "norm_batch": _NORM_BATCH,
     "launcher": "write hydra/launcher={value}",
 }
 """Word, or the last word of a dotted key -> what to write."""

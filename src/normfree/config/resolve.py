@@ -15,8 +15,10 @@ from normfree.config.optimizer import check_sam
 from normfree.config.own_model import found_normalizer
 from normfree.config.parts import CUSTOM, MODEL
 from normfree.config.schema import ModelConfig, TrainConfig
-from normfree.config.sources import counted, named
+from normfree.config.sources import counted as counted_in
+from normfree.config.sources import named
 from normfree.config.validate import WARMUP_KEYS, validate
+from normfree.host.wording import counted
 
 LR_REFERENCE_BATCH = 256
 
@@ -91,7 +93,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
         )
     if named(node.data.name).any_set and OmegaConf.missing_keys(node.data):
         _refuse_code(node.data, stored)
-        node = OmegaConf.merge(node, {"data": counted(node.data)})
+        node = OmegaConf.merge(node, {"data": counted_in(node.data)})
     if OmegaConf.is_missing(node.model, "normalizer") and node.model._target_ is not None:
         _refuse_code(node.model, stored)
         own = OmegaConf.to_object(OmegaConf.merge(node.model, {"normalizer": "none"}))
@@ -220,8 +222,8 @@ def _warmup_steps(config: TrainConfig, steps: int) -> float:
         key, warmup = "warmup_share", optimizer.warmup_share * steps
     if warmup >= steps:
         raise UserError(
-            f"optimizer.{key}={getattr(optimizer, key):g}: {warmup:g} steps of warm-up are not shorter than the "
-            f"training of {steps} steps; train longer or set optimizer.{key} lower"
+            f"optimizer.{key}={getattr(optimizer, key):g}: {counted(warmup, 'step')} of warm-up are not shorter than "
+            f"the training of {counted(steps, 'step')}; train longer or set optimizer.{key} lower"
         )
     return warmup
 

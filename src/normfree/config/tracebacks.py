@@ -13,7 +13,9 @@ def state_folder() -> Path:
 
 
 def one_line(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
+    """The kind of an error and the first line of what it says; of a SystemExit, what was called."""
+    if isinstance(error, SystemExit):
+        return f"called exit({'' if error.code is None else repr(error.code)})"
     said = str(error).strip().splitlines()
     return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 

@@ -58,7 +58,8 @@ class OwnNetwork(ClassifierNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         with peer_noise(self.training):
-            logits: Tensor = self.network(x)
+            # One that works in place would change images that others still look at.
+            logits: Tensor = self.network(x.clone())
         return logits
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from normfree.config import Resolved
+from normfree.host.wording import counted
 from normfree.runs.damage import standing
 from normfree.runs.directory import RunDirectory
 from normfree.runs.outcomes import TERMINAL
@@ -81,7 +82,7 @@ def told_anew(runs: Sequence[Resolved], numbered_runs: Sequence[Resolved]) -> st
     first = numbers.count(1)
     there = sum(now.config.again is not False and _has_result(now, int(now.config.again)) for now in numbered_runs)
     known = f" ({there} of them have that result already)" if there else ""
-    anew = f"again=true: {len(numbers) - first} runs anew, as *.again-{max(numbers)}{known}"
+    anew = f"again=true: {counted(len(numbers) - first, 'run')} anew, as *.again-{max(numbers)}{known}"
     parts = [anew] if first < len(numbers) else []
     if first:
         parts.append(f"{'' if parts else 'again=true: '}{first} for the first time, as they have no result yet")

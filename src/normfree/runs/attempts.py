@@ -1,11 +1,12 @@
 """Every start of a run with what it ran under, and what a run that was gone on with was gone on with.
 
-``attempts/<number>/`` holds ``environment.json``, ``uncommitted.diff`` where there is one, and ``own_code/``, the
-files of the user's own code.
+``attempts/<number>/`` holds ``environment.json``, ``uncommitted.diff`` where there is one, ``own_code/``, the files of
+the user's own code, and ``traceback.txt`` of an attempt that failed.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from normfree.runs.checksums import read_text_verified, write_verified
 from normfree.runs.own_code import copy_files
 
 FOLDER = "attempts"
+TRACEBACK = "traceback.txt"
 COMPARED = ("commit", "code", "normfree", "torch", "torchvision", "lightning", "python", "platform", "device",
             "threads", "ranks")  # fmt: skip
 """What a run may be resumed under otherwise, and end with other bits."""
@@ -30,6 +32,18 @@ def record_attempt(
         texts["uncommitted.diff"] = difference
     write_verified(folder, texts)
     copy_files(sources, folder / "own_code")
+
+
+def keep_traceback(run: Path, number: int, text: str) -> None:
+    """Write it beside what attempt ``number`` worked with; the result has it too, a full disk costs this copy alone."""
+    with suppress(OSError):
+        (run / FOLDER / str(number) / TRACEBACK).write_text(text, encoding="utf-8")
+
+
+def last_traceback(run: Path) -> Path | None:
+    """Where the traceback of the last attempt that failed is, to be read by a person."""
+    found = sorted((run / FOLDER).glob(f"*/{TRACEBACK}"), key=lambda path: int(path.parent.name))
+    return found[-1] if found else None
 
 
 def attempts_of(run: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import yaml
 from normfree.config import SCHEMA_VERSION, Resolved, UserError
 from normfree.host.files import finite, json_text, remove_unfinished, set_aside, where_to_write
 from normfree.runs.attempts import FOLDER as ATTEMPTS
-from normfree.runs.attempts import record_attempt
+from normfree.runs.attempts import keep_traceback, record_attempt
 from normfree.runs.checksums import CHECKSUMS, digest_of, write_verified
 from normfree.runs.identity import run_id
 from normfree.runs.lock import acquire
@@ -251,6 +251,8 @@ class RunDirectory:
         except OSError:
             self._reserve.unlink(missing_ok=True)
             write_verified(self.path, {self.result.name: json_text(content)}, sums)
+        if result["traceback"]:
+            keep_traceback(self.path, result["attempts"], result["traceback"])
         if ended:
             self.tidy()
         return content

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from normfree.host.spoken import spoken
+from normfree.host.wording import counted
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
 from normfree.runs.result import Ended
@@ -35,13 +36,14 @@ def submit_missing(missing: Submitted, settings: SlurmSettings) -> dict[str, Sub
     earlier, live = latest(experiment), live_jobs() or {}
     places = {run: earlier[run] for run in runs if run in earlier and earlier[run].jobs[run] in live}
     if places:
-        print(f"{len(places)} runs are in the queue already")
+        print(f"{counted(len(places), 'run')} {'is' if len(places) == 1 else 'are'} in the queue already")
     fresh = [each for run, each in runs.items() if run not in places]
     if fresh:
         submission = submit(fresh, settings)
         places |= dict.fromkeys(submission.jobs, submission)
         arrays = job_numbers(submission.jobs)
-        print(f"submitted job {', '.join(arrays)}: {len(fresh)} runs; code and configurations: {submission.folder}")
+        count = counted(len(fresh), "run")
+        print(f"submitted job {', '.join(arrays)}: {count}; code and configurations: {submission.folder}")
     return places
 
 

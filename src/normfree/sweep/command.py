@@ -11,6 +11,7 @@ from normfree.config.errors import nearest
 from normfree.config.places import EXPERIMENT, Places
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_OK
 from normfree.host.sizes import size_text
+from normfree.host.wording import counted
 from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.runs.same_bits import told_bits
@@ -110,7 +111,7 @@ def _clean(console: Console, keys: RunsKeys, folder: Path, states: list[RunState
     for each in chosen:
         line(console, f"  {size_text(each.size):>8}  {each.run.path.name}")
     total = size_text(sum(each.size for each in chosen))
-    line(console, f"clean={keys.clean} of {len(chosen)} runs would free {total}: {KINDS[keys.clean]}")
+    line(console, f"clean={keys.clean} of {counted(len(chosen), 'run')} would free {total}: {KINDS[keys.clean]}")
     if not keys.yes:
         if not sys.stdin.isatty():
             raise UserError(f"clean={keys.clean}: nothing is removed without being asked; add yes=true")

@@ -6,6 +6,7 @@ from typing import Any
 
 from normfree.config import UserError
 from normfree.config.yaml_file import parse_yaml
+from normfree.host.wording import counted
 from normfree.runs import Damaged, RunDirectory
 from normfree.runs.again import place_of
 from normfree.runs.factors import flat
@@ -16,7 +17,7 @@ _LEFT_OUT = ("runs_dir", "experiment", "plan", "again", "sweep")
 
 
 def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
-    """The run of which ``word`` is the name or a part of it.
+    """The run of which ``word`` is the name or a part of it, or the run's directory as the shell completes it.
 
     Args:
         experiment: where it is looked for; in all of them where it is empty.
@@ -24,6 +25,8 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     Raises:
         UserError: there is none, or several.
     """
+    if (Path(word) / "config.yaml").is_file():
+        return RunDirectory(Path(word))
     places = [runs_dir / experiment] if experiment else sorted(runs_dir.glob("[!._]*"))
     runs = [path for place in places for path in sorted(place.glob("[!._]*")) if (path / "config.yaml").is_file()]
     found = [path for path in runs if path.name == word] or [path for path in runs if word in path.name]
@@ -34,7 +37,9 @@ def find_run(runs_dir: Path, experiment: str, word: str) -> RunDirectory:
     if not found:
         raise UserError(f"compare={word}: no run of this name in {where}; python runs.py lists experiments")
     some = ", ".join(str(path.relative_to(runs_dir)) for path in found[:3])
-    raise UserError(f"compare={word}: {len(found)} runs have this in their names ({some}, ...); give more of it")
+    raise UserError(
+        f"compare={word}: {counted(len(found), 'run')} have this in their names ({some}, ...); give more of it"
+    )
 
 
 def differences(one: RunDirectory, other: RunDirectory) -> list[tuple[str, str, str, str]]:

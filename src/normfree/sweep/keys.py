@@ -82,7 +82,7 @@ class RunsKeys:
     follow: bool = key(False, "true: loss and accuracy of running runs as they come; Ctrl-C ends it, not the runs")
     match: str = key("", "only runs that have this in their names")
     sort: str = key("state", f"{', '.join(SORTS)}; with a minus before it the other way round", _sort)
-    compare: tuple[str, ...] = key((), "two runs, by their names or parts of these", _two)
+    compare: tuple[str, ...] = key((), "two runs, by their names, parts of these or directories", _two)
     clean: str = key("", "; ".join(f"{name}: {text}" for name, text in KINDS.items()), choice(*KINDS))
     yes: bool = key(False, "true: clean without asking")
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)

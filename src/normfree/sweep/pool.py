@@ -23,6 +23,7 @@ from normfree.sweep.forking import started
 from normfree.sweep.logs import own_log
 from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import held
+from normfree.train.stopping import INTERRUPTED
 
 GRACE_SECONDS = 8.0
 """How long workers may take to save their runs after a stop; then they are killed."""
@@ -129,13 +130,17 @@ class Pool:
     def stopping(self) -> bool:
         return self._stop_time is not None
 
-    def stop(self) -> None:
-        """Ask every worker to save its run and end; safe in a signal handler."""
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ask every worker to save its run and end; safe in a signal handler.
+
+        Args:
+            number: the signal that this process was asked by.
+        """
         if self._stop_time is None:
             self._stop_time = time.monotonic()
             for worker in self._workers:
                 if worker.process.is_alive() and worker.process.pid:
-                    os.kill(worker.process.pid, signal.SIGTERM)
+                    os.kill(worker.process.pid, INTERRUPTED if number == signal.SIGINT else signal.SIGTERM)
 
     def run(self, tasks: list[Task], schedule: Schedule | None = None) -> Iterator[Event]:
         """Train every task; yields what workers say until all have ended or the pool is stopped.

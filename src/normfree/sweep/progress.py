@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from normfree.host.durations import duration
+from normfree.host.wording import counted
 from normfree.sweep.account import ORDER
 from normfree.sweep.live_table import live_table
 from normfree.sweep.pool import Event
@@ -45,7 +46,7 @@ class SweepProgress:
         self._finished: set[str] = set()
         self._began = time.monotonic()
         self._printed = 0.0
-        print(f"{planned} runs planned, {done} of them done", flush=True)
+        print(f"{counted(planned, 'run')} planned, {done} of them done", flush=True)
         self._live: Live | None = None
         if sys.stdout.isatty():
             self._live = Live(console=Console(), get_renderable=lambda: live_table(self), refresh_per_second=4)

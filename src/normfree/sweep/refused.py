@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from normfree.config import Resolved, UserError
+from normfree.host.wording import counted
 from normfree.runs import DAMAGED
 from normfree.runs.damage import standing
 from normfree.sweep.aside import Aside
@@ -42,7 +43,7 @@ def _refuse(runs: Sequence[SweepRun], lines: Sequence[str]) -> None:
     if set(lines) == {line}:
         raise UserError(line)
     raise UserError(
-        f"{line} (in the combination {' '.join(first.overrides)}; {len(wrong)} of {len(runs)} runs are refused)"
+        f"{line} (in the combination {' '.join(first.overrides)}; {len(wrong)} of {counted(len(runs), 'run')} refused)"
     )
 
 
@@ -69,7 +70,9 @@ def print_plan(runs: Sequence[SweepRun], workers: int | None, aside: Aside) -> N
         ) from error
     states = [result["status"] for result in results if result is not None]
     damaged = states.count(DAMAGED)
-    parts = [f"{len(runs)} runs", f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(damaged)
+    parts = [counted(len(runs), "run"), f"{len(states) - damaged} of them done"] + [f"{damaged} damaged"] * bool(
+        damaged
+    )
     steps = sum(run.resolved.steps for run in runs)
     print("\n".join([*(run.run_id for run in runs), f"{', '.join(parts)}, {steps:,} optimizer steps in all", *told]))
     sys.stdout.flush()

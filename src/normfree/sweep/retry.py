@@ -58,7 +58,7 @@ def retry(chosen: list[RunState], folder: Path, named: Mapping[str, Sequence[str
         return EXIT_OK
     results: dict[str, Ended | None] = dict.fromkeys((run.run_id for run in planned_runs), None)
     run_here(planned_runs, planned_runs, results, None)
-    lines, complete = account(list(results.items()))
+    lines, complete = account(list(results.items()), folder)
     print("\n".join(lines))
     return EXIT_OK if complete else EXIT_FAILED
 

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from normfree.config import UserError, resolve_stored
 from normfree.config.yaml_file import parse_yaml
 from normfree.host.files import read_bytes
+from normfree.host.wording import counted
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
 from normfree.runs.damage import examined
 from normfree.runs.plan import Plan, read_plan
@@ -93,7 +94,7 @@ def run_states(experiment: Path) -> list[RunState]:
 def count_states(states: list[RunState]) -> str:
     """``4 runs: 1 queued, 2 finished, 1 failed``."""
     counts = Counter(each.state for each in states)
-    return f"{len(states)} runs: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    return f"{counted(len(states), 'run')}: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
 
 
 def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> RunState:

@@ -10,6 +10,7 @@ from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.devices import cores, grouped, visible_gpus
 from normfree.host.files import where_to_write
+from normfree.host.wording import counted
 from normfree.runs import TERMINAL
 from normfree.runs.damage import standing
 from normfree.runs.factors import factors_of
@@ -98,10 +99,12 @@ def _carried_out(
     elif missing:
         interrupted = run_here(runs, missing, results, workers)
     elif all(result is not None and result["status"] in TERMINAL for result in results.values()):
-        print(f"all {len(runs)} runs of {runs[0].resolved.config.experiment.name} have their results")
-    lines, complete = account([(run.run_id, results[run.run_id]) for run in runs])
-    print("\n".join(lines), flush=True)
+        name, several = runs[0].resolved.config.experiment.name, len(runs) > 1
+        which = f"all {counted(len(runs), 'run')}" if several else "the run"
+        print(f"{which} of {name} {'have their results' if several else 'has its result'}")
     folder = runs[0].directory.path.parent
+    lines, complete = account([(run.run_id, results[run.run_id]) for run in runs], folder)
+    print("\n".join(lines), flush=True)
     print(f"runs: {folder}")
     if command := how_to_sync_all(folder):
         print(f"W&B, offline: {command}")
@@ -174,7 +177,7 @@ def run_here(
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 
         def stop(number: int, frame: FrameType | None) -> None:
-            pool.stop()
+            pool.stop(number)
 
         for number, _ in previous:
             signal.signal(number, stop)

@@ -76,7 +76,7 @@ def tried(resolved: Resolved, ready: Ready) -> Speed | str:
     with torch.random.fork_rng(devices=devices), computing_threads(resolved, ready.device):
         try:
             return _measured(resolved, ready, images)
-        except Exception as error:  # of the user's own code perhaps
+        except (Exception, SystemExit) as error:  # of the user's own code perhaps
             return f"a step of it fails ({one_line(error)})"
 
 

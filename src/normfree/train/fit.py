@@ -5,6 +5,7 @@ import pytorch_lightning as pl
 from normfree.config import Resolved
 from normfree.nets import localise
 from normfree.runs import RunDirectory
+from normfree.runs.own_fault import exits_are_errors
 from normfree.train.callbacks import (
     BestWeights,
     Callbacks,
@@ -41,7 +42,7 @@ def fit(
 
     Rank 0 alone writes.
     """
-    with prepare(resolved, directory, ready, world) as session:
+    with exits_are_errors(resolved.config), prepare(resolved, directory, ready, world) as session:
         made = callbacks(session, progress, stop)
         trainer = train(session, made)
         return conclude(session, made, trainer, stop)

@@ -9,6 +9,7 @@ from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Look, Reading, look_at, read_of
 from normfree.config.sources.reading import listed
 from normfree.host.sizes import size_text
+from normfree.host.wording import counted
 from normfree.runs import RunDirectory, clip_label
 from normfree.train.estimate import TIMES, about, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
@@ -50,14 +51,14 @@ def describe_plan(resolved: Resolved) -> str:
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
         + (f"; BatchNorm statistics over {resolved.norm_batch}" if resolved.norm_batch else ""),
-        "length": f"{resolved.steps:,} steps, {resolved.epochs:,.4g} times the training images; "
+        "length": f"{counted(resolved.steps, 'step')}, {resolved.epochs:,.4g} times the training images; "
         f"a pass is {resolved.steps_per_epoch:,} full batches",
-        "lr": f"{resolved.lr:g} after {resolved.warmup_steps:,.6g} steps of linear warm-up, then cosine to "
+        "lr": f"{resolved.lr:g} after {counted(resolved.warmup_steps, 'step')} of linear warm-up, then cosine to "
         f"{config.optimizer.final_lr or 0:g}",
         "optimizer": _optimizer(config.optimizer),
         "precision": config.precision,
         "compute": f"{flop_text(flop_of(resolved, cost))} (forward and backward, 2 a multiply-add)",
-        "memory": f"about {in_binary(needed)} for {batch.micro_batch} images "
+        "memory": f"about {in_binary(needed)} for {counted(batch.micro_batch, 'image')} "
         "(weights, gradients, averages, activations)",
         "time": _time(resolved, ready, "" if not lacks else "this machine lacks what the run asks for"),
         "run": str(RunDirectory.of(resolved).path),
@@ -102,7 +103,7 @@ def _time(resolved: Resolved, ready: Ready, lacking: str) -> str:
     alone = " of one device alone" if plan.world_size > 1 else ""
     return (
         f"{about(seconds_of(resolved, plan.accumulation, speed))} here for steps and evaluations; an estimate{alone} "
-        f"from {TIMES} steps on {speed.images} images, without reading and augmenting images"
+        f"from {TIMES} steps on {counted(speed.images, 'image')}, without reading and augmenting images"
     )
 
 

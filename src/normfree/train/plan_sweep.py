@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normfree.config import Resolved
+from normfree.host.wording import counted
 from normfree.train.estimate import Speed, about, images_to_try, seconds_of, tried
 from normfree.train.parts.network import described
 from normfree.train.plan import flop_of, flop_text
@@ -53,7 +54,7 @@ def describe_sweep(runs: Sequence[Resolved], missing: Sequence[bool], workers: i
     flop = [flop_of(run, each.cost) for run, each in zip(runs, ready, strict=True)]
     left = [(run, each) for run, each, open_ in zip(runs, ready, missing, strict=True) if open_]
     to_do = sum(each for each, open_ in zip(flop, missing, strict=True) if open_)
-    rest = f", {flop_text(to_do)} of it in the {len(left)} runs to do" if 0 < len(left) < len(runs) else ""
+    rest = f", {flop_text(to_do)} of it in the {counted(len(left), 'run')} to do" if 0 < len(left) < len(runs) else ""
     lines = [f"compute: {flop_text(sum(flop))} in all{rest}"]
     lines += [images_told(runs), *cost_told(runs[0], sum(flop))]
     if left:
@@ -74,8 +75,8 @@ def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | 
     how = f"{at_a_time} runs" if at_a_time > 1 else "one run"
     of = f"{times.tried} of {times.kinds} kinds of runs" if times.tried < times.kinds else "each kind of run"
     return (
-        f"{about(whole)} here, {how} at a time, for the steps and evaluations of {len(left)} runs; an estimate from a "
-        f"few steps of {of}, without reading and augmenting images"
+        f"{about(whole)} here, {how} at a time, for the steps and evaluations of {counted(len(left), 'run')}; "
+        f"an estimate from a few steps of {of}, without reading and augmenting images"
     )
 
 

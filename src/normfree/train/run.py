@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from normfree.config import Resolved, UserError
+from normfree.config.tracebacks import one_line
 from normfree.data.worker_loader import lost_worker
 from normfree.host.allocator import keep_freed_memory
 from normfree.runs import Damaged, RunDirectory, result_of
 from normfree.runs.attempts import attempts_of, resumed_under_other
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.own_code import files_of
+from normfree.runs.own_fault import place_of
 from normfree.runs.provenance import difference, provenance
 from normfree.runs.result import Result
 from normfree.runs.waiting import Stopped, bounded
@@ -191,9 +193,10 @@ def _history(directory: RunDirectory) -> dict[str, Any]:
 
 
 def told(error: Exception, resolved: Resolved) -> tuple[str, str]:
-    """An error in one line, and its traceback."""
+    """An error in one line, with its place in the user's own code if it has one, and its traceback."""
     text = "".join(traceback.format_exception(error))
-    return lost_worker(error, resolved.config.data) or f"{type(error).__name__}: {error}".splitlines()[0], text
+    line = lost_worker(error, resolved.config.data) or one_line(error)
+    return line + place_of(error, resolved.config), text
 
 
 def _broken(error: Exception, directory: RunDirectory, reason: str, text: str) -> Outcome:

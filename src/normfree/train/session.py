@@ -99,6 +99,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
 def _laid_out(network: ClassifierNetwork, resolved: Resolved, world: World) -> ClassifierNetwork:
     """In the layout in memory that the configuration and several ranks ask for."""
     config = resolved.config
+    if config.precision == "64-true":
+        network.double()  # Lightning would only after a checkpoint has been loaded, which would be rounded.
     if config.trainer.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if world.size > 1:

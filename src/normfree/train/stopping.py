@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+INTERRUPTED = signal.SIGRTMIN if hasattr(signal, "SIGRTMIN") else signal.SIGTERM
+"""By which a sweep passes Ctrl-C on to its workers, who are deaf to that themselves."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, INTERRUPTED)
 
 NO_SIGNAL = 1
 """Stands for another reason to stop than a signal, where signals are compared; it is smaller than each of them."""
@@ -35,8 +38,11 @@ class StopRequest:
 
     def cause(self) -> str:
         """What asked, in words."""
-        by = "the end of its parent process" if self.signal is None else signal.Signals(self.signal).name
-        return f"stopped by {by}"
+        if self.signal is None:
+            return "stopped by the end of its parent process"
+        if self.signal == INTERRUPTED != signal.SIGTERM:
+            return "interrupted (Ctrl-C)"
+        return f"stopped by {signal.Signals(self.signal).name}{' (Ctrl-C)' if self.signal == signal.SIGINT else ''}"
 
     def join(self, code: int) -> None:
         """Another rank was asked to stop: so is this one, by the same signal."""

@@ -141,7 +141,7 @@ def test_an_own_class_keeps_its_state() -> None:
         ("halve", None, r"clip._target_=halve: give module.name, such as my_clipping.halve"),
         ("no_such_package.halve", None, "no module named no_such_package; start where it can be imported"),
         (f"{OWN}.quarter", None, "clip._target_=.*'quarter'"),
-        (f"{OWN}.NOT_CODE", None, "a int cannot be called; name a function or a class"),
+        (f"{OWN}.NOT_CODE", None, "an int cannot be called; name a function or a class"),
         (f"{OWN}.Inert", None, "its objects cannot be called"),
         (f"{OWN}.Fading", None, r"clip.arguments=\{\}: .*missing a required argument: 'max_norm'"),
         (f"{OWN}.halve", {"part": 1}, r"clip.arguments=\{'part': 1\}: .*unexpected keyword argument 'part'"),

@@ -193,8 +193,8 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
           for how, line in {
               "random": "gives another image each time that item 0 is asked for; leave chance to augment=",
               "raises": r"item 5 cannot be read \(KeyError: 'no such file'\); traceback in .*Wrong_train_.txt",
-              "pil": "item 0 is a uint8 tensor of 1 channels, item 5 a PIL image; give all alike",
-              "colour": "item 0 is a uint8 tensor of 1 channels, item 5 a uint8 tensor of 3 channels; give all alike",
+              "pil": "item 0 is a uint8 tensor of 1 channel, item 5 a PIL image; give all alike",
+              "colour": "item 0 is a uint8 tensor of 1 channel, item 5 a uint8 tensor of 3 channels; give all alike",
               "float": r"item 5 is a tensor of torch.float32 \[1, 8, 8\], not a PIL image or a uint8 tensor",
               "text": "item 5 has a str for a label, not a whole number",
               "negative": "item 5 has label -1; labels count from 0",

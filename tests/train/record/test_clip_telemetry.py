@@ -19,6 +19,11 @@ from normfree.train.record.tracker import Tracker
 from normfree.train.run import run_one
 
 
+@pytest.fixture
+def undrawn() -> None:
+    """The figure is drawn here."""
+
+
 def network_with_gradients(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     network = create_model("nfnet_nano", 10)

@@ -14,6 +14,7 @@ from normfree.config.sources.reading import SMALL
 from normfree.config.sources.shown import shown
 from normfree.config.sources.words import TEST, TRAIN
 from normfree.config.tracebacks import kept_traceback, one_line
+from normfree.host.wording import counted, some
 
 MOST_CLASSES = 1_000_000
 """A label beyond is no number of a class, but a hash or an identity."""
@@ -68,11 +69,11 @@ class OwnItems:
         """
         try:
             found = self._dataset[index]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = kept_traceback(error, self.place)
             raise self._wrong(f"item {index} cannot be read ({one_line(error)}){where}") from error
         if not isinstance(found, Sequence) or isinstance(found, str) or len(found) != 2:
-            raise self._wrong(f"item {index} is a {type(found).__name__}, not an image and a label")
+            raise self._wrong(f"item {index} is {some(type(found).__name__)}, not an image and a label")
         image, label = found
         if not (_is_pil(image) or _is_pixels(image)):
             raise self._wrong(f"item {index} is {_said(image)}, not a PIL image or a uint8 tensor [C, H, W]")
@@ -108,7 +109,7 @@ class OwnItems:
         except TypeError:
             return None
         if len(told) != self._count:
-            raise self._wrong(f"has {len(told)} {key} for {self._count} images; give one for each, or none")
+            raise self._wrong(f"has {len(told)} {key} for {counted(self._count, 'image')}; give one for each, or none")
         return told
 
     def _wrong(self, why: str) -> UserError:
@@ -162,11 +163,11 @@ def _said(value: Any) -> str:
     """What something is, in words."""
     if "torch.Tensor" in _names(value):
         return f"a tensor of {value.dtype} {list(value.shape)}"
-    return f"a {type(value).__name__}"
+    return some(type(value).__name__)
 
 
 def _kind(image: Any) -> str:
-    return "a PIL image" if _is_pil(image) else f"a uint8 tensor of {_shape(image)[0]} channels"
+    return "a PIL image" if _is_pil(image) else f"a uint8 tensor of {counted(_shape(image)[0], 'channel')}"
 
 
 def _shape(image: Any) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from normfree.config.errors import UserError
+from normfree.host.wording import counted
 
 SMALL = 64 * 2**20
 """Files of so many bytes together enter a digest by their contents too; larger sets by names, sizes and labels."""
@@ -79,7 +80,7 @@ class Reading:
 
     def __str__(self) -> str:
         splits = " and ".join(f"{count:,} of {split} in {self.places[split]}" for split, count in self.images.items())
-        files = "1 file" if self.files == 1 else f"{self.files:,} files"
+        files = counted(self.files, "file")
         return f"{len(self.classes)} classes ({listed(self.classes)}); images: {splits} ({files})"
 
     def refuse_broken(self, on_error: str) -> None:

@@ -11,12 +11,14 @@ from normfree.config import Resolved, UserError
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered
+from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.nets import (
     ClassifierNetwork,
     count_macs,
     count_parameters,
     create_model,
     estimate_activation_bytes,
+    list_models,
     minimum_image_size,
     model_info,
 )
@@ -128,7 +130,10 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     try:
         network = create_model(**description)
     except ValueError as error:
-        raise UserError(f"{_subject(description['name'])}: {error}") from error
+        name = description["name"]
+        if not name.startswith(_TIMM) and name not in list_models():
+            raise UserError(f"model.name={name}: {error}; python train.py --help lists all, as model=") from error
+        raise UserError(f"{_subject(name)}: {error}") from error
     if network.normalizer != normalizer:
         raise UserError(
             f"model.normalizer={normalizer}: {_subject(description['name'])} has "
@@ -193,13 +198,19 @@ def _cost_of_shapes(description: str, normalizer: str, train_size: int, test_siz
 
 
 def _own_cost(content: dict[str, Any], normalizer: str, train_size: int, test_size: int) -> Cost:
-    network = _build(content, normalizer)
-    return Cost(
-        count_parameters(network),
-        count_macs(network, train_size),
-        count_macs(network, test_size),
-        estimate_activation_bytes(network, train_size),
-    )
+    network, target = _build(content, normalizer), content["target"]
+    try:
+        return Cost(
+            count_parameters(network),
+            count_macs(network, train_size),
+            count_macs(network, test_size),
+            estimate_activation_bytes(network, train_size),
+        )
+    except (Exception, SystemExit) as error:  # it may do other things in training than where it was tried
+        raise UserError(
+            f"{MODEL.target}={target}: cannot train on images of data.train_size={train_size} ({one_line(error)})"
+            f"{kept_traceback(error, target)}"
+        ) from error
 
 
 def _macs(network: ClassifierNetwork, name: str, key: str, size: int) -> int:

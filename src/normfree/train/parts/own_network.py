@@ -13,6 +13,7 @@ from normfree.config.own_model import make_network, normalizer_of, refused_optio
 from normfree.config.parts import MODEL
 from normfree.config.schema import ClipConfig
 from normfree.config.tracebacks import kept_traceback, one_line
+from normfree.host.wording import some
 from normfree.nets.own_network import OwnNetwork
 
 _Made = TypeVar("_Made")
@@ -57,7 +58,7 @@ def on_meta(make: Callable[[], _Made]) -> _Made:
     try:
         with torch.device("meta"):
             return make()
-    except Exception:  # also what it refuses for that reason
+    except (Exception, SystemExit):  # also what it refuses for that reason
         return make()
 
 
@@ -82,7 +83,7 @@ def check_own(description: Mapping[str, Any], clip: ClipConfig, sizes: Mapping[s
         logits = _tried(network, target, key, size)
         wanted = (2, description["num_classes"])
         if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
-            said = f"a tensor {list(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            said = f"a tensor {list(logits.shape)}" if isinstance(logits, Tensor) else some(type(logits).__name__)
             lacks.append(
                 f"gives {said} for 2 images of data.{key}={size}, and must give logits {list(wanted)}: "
                 f"one for each of data.classes={description['num_classes']}"
@@ -103,7 +104,7 @@ def _tried(network: OwnNetwork, target: str, key: str, size: int) -> Any:
     with torch.enable_grad():
         try:
             return network(torch.zeros(2, network.in_channels, size, size))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"{MODEL.target}={target}: cannot take images [2, {network.in_channels}, {size}, {size}] of "
                 f"data.{key}={size} ({one_line(error)}){kept_traceback(error, target)}"

@@ -58,7 +58,7 @@ class OwnTracker(Tracker):
             return
         try:
             call(*what)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._own = None
             warnings.warn(
                 f"logger=custom: {self._target} fails at {method} ({one_line(error)}); the run goes on with "

@@ -98,7 +98,7 @@ def test_a_size_has_runs_and_a_report_of_its_own_and_leaves_out_what_it_lacks(tm
     (tmp_path / "experiments" / "study.yaml").write_text(EXPERIMENT)
     words = ("experiment=study", "size=large")
     swept = command_line("train.py", "-m", *words, *TINY[:2], "optimizer.warmup_steps=2", "trainer=cpu", cwd=tmp_path)
-    assert "1 runs: " in swept.stdout, swept.stderr
+    assert "1 run: " in swept.stdout, swept.stderr
     (run,) = (tmp_path / "runs" / "study-large").glob("*/result.json")
     assert "lr0.2-s3" in run.parent.name
     report = command_line("report.py", *words, cwd=tmp_path)

@@ -37,6 +37,20 @@ def test_enough_runs_have_to_train(at_least: int | None, expected: float) -> Non
     assert found.is_open == (expected == 1.6)
 
 
+def test_after_a_search_it_is_the_median_of_the_seeds() -> None:
+    """Every seed is tried at values of its own, so that all that were tried at a high value may be one that trained."""
+    seeds = {0: {0.1: GOOD, 1.6: GOOD, 6.4: BAD}, 1: {0.1: GOOD, 0.4: GOOD, 6.4: BAD}, 2: {0.1: BAD, 6.4: BAD}}
+    tried: dict[float, list[dict[str, object]]] = {}
+    for seed, found in seeds.items():
+        for value, status in found.items():
+            row = {"run_id": f"{value}-{seed}", "arm_id": str(value), "seed": seed, "status": status}
+            tried.setdefault(value, []).append(row | {"test/accuracy": 0.9})
+    arms = {value: arm_of(pd.DataFrame(rows)) for value, rows in tried.items()}
+    assert frontier(arms, None).highest == 0.4
+    assert frontier(arms, 1).highest == 1.6
+    assert frontier(arms, None).seeds == {0: 1.6, 1: 0.4, 2: None}
+
+
 def test_nowhere_is_no_value() -> None:
     found = frontier({0.1: arm(0.1, BAD, BAD)}, None)
     assert found.highest is None

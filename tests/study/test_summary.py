@@ -55,6 +55,18 @@ def test_a_difference_that_does_not_is_none() -> None:
     assert "which does not exclude 0" in won
 
 
+def test_validation_chooses_the_arm_of_a_series() -> None:
+    rows = arms([0.95, 0.951, 0.949], [0.90, 0.902, 0.898])
+    rows += [row("bn", 0.4, seed, 0.97) for seed in range(3)]
+    for one in rows:
+        one["validation/accuracy"] = 0.9 if one["lr"] == 0.1 else 0.8
+    won = summary(study_of(rows), [])[0]
+    assert won.startswith("The most accurate is BN, at lr 0.1, 95.0 % (n = 3): ")
+    assert won.endswith("each in the arm that validation chose.")
+    del rows[-1]["validation/accuracy"]
+    assert "at lr 0.4, 97.0 %" in summary(study_of(rows), [])[0]
+
+
 def test_one_seed_tells_nothing() -> None:
     won = summary(study_of(arms([0.95], [0.90])), [])[0]
     assert "no series can be said to win" in won

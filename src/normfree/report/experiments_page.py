@@ -22,7 +22,8 @@ KEYS: dict[str, str] = {
     "name": "of the folders of its runs and of its report: that of the file; runs go to `single` without it",
     "question": "what is asked, in one sentence",
     "command": "how its runs are made; `python train.py -m experiment=NAME` where it is left out",
-    "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with their values",
+    "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with values or `search`",
+    "sizes": "the same question elsewhere, as `size=gpu`: names with `set` (overrides), `seed`, `grids`, `cost` and more",
     "series": "the lines of its figures: names with `label` and `where`, or `by: [model, clip]` for all combinations",
     "panels": "the figures: names with `kind`, `title`, `where`, `series` and the keys of the kind",
     "figure": "the panels of the main figure, in order; the first four where it is left out",
@@ -43,6 +44,7 @@ OPTIONS: dict[str, str] = {
     "target": "validation accuracy to reach, as a share",
     "unit": "`epochs`, `steps` or `seconds`",
     "published": "columns of published numbers by series",
+    "factor": "the factor of which the highest value that trains is compared; `lr` where it is left out",
     "margin": "by how much, as a share of 1 or in the measure's unit",
     "minimum_difference": "of the shares of runs that train, for the claim to be supported",
     "minimum_runs": "runs a side from which it is decided; `rules.minimum_seeds` where it is left out",
@@ -65,6 +67,7 @@ CLAIMS: dict[str, str] = {
     "batch_independent": "{kind: batch_independent, claim: NF sees images alone., a: nf, b: bn, threshold: 1.0e-9}",
     "equal_accuracy": "{kind: equal_accuracy, claim: AGC is as accurate to 2 points., a: agc, b: bn, margin: 0.02}",
     "higher_accuracy": "{kind: higher_accuracy, claim: BN is faster., a: bn, b: agc, measure: 'epochs_to:0.9'}",
+    "higher_frontier": "{kind: higher_frontier, claim: BN stands higher rates by an octave., a: bn, b: nf, margin: 1}",
     "trains_more_often": "{kind: trains_more_often, claim: AGC steadies., a: agc, b: nf, minimum_difference: 0.25}",
 }
 SERIES = """\

@@ -13,6 +13,7 @@ from normfree.study.statistics import difference_interval
 from normfree.study.study import Study
 from normfree.study.verdicts import Verdict
 
+_VALIDATION = "validation/accuracy"
 _FACTORS = ("batch.global", "batch.norm_batch", "lr", "precision", "steps")
 
 
@@ -33,17 +34,17 @@ def _best(study: Study) -> str:
 def _best_of(arms: Sequence[Arm], study: Study) -> str:
     """The series whose best arm is highest, against the best arm of the next one; arms of which a run failed have none.
 
-    Where two series have arms with the fewest seeds that the rules ask for, arms with fewer are left out. A difference
+    Validation chooses the best arm of a series, where every run has such a number. Where two series have arms with the fewest seeds that the rules ask for, arms with fewer are left out. A difference
     counts where its interval, of paired seeds if they are the same, leaves 0 out.
     """
     whole = [arm for arm in arms if arm.interval is not None]
     enough = [arm for arm in whole if len(arm.runs) >= study.experiment.minimum_seeds]
     compared = enough if len({arm.first("series") for arm in enough}) > 1 else whole
+    validated = all(arm.runs[_VALIDATION].notna().all() for arm in compared) if _VALIDATION in study.table else False
     tops: dict[str, Arm] = {}
-    for arm in compared:
-        label = str(arm.first("series"))
-        if label not in tops or _mean(arm) > _mean(tops[label]):
-            tops[label] = arm
+    for arm in sorted(compared, key=lambda arm: _of_validation(arm) if validated else _mean(arm)):
+        tops[str(arm.first("series"))] = arm
+    chosen = "each in the arm that validation chose" if validated else "each in its own best arm"
     ranked = sorted(tops, key=lambda label: -_mean(tops[label]))
     if not ranked:
         return "No arm has an accuracy to compare: in each of them a run did not train or is missing."
@@ -61,8 +62,8 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
         )
     low, high, difference = found
     if low <= 0 <= high:
-        return f"No series wins: {told}, and {beside}, each its best, differ by {difference}, which does not exclude 0."
-    return f"The most accurate is {told}: {difference} above the next, {beside}, each in its own best arm."
+        return f"No series wins: {told}, and {beside}, {chosen}, differ by {difference}, which does not exclude 0."
+    return f"The most accurate is {told}: {difference} above the next, {beside}, {chosen}."
 
 
 def _between(one: Arm, other: Arm, experiment: Experiment) -> tuple[float, float, str] | None:
@@ -130,6 +131,10 @@ def _are(number: int) -> str:
 
 def _arms(number: int) -> str:
     return f"{number} arm{'' if number == 1 else 's'}"
+
+
+def _of_validation(arm: Arm) -> float:
+    return float(arm.runs[_VALIDATION].mean())
 
 
 def _mean(arm: Arm) -> float:

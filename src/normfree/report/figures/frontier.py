@@ -21,7 +21,7 @@ from normfree.study.factor_names import label_of_factor
 OPTIONS = ("x", "x_label", "y", "y_label", "at_least")
 HEIGHT = 2.6
 CAPTION = (
-    "The large mark is the highest value tried at which at least {at_least} trained; small dots are the same for each "
+    "The large mark is the highest value tried at which {at_least} trained; small dots are the same for each "
     "seed by itself, and the bar runs from the lowest seed to the highest. Thin ticks beneath are the values tried. "
     "An arrow up: the highest value tried still trained, so that the frontier lies above. ✕ in the strip: at no value "
     "did so many train; so many seeds of those planned trained nowhere. The upright axis is logarithmic."
@@ -52,22 +52,29 @@ def frontier(arms: Mapping[float, Arm], at_least: int | None) -> Frontier:
     """Of arms by the factor that is raised.
 
     Args:
-        at_least: runs that have to train at a value; None for all that are planned there.
+        at_least: runs that have to train at a value; None for all that are planned there. After a search, in which seeds
+            are tried at values of their own, None is for the median of the seeds, the lower one of two.
     """
     tried = tuple(sorted(arms))
     good = [value for value in tried if arms[value].counts.trained >= (at_least or arms[value].counts.planned)]
+    searched = len({tuple(sorted(arm.runs["seed"])) for arm in arms.values()}) > 1
     seeds: dict[int, float | None] = {}
     for value in tried:
         runs = arms[value].runs
         for seed, status in zip(runs["seed"], runs["status"], strict=True):
             seeds[int(seed)] = value if status == "finished" else seeds.get(int(seed))
+    if searched and at_least is None:
+        edges = sorted(-math.inf if edge is None else edge for edge in seeds.values())
+        middle = edges[(len(edges) - 1) // 2]
+        return Frontier(None if middle == -math.inf else middle, seeds, tried)
     return Frontier(max(good, default=None), seeds, tried)
 
 
 def caption(context: Context) -> str:
     """What stands beneath the panel."""
     least = context.option("at_least")
-    return CAPTION.replace("{at_least}", f"{least} runs" if least else "every planned run")
+    every = "every planned run (after a search: the median seed)"
+    return CAPTION.replace("{at_least}", f"at least {least} runs" if least else every)
 
 
 def marks(_: Context) -> tuple[str, ...]:

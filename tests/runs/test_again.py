@@ -8,8 +8,11 @@ import pytest
 from tests.conftest import resolved
 
 from normfree.config import Resolved, UserError, resolve_stored
-from normfree.runs import RunDirectory, arm_id, result_of, run_id
+from normfree.config.sources.reading import looked_up_once
+from normfree.runs import RunDirectory, again, arm_id, result_of, run_id
 from normfree.runs.again import apart, begun_anew, numbered, place_of, told_anew, told_number
+from normfree.runs.damage import standing
+from normfree.runs.result import Ended
 from normfree.runs.same_bits import same_rows, told_bits
 
 
@@ -112,3 +115,22 @@ def test_the_clock_alone_may_differ(tiny: Callable[..., Resolved]) -> None:
     assert same_rows(one, third) is False
     assert told_bits(one, third) == "not equal bit for bit: metrics.csv differs"
     assert same_rows(one, ended(tiny("again=4"), "failed")) is None
+
+
+def test_a_command_reads_each_result_once(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [tiny("again=true", f"seed={seed}") for seed in range(3)]
+    for run in runs:
+        ended(numbered(run, 1))
+    ended(numbered(runs[0], 2))
+    read: list[str] = []
+
+    def counted(directory: RunDirectory) -> Ended | None:
+        read.append(directory.path.name)
+        return standing(directory)
+
+    monkeypatch.setattr(again, "standing", counted)
+    with looked_up_once():
+        anew = begun_anew(runs)
+        assert told_anew(runs, anew).startswith("again=true: 3 runs anew, as *.again-2 (1 of them have that result")
+    assert len(read) == len(set(read)) == 6
+    assert not any(name.endswith(".again-3") for name in read)

@@ -23,7 +23,7 @@ KEYS: dict[str, str] = {
     "question": "what is asked, in one sentence",
     "command": "how its runs are made; `python train.py -m experiment=NAME` where it is left out",
     "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with values or `search`",
-    "sizes": "the same question elsewhere, as `size=gpu`: names with `set` (overrides), `seed`, `grids`, `cost` and more",
+    "sizes": "the same question elsewhere, as `size=gpu`: names with `set` (overrides), `seed`, `grids`, `cost`, ...",
     "series": "the lines of its figures: names with `label` and `where`, or `by: [model, clip]` for all combinations",
     "panels": "the figures: names with `kind`, `title`, `where`, `series` and the keys of the kind",
     "figure": "the panels of the main figure, in order; the first four where it is left out",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from normfree.config import Resolved
+from normfree.config.sources.reading import remembered
 from normfree.host.wording import counted
 from normfree.runs.damage import standing
 from normfree.runs.directory import RunDirectory
@@ -90,5 +91,10 @@ def told_anew(runs: Sequence[Resolved], numbered_runs: Sequence[Resolved]) -> st
 
 
 def _has_result(run: Resolved, number: int) -> bool:
-    result = standing(RunDirectory.of(numbered(run, number)))
-    return result is not None and result["status"] in TERMINAL
+    directory = RunDirectory.of(numbered(run, number))
+
+    def looked_up() -> bool:
+        result = standing(directory)
+        return result is not None and result["status"] in TERMINAL
+
+    return remembered(("has a result", directory.path), looked_up)  # it is asked for again when all of it is told

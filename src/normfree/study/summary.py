@@ -34,8 +34,9 @@ def _best(study: Study) -> str:
 def _best_of(arms: Sequence[Arm], study: Study) -> str:
     """The series whose best arm is highest, against the best arm of the next one; arms of which a run failed have none.
 
-    Validation chooses the best arm of a series, where every run has such a number. Where two series have arms with the fewest seeds that the rules ask for, arms with fewer are left out. A difference
-    counts where its interval, of paired seeds if they are the same, leaves 0 out.
+    Validation chooses the best arm of a series, where every run has such a number. Where two series have arms with the
+    fewest seeds that the rules ask for, arms with fewer are left out. A difference counts where its interval, of paired
+    seeds if they are the same, leaves 0 out.
     """
     whole = [arm for arm in arms if arm.interval is not None]
     enough = [arm for arm in whole if len(arm.runs) >= study.experiment.minimum_seeds]

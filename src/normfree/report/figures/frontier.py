@@ -52,8 +52,8 @@ def frontier(arms: Mapping[float, Arm], at_least: int | None) -> Frontier:
     """Of arms by the factor that is raised.
 
     Args:
-        at_least: runs that have to train at a value; None for all that are planned there. After a search, in which seeds
-            are tried at values of their own, None is for the median of the seeds, the lower one of two.
+        at_least: runs that have to train at a value; None for all that are planned there. After a search, in which
+            seeds are tried at values of their own, None is for the median of the seeds, the lower one of two.
     """
     tried = tuple(sorted(arms))
     good = [value for value in tried if arms[value].counts.trained >= (at_least or arms[value].counts.planned)]

@@ -251,7 +251,7 @@ class RunDirectory:
         except OSError:
             self._reserve.unlink(missing_ok=True)
             write_verified(self.path, {self.result.name: json_text(content)}, sums)
-        if result["traceback"]:
+        if result.get("traceback"):
             keep_traceback(self.path, result["attempts"], result["traceback"])
         if ended:
             self.tidy()

@@ -105,7 +105,7 @@ def test_a_sweep_and_its_runs_in_an_empty_folder(tmp_path: Path) -> None:
     assert "normfree runs experiment=single all=true" in normfree("runs").stdout
     planned = normfree("train", "-m", "experiment=quickstart", "plan=true")
     assert planned.returncode == 0, planned.stderr
-    assert any(line.startswith("75 runs, 0 of them done") for line in planned.stdout.splitlines())
+    assert any(line.startswith("87 runs, 0 of them done") for line in planned.stdout.splitlines())
     missing = normfree("report", "experiment=quickstart")
     assert missing.returncode == 2
     assert "normfree train -m experiment=quickstart" in missing.stderr

@@ -91,6 +91,11 @@ def test_the_network_has_the_weights_of_the_run(trained: api.Run) -> None:
         (lambda: api.run(["seed=1", 2]), r"^overrides: 2 is no text; give key=value"),  # type: ignore[list-item]
         (lambda: api.run(["model=resnet21"]), r"^model=resnet21: no such option; did you mean resnet20\?"),
         (lambda: api.run(["bach=3"]), r"^bach(=3)?: no such key; did you mean batch\?$"),
+        (lambda: api.run(["micro_batch=3"]), r"^micro_batch(=3)?: no such key; did you mean trainer.micro_batch\?$"),
+        (
+            lambda: api.run(["norm_batch=3"]),
+            r"^norm_batch(=3)?: no such key; it is worked out: write trainer.micro_batch=",
+        ),
         (lambda: api.run(["batch=1e9"]), r"^batch=1000000000.0: not a whole number$"),
         (lambda: api.run(["seed=1,2"]), r"^seed=1,2: several values make a sweep; use api.sweep"),
         (lambda: api.run(["plan=true"]), r"^plan=true: is printed by the command, normfree train; leave it out"),

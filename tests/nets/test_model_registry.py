@@ -53,6 +53,7 @@ def test_information_without_building():
     ("name", "overrides", "message"),
     [
         ("nf_resnet21", {}, "unknown model 'nf_resnet21'; did you mean nf_resnet20"),
+        ("foo", {}, r"^unknown model 'foo'; choose one of (\S+, ){3}\S+ and \d+ others$"),
         (
             "resnet20",
             {"ghost_bach": 4},

@@ -18,7 +18,8 @@ from normfree.train.parts.network import build_network
 from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 
-SAM = ("optimizer.sam_rho=0.1", "precision=64-true", "steps=4", "lr=0.1", "clip=agc", "clip.clip_factor=0.02")
+SAM = ("optimizer.sam_rho=0.1", "precision=64-true", "steps=4", "lr=0.1", "clip=agc", "clip.clip_factor=0.02",
+       "clip.eps=0.001")  # fmt: skip
 
 
 def first_weights(run: Resolved) -> torch.nn.Module:

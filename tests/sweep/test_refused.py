@@ -76,7 +76,7 @@ def test_one_arm_is_named(lines: list[str], told: str, tiny: Callable[..., Resol
     [
         (("trainer=gpu",), f"{GPU}\n"),
         (("trainer=auto", "precision=32-true,16-mixed"), "precision=16-mixed: needs a GPU; use precision=32-true or"),
-        (("model.name=nf_resnet20,foo",), "model=foo: unknown model 'foo'"),
+        (("model.name=nf_resnet20,foo",), "model.name=foo: unknown model 'foo'"),
         (("model=custom", f"model._target_={OWN}.Maps", "clip=none"), f"model._target_={OWN}.Maps: gives a tensor"),
         (("optimizer=custom", f"optimizer._target_={OWN}.Descent,{OWN}.no_optimizer"), "optimizer._target_="),
     ],
@@ -99,7 +99,7 @@ def test_a_plan_refuses_what_is_wrong_before_it_counts(tmp_path: Path) -> None:
     words = (*TINY, "model.name=nf_resnet20,foo", "plan=true", f"runs_dir={tmp_path / 'runs'}")
     answer = command_line("train.py", "-m", *words)
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("error: model=foo: unknown model 'foo'")
+    assert answer.stderr.startswith("error: model.name=foo: unknown model 'foo'")
 
 
 @pytest.mark.cli

@@ -63,12 +63,12 @@ def accuracies(folder: Path, runs: Sequence[str]) -> Table | None:
         shown.add_column(escape(text_of(value).replace("\n", " ")), justify="right")
     for one in rows:
         here = select(table, one.where).index
-        cells = [_cell(table.iloc[np.intersect1d(places, here)]) for places in columns.values()]
-        shown.add_row(escape(one.label), *cells)
+        entries = [_entry(table.iloc[np.intersect1d(places, here)]) for places in columns.values()]
+        shown.add_row(escape(one.label), *entries)
     return shown
 
 
-def _cell(runs: pd.DataFrame) -> str:
+def _entry(runs: pd.DataFrame) -> str:
     if runs.empty or runs["arm_id"].nunique() > 1:
         return "" if runs.empty else "several arms"
     return accuracy(arm_of(runs))

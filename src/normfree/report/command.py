@@ -90,7 +90,9 @@ def report(keys: ReportKeys) -> int:
     runs_dir, reports_dir = Path(keys.runs_dir), Path(keys.reports_dir)
     if keys.write:
         refuse_to_overwrite(Path(keys.write))
-    study = opened(keys.experiment, keys.experiment_folders, runs_dir, reports_dir, keys.choice)
+    # Who names a folder of runs asks for those, and not for a report's rows.
+    kept = reports_dir if keys.runs_dir == ReportKeys.runs_dir else None
+    study = opened(keys.experiment, keys.experiment_folders, runs_dir, kept, keys.choice)
     verdicts = judge(study.experiment, study.collection.table)
     show(console, study, verdicts)
     for sentence in (*summary(study, verdicts), *study.notes):

@@ -30,7 +30,7 @@ def arms_grid(study: Study) -> Grid:
     order, rows = _labels(study), []
     for arm in study.arms():
         counts = arm.counts
-        cells = [
+        entries = [
             arm.first("series"),
             *(number(arm.first(name)) for name in varying),
             f"{counts.trained}/{counts.planned}",
@@ -40,13 +40,13 @@ def arms_grid(study: Study) -> Grid:
             measured(arm),
             some(counts.stalled),
         ]
-        rows.append((cells, arm))
+        rows.append((entries, arm))
     heads = [("series", False), *((head_of_factor(name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
     heads += [("stalled", True)]
     ordered = sorted(rows, key=lambda row: order.index(row[0][0]))
     links = tuple(anchor_of(arm) for _, arm in ordered)
-    return replace(grid(heads, [cells for cells, _ in ordered]).grouped(), links=links, linked=ACCURACY.axis)
+    return replace(grid(heads, [entries for entries, _ in ordered]).grouped(), links=links, linked=ACCURACY.axis)
 
 
 def anchor_of(arm: Arm) -> str:

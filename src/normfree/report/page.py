@@ -59,7 +59,7 @@ def pages(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": markdown_text, "cell": markdown_cell, "code": code_block}
+    environment.filters |= {"md": markdown_text, "in_table": markdown_cell, "code": code_block}
     assert environment.loader is not None
     css = Markup(environment.loader.get_source(environment, "report.css")[0])
     panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]

@@ -43,7 +43,8 @@ def _refuse(runs: Sequence[SweepRun], lines: Sequence[str]) -> None:
     if set(lines) == {line}:
         raise UserError(line)
     raise UserError(
-        f"{line} (in the combination {' '.join(first.overrides)}; {len(wrong)} of {counted(len(runs), 'run')} refused)"
+        f"{line} (in the combination {' '.join(first.overrides)}; "
+        f"{len(wrong)} of {counted(len(runs), 'run')} are refused)"
     )
 
 

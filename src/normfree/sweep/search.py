@@ -11,6 +11,7 @@ from typing import Any
 
 from normfree.config import Resolved, UserError, resolve
 from normfree.config.sources.reading import looked_up_once
+from normfree.host.wording import counted
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
 from normfree.sweep.account import SweepEnd
@@ -110,8 +111,8 @@ def _most(scans: Sequence[Scan], steps: Sequence[int]) -> str:
     tries = [most_tries(scan.search.last) for scan in scans]
     most = sum(each * count for each, count in zip(tries, steps, strict=True))
     return (
-        f"search: {len(scans)} scans of at most {max(tries)} runs; the whole is at most {sum(tries):,} runs with "
-        f"{most:,} optimizer steps, of which the first round is listed"
+        f"search: {len(scans)} scans of at most {counted(max(tries), 'run')}; the whole is at most "
+        f"{counted(sum(tries), 'run')} with {most:,} optimizer steps, of which the first round is listed"
     )
 
 

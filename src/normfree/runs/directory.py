@@ -251,8 +251,8 @@ class RunDirectory:
         except OSError:
             self._reserve.unlink(missing_ok=True)
             write_verified(self.path, {self.result.name: json_text(content)}, sums)
-        if result.get("traceback"):
-            keep_traceback(self.path, result["attempts"], result["traceback"])
+        if traceback := result.get("traceback"):
+            keep_traceback(self.path, result["attempts"], traceback)
         if ended:
             self.tidy()
         return content

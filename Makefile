@@ -74,6 +74,14 @@ pseudocode: setup ## write docs/pseudocode.md from the order and the events of a
 experiments: setup ## write docs/experiments.md from the kinds of panel and claim, the factors and the measures
 	$(BIN)/python -m normfree.report.experiments_page
 
+.PHONY: ledger
+ledger: setup ## write reports/ledger.md from reports/ledger.csv
+	$(BIN)/python scripts/ledger.py
+
+.PHONY: index
+index: setup ## write reports/README.md, the index of the reports
+	$(BIN)/python scripts/reports_index.py
+
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

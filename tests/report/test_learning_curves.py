@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from normfree.report.figures.learning_curves import draw
 from normfree.report.layout import _context, _legend
+from normfree.report.style import new_figure
 from normfree.study import Collection, Experiment, Study
 
 
@@ -16,3 +18,16 @@ def test_crosses_in_the_legend(experiment: Experiment, collection: Collection, s
     labels = [entry.get_label() for entry in _legend([_context(panel, Study(experiment, some))])]
     assert ("diverged" in labels) == explained
     assert any(label != "diverged" for label in labels)
+
+
+@pytest.mark.parametrize(("y", "options", "scale"), [
+    ("train/loss", {}, "linear"), ("train/loss", {"y_scale": "log"}, "log"), ("skip_gain/mean_abs", {}, "log"),
+    ("skip_gain/mean_abs", {"y_scale": "linear"}, "linear"),
+])  # fmt: skip
+def test_the_axis_is_what_becomes_the_measure(
+    experiment: Experiment, collection: Collection, y: str, options: dict[str, str], scale: str
+) -> None:
+    panel = next(panel for panel in experiment.panels if panel.name == "curves")
+    axes = new_figure(4, 3).add_subplot()
+    draw(axes, _context(replace(panel, options={"y": y, **options}), Study(experiment, collection)))
+    assert axes.get_yscale() == scale

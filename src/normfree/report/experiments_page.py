@@ -36,7 +36,7 @@ OPTIONS: dict[str, str] = {
     "y": "the factor upwards; of `learning_curves` a column of metrics.csv",
     "x_label": "what stands along the axis, in place of the factor's name",
     "y_label": "what stands beside the axis",
-    "y_scale": "`log` for a logarithmic axis",
+    "y_scale": "`log` or `linear`; by itself what becomes the measure",
     "measure": "what is shown or compared, in place of the test accuracy",
     "baseline": "the series that the others are compared with",
     "threshold": "the largest difference that counts as none, such as 1.0e-9",

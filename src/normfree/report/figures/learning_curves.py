@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 
 from normfree.report.figures import Context
 from normfree.report.log_axis import log_axis
-from normfree.study.measures import label_of
+from normfree.study.measures import MEASURES, label_of
 
 OPTIONS = ("y", "y_label", "y_scale")
 RECORDS = "curves"
@@ -47,7 +47,8 @@ def draw(axes: Axes, context: Context) -> None:
         axes.autoscale_view()
         if ends:
             axes.plot(*np.stack(ends).T, "x", color=look.colour, ms=4.2, mew=1.1, clip_on=False, zorder=5)
-    if context.option("y_scale") == "log":
+    usual = "log" if y in MEASURES and MEASURES[y].log else "linear"
+    if context.option("y_scale", usual) == "log":
         log_axis(axes)
     axes.set_xlabel("step")
     axes.set_ylabel(str(context.option("y_label", label_of(y))))

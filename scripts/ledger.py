@@ -1,0 +1,76 @@
+"""Write reports/ledger.md from reports/ledger.csv: every published number beside what was measured here."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+REPORTS = Path(__file__).parents[1] / "reports"
+STATUSES = {
+    "reproduced": "measured or counted here, and the same to the digits that are printed or to 2 %",
+    "in direction": "seen here at a smaller scale: the sign or the order is the published one, the size another",
+    "contradicted": "seen otherwise here",
+    "inconclusive": "looked for here, and not told by the runs that there are",
+    "not attempted": "and why",
+}
+HEAD = """\
+<!-- Written by `make ledger` from ledger.csv; edit that. -->
+
+# The ledger
+
+Every number and statement of the papers that this project follows, and of the field's best-known threads, beside what
+was measured here. A status is one of:
+
+{statuses}
+
+Published numbers are of ImageNet and of accelerators unless they say otherwise, numbers measured here of small images
+on processors: a statement can be seen in both, an accuracy cannot. Intervals are 95 %; n is the number of seeds.
+"""
+
+
+def page(ledger: pd.DataFrame) -> str:
+    """The page, in Markdown."""
+    counts = ledger["status"].value_counts()
+    told = "\n".join(f"- **{status}** ({counts.get(status, 0)}): {meaning}" for status, meaning in STATUSES.items())
+    parts = [HEAD.format(statuses=told)]
+    for topic, rows in ledger.groupby("topic", sort=False):
+        parts.append(f"## {str(topic)[0].upper()}{str(topic)[1:]}\n")
+        lines = ["| published | value | source | here | status |", "| --- | --: | --- | --- | --- |"]
+        lines += [
+            f"| {row.what} | {_joined(row.published, row.unit)} | {row.source}, {row.place} | {_here(row)} "
+            f"| {row.status} |"
+            for row in rows.itertuples()
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _joined(value: str, unit: str) -> str:
+    return f"{value} {unit}".strip() if unit != "ratio" else value
+
+
+def _here(row: object) -> str:
+    measured = _joined(row.measured, row.unit)  # type: ignore[attr-defined]
+    if row.low:  # type: ignore[attr-defined]
+        measured += f" [{row.low}, {row.high}]"  # type: ignore[attr-defined]
+    n = f"n = {row.n}" if row.n else ""  # type: ignore[attr-defined]
+    where = f"[{row.setting}]({_link(row.report)})" if row.report else row.setting  # type: ignore[attr-defined]
+    return "; ".join(part for part in (measured, where, n, row.why) if part)  # type: ignore[attr-defined]
+
+
+def _link(report: str) -> str:
+    return f"../{report}" if report.startswith("docs/") else f"{report}/report.md"
+
+
+def read() -> pd.DataFrame:
+    """The ledger, every cell a text."""
+    return pd.read_csv(REPORTS / "ledger.csv", dtype=str, keep_default_na=False)
+
+
+def main() -> None:
+    """Write the page."""
+    (REPORTS / "ledger.md").write_text(page(read()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Write reports/README.md, the index of the committed reports, from the reports themselves."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).parents[1]
+REPORTS = ROOT / "reports"
+HEAD = """\
+<!-- Written by `make index` from the reports; edit experiments/ instead. -->
+
+# What was found
+
+Each study is an experiment of this repository: its claims were committed before its runs, every planned run is in its
+table, failed ones too, and `python report.py experiment=NAME check=true` makes its report again from committed rows.
+All are of small networks and small images on processors (the page of each says which), and none is an accuracy to
+compare with ImageNet. Published numbers stand beside what was measured here in [the ledger](ledger.md), speed in
+[benchmarks](benchmarks/README.md).
+
+| study | question and answer | n, runs, date |
+| --- | --- | --- |
+"""
+
+
+def studies() -> list[Path]:
+    """Folders of committed reports of experiments, the headline studies first, then by name."""
+    return sorted(path.parent for path in REPORTS.glob("*/report.md"))
+
+
+def row(folder: Path) -> str:
+    """A line of the table."""
+    name = folder.name
+    spec = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8"))["experiment"]
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    answers = re.findall(r"^\d\. (.*)$", text.partition("## ")[0], re.MULTILINE)
+    verdicts = re.findall(r"^\| \*\*(supported|refuted)\*\* \| (.*?) \|", text, re.MULTILINE)
+    runs = pd.read_csv(folder / "runs.csv", usecols=["seed", "status"])
+    told = [*(f"{claim} *({verdict})*" for verdict, claim in verdicts), *([] if verdicts else answers[:1])]
+    seeds = pd.read_csv(folder / "arms.csv")["planned"]
+    n = f"n = {seeds.min()}" if seeds.min() == seeds.max() else f"n = {seeds.min()} to {seeds.max()}"
+    cells = (
+        f"[{name}]({name}/report.md)<br>[<img src='{name}/figures/main.png' width='260'>]({name}/report.md)",
+        f"**{spec['question'].strip()}**<br>{'<br>'.join(told)}<br>{answers[-1] if len(answers) > 2 else ''}",
+        f"{n}; {len(runs)} runs; {date(folder)}",
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def date(folder: Path) -> str:
+    """The day of the newest commit that a run of the report was made with; empty where its history is not here."""
+    commits = set(pd.read_csv(folder / "runs.csv", usecols=["provenance.commit"])["provenance.commit"].dropna())
+    days = [
+        subprocess.run(
+            ["git", "show", "-s", "--format=%cs", commit], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for commit in sorted(commits)
+    ]
+    return max(days, default="")
+
+
+def main() -> None:
+    """Write the index."""
+    (REPORTS / "README.md").write_text(HEAD + "\n".join(row(folder) for folder in studies()) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

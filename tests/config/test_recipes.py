@@ -59,7 +59,7 @@ def test_a_networks_recipe_wins_over_the_datas_and_brings_its_data() -> None:
 
 def test_what_is_typed_wins_over_the_datas_recipe() -> None:
     run = resolved("data=cifar10", "model=resnet20", "clip=none", "batch=64", "augment=none", "steps=120")
-    assert facts(run) == (64, None, 120, pytest.approx(0.2), "none", "none")
+    assert facts(run) == (64, None, 120, pytest.approx(0.4), "none", "none")
     assert run.norm_batch == 64
     assert resolved("data=cifar10", "optimizer.base_lr=0.1", "batch=256").lr == pytest.approx(0.1)
     assert resolved("data=cifar10", "epochs=2").steps == 2 * 45_000 // 128

@@ -1,6 +1,5 @@
 """Write reports/ledger.md from reports/ledger.csv: every published number beside what was measured here."""
 
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -73,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,6 @@
 """Write reports/ledger.md from reports/ledger.csv: every published number beside what was measured here."""
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -36,9 +37,9 @@ def page(ledger: pd.DataFrame) -> str:
         parts.append(f"## {str(topic)[0].upper()}{str(topic)[1:]}\n")
         lines = ["| published | value | source | here | status |", "| --- | --: | --- | --- | --- |"]
         lines += [
-            f"| {row.what} | {_joined(row.published, row.unit)} | {row.source}, {row.place} | {_here(row)} "
-            f"| {row.status} |"
-            for row in rows.itertuples()
+            f"| {row['what']} | {_joined(row['published'], row['unit'])} | {row['source']}, {row['place']} "
+            f"| {_here(row)} | {row['status']} |"
+            for row in rows.to_dict("records")
         ]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -48,13 +49,13 @@ def _joined(value: str, unit: str) -> str:
     return f"{value} {unit}".strip() if unit != "ratio" else value
 
 
-def _here(row: object) -> str:
-    measured = _joined(row.measured, row.unit)  # type: ignore[attr-defined]
-    if row.low:  # type: ignore[attr-defined]
-        measured += f" [{row.low}, {row.high}]"  # type: ignore[attr-defined]
-    n = f"n = {row.n}" if row.n else ""  # type: ignore[attr-defined]
-    where = f"[{row.setting}]({_link(row.report)})" if row.report else row.setting  # type: ignore[attr-defined]
-    return "; ".join(part for part in (measured, where, n, row.why) if part)  # type: ignore[attr-defined]
+def _here(row: Mapping[Hashable, str]) -> str:
+    measured = _joined(row["measured"], row["unit"]) if row["measured"] else ""
+    if row["low"]:
+        measured += f" [{row['low']}, {row['high']}]"
+    n = f"n = {row['n']}" if row["n"] else ""
+    where = f"[{row['setting']}]({_link(row['report'])})" if row["report"] else row["setting"]
+    return "; ".join(part for part in (measured, where, n, row["why"]) if part)
 
 
 def _link(report: str) -> str:

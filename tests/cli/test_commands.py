@@ -177,16 +177,16 @@ def test_a_sweep_runs_what_is_missing_and_only_that(tmp_path: Path) -> None:
 
 
 def test_a_failing_cell_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
-    arms = "model.width=[8,8,8],[8,8,0]"
-    answer = command_line("train.py", "-m", *TINY, f"runs_dir={tmp_path}", arms)
+    arms = ("clip=custom", "clip._target_=tests.train.own_clipping.halve,tests.train.own_clipping.broken")
+    answer = command_line("train.py", "-m", *TINY, f"runs_dir={tmp_path}", *arms)
     assert answer.returncode == 1
     assert "1 failed" in answer.stdout
     statuses = {str(result["status"]) for result in results(tmp_path)}
     assert "failed" in statuses
     assert statuses & {"finished", "untrained"}
     failed = next(result for result in results(tmp_path) if result["status"] == "failed")
-    assert "width=[8, 8, 0] need positive numbers" in str(failed["reason"])
-    assert f"failed: {failed['run_id']}: model=nf_resnet20" in answer.stdout
+    assert "OutOfMemoryError: mine" in str(failed["reason"])
+    assert f"failed: {failed['run_id']}: OutOfMemoryError: mine; tests/train/own_clipping.py, line " in answer.stdout
 
 
 def test_ctrl_c_in_a_sweep_leaves_no_process_and_resumable_runs(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def submit(folder: Path, cluster: dict[str, str], *words: str) -> tuple[int, str
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("trainer=gpu", "model.name=nf_resnet20,foo"), "model=foo: unknown model 'foo'"),
+        (("trainer=gpu", "model.name=nf_resnet20,foo"), "model.name=foo: unknown model 'foo'"),
         (("trainer=cpu", "precision=16-mixed"), "precision=16-mixed: needs a GPU; use precision=32-true or bf16-mixed"),
         (("model=custom", f"model._target_={OWN}.Maps", "clip=none"), f"model._target_={OWN}.Maps: gives a tensor"),
     ],

@@ -22,7 +22,7 @@ def test_a_sweep_anew(tmp_path: Path) -> None:
     listed = command_line("runs.py", "experiment=two", f"runs_dir={tmp_path}", "all=true").stdout
     assert all(f"{name}.again-2" in listed for name in first)
     assert "4 runs: " in listed
-    compared = command_line("runs.py", f"runs_dir={tmp_path}", f"compare=s0,{first[0]}.again-2")
+    compared = command_line("runs.py", f"runs_dir={tmp_path}", f"compare=-s0-,{first[0]}.again-2")
     assert "equal bit for bit (metrics.csv, clip.csv, final.ckpt)" in compared.stdout
 
     found = collect("two", tmp_path)

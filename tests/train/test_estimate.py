@@ -126,13 +126,14 @@ def test_what_a_sweep_costs_in_all(tiny: Callable[..., Resolved], monkeypatch: p
     monkeypatch.setattr(plan_sweep, "tried", lambda run, ready: SPEED)
     runs = [tiny(f"seed={seed}") for seed in range(4)]
     one = flop_of(runs[0], preflight(runs[0]).cost) / 1e9
-    compute, time = describe_sweep(runs, [True, True, True, False], 2)
+    compute, images, time = describe_sweep(runs, [True, True, True, False], 2)
+    assert images == f"images: {4 * 8 * 50:,} in training, over all runs"
     assert compute == f"compute: {4 * one:.3g} GFLOP in all, {3 * one:.3g} GFLOP of it in the 3 runs to do"
     assert time.startswith(
         "time: about 32 s here, 2 runs at a time, for the steps and evaluations of 3 runs; an estimate"
     )
-    assert describe_sweep(runs, [False] * 4, 2) == [f"compute: {4 * one:.3g} GFLOP in all"]
-    assert describe_sweep(runs, [True] * 4, None)[1] == "time: not measured: the jobs run elsewhere"
+    assert describe_sweep(runs, [False] * 4, 2) == [f"compute: {4 * one:.3g} GFLOP in all", images]
+    assert describe_sweep(runs, [True] * 4, None)[2] == "time: not measured: the jobs run elsewhere"
 
 
 def test_what_a_machine_lacks_is_told_once(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,16 +141,16 @@ def test_what_a_machine_lacks_is_told_once(tiny: Callable[..., Resolved], monkey
     monkeypatch.setattr(plan_sweep, "tried", lambda run, ready: SPEED)
     options = ("data=cifar10", "data.train_size=32")
     runs = [tiny(*options, f"seed={seed}") for seed in range(2)]
-    _, time, *lacks = describe_sweep(runs, [True, True], 1)
+    _, _, time, *lacks = describe_sweep(runs, [True, True], 1)
     assert time.startswith("time: about "), "images are not needed for that"
     (line,) = lacks
     assert line.startswith("warning: data=cifar10: no images, data.root is not set")
     runs = [tiny("trainer=gpu", f"seed={seed}") for seed in range(2)]
-    _, time, *lacks = describe_sweep(runs, [True, True], 1)
+    _, _, time, *lacks = describe_sweep(runs, [True, True], 1)
     assert time == "time: not measured: this machine lacks what a run asks for"
     (line,) = lacks
     assert line.startswith("warning: trainer=gpu: torch sees no CUDA device here")
-    assert describe_sweep(runs, [True, True], None)[1:] == ["time: not measured: the jobs run elsewhere"]
+    assert describe_sweep(runs, [True, True], None)[2:] == ["time: not measured: the jobs run elsewhere"]
 
 
 @pytest.mark.parametrize(

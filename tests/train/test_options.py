@@ -46,6 +46,13 @@ DIGITS = [
     ("experiment=quickstart",),
     ("experiment=loaders",),
     ("experiment=clip_floor",),
+    ("experiment=batch_size", "epochs=null"),
+    ("experiment=clip_factor", "epochs=null"),
+    ("experiment=clip_scope", "epochs=null"),
+    ("experiment=depth",),
+    ("experiment=learning_rate",),
+    ("experiment=normalizer_cost",),
+    ("experiment=signal_propagation",),
     ("experiment=stability_frontier",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
 ]
@@ -61,7 +68,13 @@ PARQUET = [
             "data.train_samples=20",
             "data.validation_samples=4",
         )
-        for name in ("small_recipe", "small_recipe_imagenette", "clip_floor_cifar10")
+        for name in (
+            "small_recipe",
+            "small_recipe_imagenette",
+            "clip_floor_cifar10",
+            "epochs_to_target",
+            "augment_strength",
+        )
     ),
     *(
         (f"data={name}", "augment=crop_flip", "data.classes=2", "data.train_samples=20", "data.validation_samples=4")

@@ -82,6 +82,8 @@ def clip_file(records: Mapping[str, Path | str]) -> bytes:
     lines: list[str] = []
     for run_id, content in sorted(records.items()):
         text = content if isinstance(content, str) else content.read_text(encoding="utf-8")
+        if not text.strip():
+            continue
         head, *rows = text.splitlines()
         lines += [] if lines else [f"run_id,{head}"]
         lines += [f"{run_id},{row}" for row in rows]

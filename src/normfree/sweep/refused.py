@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from normfree.config import Resolved, UserError
+from normfree.config.experiment_sizes import USUAL
 from normfree.host.wording import counted
 from normfree.runs import DAMAGED
 from normfree.runs.damage import standing
@@ -77,7 +78,8 @@ def print_plan(runs: Sequence[SweepRun], workers: int | None, aside: Aside) -> N
     steps = sum(run.resolved.steps for run in runs)
     print("\n".join([*(run.run_id for run in runs), f"{', '.join(parts)}, {steps:,} optimizer steps in all", *told]))
     sys.stdout.flush()
-    if lacking:
+    # A size of an experiment is planned for another machine, and what this one lacks is told in the plan.
+    if lacking and all(run.resolved.config.experiment.size == USUAL for run in runs):
         _refuse(missing, lacking)
 
 

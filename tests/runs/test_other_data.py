@@ -69,7 +69,7 @@ def test_a_place_spelled_in_another_way_is_the_same_place(tmp_path: Path, monkey
 
 def test_cells_that_come_to_one_run_are_told_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = digits_as_parquet(tmp_path / "one" / "digits")
-    combinations = [[*options(root, tmp_path / "runs"), word] for word in ("seed=0", "lr=0.03125", "seed=1")]
+    combinations = [[*options(root, tmp_path / "runs"), word] for word in ("seed=0", "lr=0.0625", "seed=1")]
     planned = [(words, list[str]()) for words in combinations]
     assert len(plan_runs(planned, lambda words: composed(*words))) == 2
     name = run_id(resolved(*combinations[0]))

@@ -142,7 +142,7 @@ def test_a_run_trained_anew_is_no_other_seed(tmp_path: Path, planned: bool) -> N
     assert list(found.table["run_id"]) == [first]
     assert found.repeated == {anew: first}
     told = limits(Study(parse_experiment({"question": "?"}, "exp"), found))
-    assert f"Not used, as they repeat runs with the same seed: 1 runs; 1 with others ({anew})." in told
+    assert f"Not used, as they repeat runs with the same seed: 1 run; 1 with others ({anew})." in told
 
 
 def test_without_a_plan_the_directories_are_the_plan(tmp_path: Path) -> None:

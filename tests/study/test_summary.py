@@ -85,7 +85,7 @@ def test_what_is_left_open_is_said_first() -> None:
     claim = {"kind": "higher_accuracy", "claim": "BN is better.", "a": "bn", "b": "nf"}
     study = study_of(arms([0.95, 0.90, 0.99], [0.94, 0.95, 0.93]), claims={"c": claim})
     last = summary(study, judge(study.experiment, study.table))[2]
-    assert last.startswith("Of 1 claims 0 are supported, 0 refuted and 1 left open.")
+    assert last.startswith("Of 1 claim 0 are supported, 0 refuted and 1 left open.")
     assert last.endswith("BN is better.")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from normfree.config import UserError
 from normfree.config.experiment_sizes import SIZE, USUAL, named, node_of, words_of
+from normfree.config.names import key_of
 from normfree.config.places import EXPERIMENT, Places
 
 _OF_FIGURES = ("column", "page")
@@ -23,8 +24,8 @@ def with_size(words: Sequence[str], places: Places) -> list[str]:
     path = places.find(f"{EXPERIMENT}/{name}.yaml")
     if size == USUAL or path is None:  # Hydra tells which experiments there are
         return rest
-    typed = {_key(word) for word in rest}
-    own = [word for word in words_of(node_of(path, name), name, size) if _key(word) not in typed]
+    typed = {key_of(word) for word in rest}
+    own = [word for word in words_of(node_of(path, name), name, size) if key_of(word) not in typed]
     after = rest.index(f"{EXPERIMENT}={name}") + 1
     return [*rest[:after], *own, *rest[after:]]
 
@@ -61,7 +62,3 @@ def _experiment(words: Sequence[str], size: str) -> str:
     if len(found) != 1 or "," in found[0]:
         raise UserError(f"size={size}: is the size of one experiment; add experiment=NAME")
     return found[0]
-
-
-def _key(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~")

@@ -37,7 +37,7 @@ def sizes_of(experiment: Mapping[Any, Any], name: str) -> dict[str, Mapping[str,
         for key in content:
             if key not in _KEYS:
                 raise UserError(
-                    f"{place}.{size}.{key}: no such key{nearest(str(key), _KEYS)}; there are: {told(_KEYS)}"
+                    f"{place}.{size}.{key}: no such key{nearest(str(key), _KEYS)}; there are: {', '.join(_KEYS)}"
                 )
         words = content.get("set") or []
         if not isinstance(words, list) or not all(isinstance(word, str) and "=" in word for word in words):
@@ -56,7 +56,7 @@ def size_of(experiment: Mapping[Any, Any], name: str, size: str) -> Mapping[str,
     sizes = sizes_of(experiment, name)
     if size not in sizes:
         known = (USUAL, *sizes)
-        raise UserError(f"size={size}: {name} has no such size{nearest(size, known)}; there are: {told(known)}")
+        raise UserError(f"size={size}: {name} has no such size{nearest(size, known)}; there are: {', '.join(known)}")
     return sizes[size]
 
 
@@ -119,8 +119,3 @@ def node_of(path: Path, name: str) -> Mapping[Any, Any]:
         raise UserError(f"experiment={name}: {path} cannot be read: {' '.join(str(error).split())}") from error
     node = content.get("experiment") if isinstance(content, Mapping) else None
     return node if isinstance(node, Mapping) else {}
-
-
-def told(names: Iterable[str]) -> str:
-    """With commas between them."""
-    return ", ".join(names)

@@ -93,3 +93,8 @@ def shown(text: str, most: int = 60) -> str:
         for character in text
     )
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+def key_of(override: str) -> str:
+    """The key of ``key=value``, ``+key=value`` and ``~key``."""
+    return override.partition("=")[0].lstrip("+~")

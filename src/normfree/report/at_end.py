@@ -22,7 +22,7 @@ from normfree.study.select import select
 from normfree.study.series_by import combinations
 from normfree.study.study import places_of
 
-MOST_ROWS, MOST_COLUMNS = 24, 8
+MOST_ROWS, MOST_COLUMNS, MOST_RUNS = 24, 8, 1000
 
 
 def show_accuracies(folder: Path, runs: Sequence[str]) -> None:
@@ -43,7 +43,11 @@ def show_accuracies(folder: Path, runs: Sequence[str]) -> None:
 
 
 def accuracies(folder: Path, runs: Sequence[str]) -> Table | None:
-    """A row a series, a column a value of the factor with most values; none where there are too many."""
+    """A row a series, a column a value of the factor with most values; none where there are too many, whose results are
+    not read for it.
+    """
+    if len(runs) > MOST_RUNS:
+        return None
     try:
         table = collect(folder.name, folder.parent).table
         table = table[table["run_id"].isin(runs)].sort_values(["seed", "run_id"], ignore_index=True)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from normfree.host.wording import counted
 from normfree.report.axes import plain
 from normfree.report.figures import Context, kind_of
 from normfree.runs import TERMINAL
 from normfree.study.factor_names import column_of
 from normfree.study.measures import ACCURACY, label_of
 
-_LETTERS = "abcdefghijklmnop"
+LETTERS = "abcdefghijklmnop"
 
 
 def caption_of(contexts: Sequence[Context]) -> str:
@@ -21,7 +22,7 @@ def caption_of(contexts: Sequence[Context]) -> str:
     level = f"{100 * contexts[0].study.experiment.level:g} %"
     said: list[str] = []
     if len(contexts) > 1:
-        letters = [f"({_LETTERS[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
+        letters = [f"({LETTERS[i]}) {context.panel.title}" for i, context in enumerate(contexts)]
         said.append("; ".join(letters).rstrip("?.") + ".")
     for context in contexts:
         measure = label_of(str(context.option("measure", ACCURACY.name)))
@@ -34,7 +35,7 @@ def caption_of(contexts: Sequence[Context]) -> str:
 def _settings(contexts: Sequence[Context]) -> list[str]:
     """How the runs were made, said once for the panels that share it."""
     found: dict[str, list[str]] = {}
-    for letter, context in zip(_LETTERS, contexts, strict=False):
+    for letter, context in zip(LETTERS, contexts, strict=False):
         runs = runs_of(context)
         if len(runs):
             found.setdefault(f"{_runs(runs)}; {_steps(runs)}; {rate_rule(runs, context)}", []).append(letter)
@@ -57,7 +58,7 @@ def _runs(runs: pd.DataFrame) -> str:
     planned = runs.groupby("arm_id").size()
     fewest, most = int(planned.min()), int(planned.max())
     if fewest == most:
-        return f"arms of n = {most} seed{'s' if most > 1 else ''}"
+        return f"arms of n = {counted(most, 'seed')}"
     return f"arms of n = {fewest} to {most} seeds"
 
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from normfree.host.wording import counted
 from normfree.report.grid import Grid, duration, grid, measured, number, some
-from normfree.report.tables import ARM_FACTORS, series_table
+from normfree.report.tables import series_table
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.same_bits import same_rows
 from normfree.study import OUTCOMES, Arm, Collection, Study, count
@@ -25,8 +26,7 @@ _SAME = {"with the same rows, bit for bit": True, "with others": False, "with no
 
 def arms_grid(study: Study) -> Grid:
     """One row an arm; factors that never vary are left out."""
-    table = study.table
-    varying = [name for name in ARM_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
+    varying = study.varying_settings
     order, rows = _labels(study), []
     for arm in study.arms():
         counts = arm.counts
@@ -170,7 +170,9 @@ def limits(study: Study) -> list[str]:
         if different > 1:
             found.append(f"The runs come from {different} different values of {name}; see how they were made.")
     if unknown := int(recorded["provenance.commit"].isna().sum()):
-        found.append(f"The commit of {unknown} runs is not known, which counts as different from every other.")
+        found.append(
+            f"The commit of {counted(unknown, 'run')} is not known, which counts as different from every other."
+        )
     if "resumed" in table:
         resumed = table[table["resumed"].fillna("").astype(str) != ""]
         found += [f"{row['run_id']} was {row['resumed']}." for _, row in resumed.head(_MOST_NAMED).iterrows()]
@@ -203,7 +205,7 @@ def repeats(collection: Collection) -> list[str]:
     parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     different = [name for name, same in found.items() if same is False]
     names = f" ({', '.join(different[:_MOST_NAMED])})" if different else ""
-    return [f"Not used, as they repeat runs with the same seed: {len(found)} runs; {parts}{names}."]
+    return [f"Not used, as they repeat runs with the same seed: {counted(len(found), 'run')}; {parts}{names}."]
 
 
 def _left_out(study: Study) -> list[str]:
@@ -224,8 +226,8 @@ def _left_out(study: Study) -> list[str]:
     if stalled:
         done = int((table["stalled"].isin([True]) & (table["status"] == "finished")).sum())
         found.append(
-            f"{stalled} runs stalled (skip gains that hardly opened), {done} of which finished and are counted and "
-            "averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
+            f"{counted(stalled, 'run')} stalled (skip gains that hardly opened), {done} of which finished and are counted "
+            "and averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
         )
     share = table["chance.share"].fillna(1 / table["data.classes"])
     odd = table[(table["status"] == "finished") & (table[ACCURACY.name] <= 2 * share) & (table["data.classes"] > 4)]

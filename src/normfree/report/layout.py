@@ -15,7 +15,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from normfree.report.caption import caption_of as _caption
+from normfree.report.caption import LETTERS, caption_of
 from normfree.report.figures import Context, kind_of
 from normfree.report.style import (
     COLUMN,
@@ -96,7 +96,7 @@ def _context(panel: Panel, study: Study) -> Context:
 
 
 def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> Drawing:
-    caption = _caption(contexts)
+    caption = caption_of(contexts)
     if files := _as_stored(name, contexts, page):
         return Drawing(name, title, caption, files)
     columns = min(page.columns, len(contexts))
@@ -112,7 +112,7 @@ def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> 
             wide = kind_of(context.panel).wide
             axes = figure.add_subplot(grid[row, :] if wide else grid[row, column])
             kind_of(context.panel).draw(axes, context)
-            letter = f"{'abcdefghijklmnop'[index]}  " if len(contexts) > 1 else ""
+            letter = f"{LETTERS[index]}  " if len(contexts) > 1 else ""
             heading = textwrap.fill(letter + context.panel.title, 42) if page.titled else letter.strip()
             axes.set_title(heading)
     _add_legend(figure, entries, legend_columns)

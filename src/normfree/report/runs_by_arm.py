@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from normfree.report.facts import anchor_of
 from normfree.report.grid import measured, number
-from normfree.report.tables import ARM_FACTORS
 from normfree.study import Arm, Study
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
@@ -46,11 +45,12 @@ class RunsOfArm:
 
 def runs_by_arm(study: Study) -> list[RunsOfArm]:
     """All arms, in order of their factors, curves of one report on one scale."""
-    table = study.table
-    varying = [name for name in ARM_FACTORS[5:] if table[name].nunique(dropna=False) > 1]
     return [
         RunsOfArm(
-            anchor_of(arm), _title(arm, varying), measured(arm), tuple(_runs(arm, study, len(table) <= MOST_RUNS))
+            anchor_of(arm),
+            _title(arm, study.varying_settings),
+            measured(arm),
+            tuple(_runs(arm, study, len(study.table) <= MOST_RUNS)),
         )
         for arm in study.arms()
     ]

@@ -10,10 +10,11 @@ from normfree.report.escaping import csv_text
 from normfree.study import Arm, Experiment, Study, Value, accounting, count
 from normfree.study.factor_names import column_of
 from normfree.study.measures import ACCURACY
+from normfree.study.study import SETTINGS
 
 ARM_FACTORS = (
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name",
-    "batch.global", "batch.norm_batch", "lr", "precision", "steps",
+    *SETTINGS,
 )  # fmt: skip
 ALONG = ("accuracy_over",)
 """Kinds of panel whose numbers are in the tables."""

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from normfree.host.wording import counted
 from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
@@ -58,7 +59,7 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     outcomes = [f"{getattr(total, name)} {name}" for name in OUTCOMES if getattr(total, name)]
     legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
     console.print(f"\n[dim]accuracy: {legend}[/]")
-    console.print(f"{total.planned} runs planned: {', '.join(outcomes)}")
+    console.print(f"{counted(total.planned, 'run')} planned: {', '.join(outcomes)}")
 
 
 def _value(value: Value) -> str:

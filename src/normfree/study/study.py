@@ -29,6 +29,8 @@ _FACTORS = (
     "clip.label",
     "data.name",
 )
+SETTINGS = ("batch.global", "batch.norm_batch", "lr", "precision", "steps")
+"""Factors that tell the arms of a series apart, in tables and sentences, where they vary."""
 _ORDER = ("data.name", "model.name", "clip.label", "batch.global", "batch.norm_batch", "lr")
 
 
@@ -71,6 +73,11 @@ class Study:
             labels.setdefault(arm, ", ".join(word for word in words if isinstance(word, str)))
         table["series"] = table["arm_id"].map(labels).astype(object)
         return table
+
+    @cached_property
+    def varying_settings(self) -> tuple[str, ...]:
+        """Those of `SETTINGS` in which runs differ."""
+        return tuple(name for name in SETTINGS if self.table[name].nunique(dropna=False) > 1)
 
     @cached_property
     def by_seed(self) -> pd.DataFrame:

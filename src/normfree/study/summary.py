@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from normfree.host.wording import counted
 from normfree.study.arms import Arm
 from normfree.study.experiment import Experiment
 from normfree.study.factor_names import head_of_factor
@@ -14,7 +15,6 @@ from normfree.study.study import Study
 from normfree.study.verdicts import Verdict
 
 _VALIDATION = "validation/accuracy"
-_FACTORS = ("batch.global", "batch.norm_batch", "lr", "precision", "steps")
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
@@ -52,7 +52,8 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     first = ranked[0]
     told = f"{first}, at {_shown(tops[first], study)}"
     if len(ranked) == 1:
-        return f"The highest test accuracy is that of {told}, of {_arms(len(compared))} in which every seed trained."
+        arms = counted(len(compared), "arm")
+        return f"The highest test accuracy is that of {told}, of {arms} in which every seed trained."
     second = ranked[1]
     beside = f"{second}, at {_shown(tops[second], study)}"
     found = _between(tops[first], tops[second], study.experiment)
@@ -96,8 +97,8 @@ def _failed(study: Study) -> str:
     named = [text for _, _, text in sorted(parts, key=lambda part: (-part[0], -part[1], part[2]))]
     rest = f" and {len(named) - 4} more series" if len(named) > 4 else ""
     return (
-        f"{failed} of {total.concluded} runs did not train ({total.diverged} diverged, {total.untrained} untrained): "
-        f"{', '.join(named[:4])}{rest}."
+        f"{failed} of {counted(total.concluded, 'run')} did not train ({total.diverged} diverged, "
+        f"{total.untrained} untrained): {', '.join(named[:4])}{rest}."
     )
 
 
@@ -112,7 +113,7 @@ def _open(study: Study, verdicts: Sequence[Verdict]) -> str:
             sum(one.verdict == name for one in verdicts) for name in ("supported", "refuted", "inconclusive")
         )
         answers = f"{supported} {_are(supported)} supported, {refuted} refuted and {left} left open"
-        said.append(f"of {len(verdicts)} claims {answers}")
+        said.append(f"of {counted(len(verdicts), 'claim')} {answers}")
     if total.open:
         said.append(f"{total.open} of {total.planned} planned runs have no outcome yet")
     if few:
@@ -130,10 +131,6 @@ def _are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _arms(number: int) -> str:
-    return f"{number} arm{'' if number == 1 else 's'}"
-
-
 def _of_validation(arm: Arm) -> float:
     return float(arm.runs[_VALIDATION].mean())
 
@@ -144,9 +141,7 @@ def _mean(arm: Arm) -> float:
 
 def _shown(arm: Arm, study: Study) -> str:
     """`lr 0.8, 63.5 % (n = 3)`."""
-    table = study.table
-    varying = [name for name in _FACTORS if table[name].nunique(dropna=False) > 1]
-    values = [(head_of_factor(name), arm.first(name)) for name in varying]
+    values = [(head_of_factor(name), arm.first(name)) for name in study.varying_settings]
     known = [(head, value) for head, value in values if value is not None and value == value]
     factors = "".join(f"{head} {f'{value:g}' if isinstance(value, float) else value}, " for head, value in known)
     assert arm.interval is not None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from normfree.config import UserError
+from normfree.config.names import key_of
 
 ARMS = "arms"
 
@@ -43,11 +44,6 @@ def expand(
                 if name:
                     names.append(name)
     return [(list(one), names) for one, names in found.items()]
-
-
-def key_of(override: str) -> str:
-    """``clip.eps`` of ``+clip.eps=0.1``."""
-    return override.split("=", 1)[0].lstrip("+~")
 
 
 def _values(value: Any) -> str:

@@ -54,16 +54,25 @@ def plan_runs(
     return list(runs.values())
 
 
+def resolved_of(overrides: list[str], compose: Callable[[Sequence[str]], Any]) -> Resolved:
+    """What a combination of overrides comes to.
+
+    Raises:
+        UserError: it is wrong; names the combination.
+    """
+    try:
+        return resolve(compose(overrides), overrides)
+    except UserError as error:
+        raise UserError(f"{error} (in the combination {' '.join(overrides)})") from error
+
+
 def _resolved(
     planned: list[tuple[list[str], list[str]]], compose: Callable[[Sequence[str]], Any]
 ) -> Iterator[tuple[list[str], list[str], Resolved]]:
     """Each combination with what it comes to; at once where none of them is to be trained anew beside others."""
     waiting = []
     for each, grids in planned:
-        try:
-            resolved = resolve(compose(each), each)
-        except UserError as error:
-            raise UserError(f"{error} (in the combination {' '.join(each)})") from error
+        resolved = resolved_of(each, compose)
         if resolved.config.again is True:
             waiting.append((each, grids, resolved))
         else:

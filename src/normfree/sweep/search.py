@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from normfree.config import Resolved, UserError, resolve
+from normfree.config import Resolved, UserError
 from normfree.config.sources.reading import looked_up_once
 from normfree.host.wording import counted
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.damage import standing
 from normfree.sweep.account import SweepEnd
 from normfree.sweep.bisection import Edge, edge_of, most_tries
+from normfree.sweep.planned import resolved_of
 from normfree.sweep.search_account import edges_told, open_told
 from normfree.sweep.searches import Scan
 from normfree.sweep.sweep import run_sweep
@@ -121,10 +122,7 @@ def _points(scan: Scan) -> range:
 
 
 def _resolved(overrides: list[str], compose: Callable[[Sequence[str]], Any]) -> Resolved:
-    try:
-        resolved = resolve(compose(overrides), overrides)
-    except UserError as error:
-        raise UserError(f"{error} (in the combination {' '.join(overrides)})") from error
+    resolved = resolved_of(overrides, compose)
     if resolved.config.again:
         raise UserError("again=true: a search goes on from the results that there are; leave it out")
     return resolved

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from normfree.config.names import key_of
 from normfree.sweep.bisection import Edge, Ends
-from normfree.sweep.grids import key_of
 from normfree.sweep.searches import Scan, Search
 
 _WIDER = 4

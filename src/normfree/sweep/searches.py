@@ -11,8 +11,9 @@ from typing import Any
 
 from normfree.config import UserError
 from normfree.config.errors import nearest
+from normfree.config.names import key_of
 from normfree.runs.outcomes import TERMINAL
-from normfree.sweep.grids import ARMS, expand, key_of
+from normfree.sweep.grids import ARMS, expand
 
 SEARCH = "search"
 MOST_POINTS = 1000

@@ -9,7 +9,7 @@ from tests.report import synthetic
 
 from normfree.config import UserError
 from normfree.report.figures import difference_over, kind_of
-from normfree.report.layout import _caption, _context
+from normfree.report.layout import _context, caption_of
 from normfree.report.style import new_figure
 from normfree.study import Panel, Study, collect
 from normfree.study.experiment import parse_experiment
@@ -66,7 +66,7 @@ def test_what_failed_has_no_difference_and_is_counted(study: Study) -> None:
 
 def test_the_caption_names_the_baseline(study: Study) -> None:
     context = _context(panel_of(), Study(replace(study.experiment, panels=(panel_of(),)), study.collection))
-    assert "test accuracy less that of BN {tuned} with the same seed" in _caption([context])
+    assert "test accuracy less that of BN {tuned} with the same seed" in caption_of([context])
     assert kind_of(panel_of()).options >= {"x", "baseline", "measure"}
 
 

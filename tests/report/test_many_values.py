@@ -6,7 +6,7 @@ import pytest
 from tests.report import synthetic
 
 from normfree.report.figures import kind_of
-from normfree.report.layout import _caption, _context
+from normfree.report.layout import _context, caption_of
 from normfree.report.style import new_figure
 from normfree.study import Collection, Experiment, Panel, Study, collect
 from normfree.study.experiment import parse_experiment
@@ -33,7 +33,7 @@ def drawn(
     # One that is empty and not clipped takes part in the layout, and panels shrink.
     assert all(len(line.get_xdata()) for line in axes.lines)  # type: ignore[arg-type]
     ticks = [label.get_text() for label in axes.get_xticklabels()]
-    return [text.get_text() for text in axes.texts], ticks, _caption([context])
+    return [text.get_text() for text in axes.texts], ticks, caption_of([context])
 
 
 @pytest.mark.parametrize(

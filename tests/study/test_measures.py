@@ -11,7 +11,7 @@ from tests.study.test_verdicts import claiming, table
 
 from normfree.config.errors import UserError
 from normfree.report.figures import kind_of
-from normfree.report.layout import _caption, _context
+from normfree.report.layout import _context, caption_of
 from normfree.report.style import new_figure
 from normfree.study import MEASURES, Collection, Experiment, Study, collect, judge, load_experiment
 from normfree.study.measures import Measure, measure_of
@@ -97,7 +97,7 @@ def test_a_panel_of_another_measure(demo: tuple[Experiment, Collection], measure
     kind_of(other).draw(axes, context)
     assert axes.get_ylabel() == axis
     assert "chance" not in kind_of(other).marks(context)
-    assert "at chance" not in _caption([context])
+    assert "at chance" not in caption_of([context])
     table = collection.table
     runs = table[table["grids"].map(lambda grids: "stability" in grids) & table["status"].eq("finished")]
     drawn = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "."])  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from tests.report import synthetic
 
 from normfree.config import UserError
+from normfree.report.caption import caption_of
 from normfree.report.figures import difference_over, kind_of
-from normfree.report.layout import _context, caption_of
+from normfree.report.layout import _context
 from normfree.report.style import new_figure
 from normfree.study import Panel, Study, collect
 from normfree.study.experiment import parse_experiment

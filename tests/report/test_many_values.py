@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.report import synthetic
 
+from normfree.report.caption import caption_of
 from normfree.report.figures import kind_of
-from normfree.report.layout import _context, caption_of
+from normfree.report.layout import _context
 from normfree.report.style import new_figure
 from normfree.study import Collection, Experiment, Panel, Study, collect
 from normfree.study.experiment import parse_experiment

@@ -10,8 +10,9 @@ from tests.conftest import ROOT
 from tests.study.test_verdicts import claiming, table
 
 from normfree.config.errors import UserError
+from normfree.report.caption import caption_of
 from normfree.report.figures import kind_of
-from normfree.report.layout import _context, caption_of
+from normfree.report.layout import _context
 from normfree.report.style import new_figure
 from normfree.study import MEASURES, Collection, Experiment, Study, collect, judge, load_experiment
 from normfree.study.measures import Measure, measure_of

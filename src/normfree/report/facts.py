@@ -227,7 +227,8 @@ def _left_out(study: Study) -> list[str]:
         done = int((table["stalled"].isin([True]) & (table["status"] == "finished")).sum())
         found.append(
             f"{counted(stalled, 'run')} stalled (skip gains that hardly opened), {done} of which finished and are "
-            "counted and averaged as any other: only normaliser-free networks can stall, and outcomes are the same for all."
+            "counted and averaged as any other: only normaliser-free networks can stall, and outcomes are the same for "
+            "all."
         )
     share = table["chance.share"].fillna(1 / table["data.classes"])
     odd = table[(table["status"] == "finished") & (table[ACCURACY.name] <= 2 * share) & (table["data.classes"] > 4)]

@@ -52,8 +52,8 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     first = ranked[0]
     told = f"{first}, at {_shown(tops[first], study)}"
     if len(ranked) == 1:
-        arms = counted(len(compared), "arm")
-        return f"The highest test accuracy is that of {told}, of {arms} in which every seed trained."
+        number = counted(len(compared), "arm")
+        return f"The highest test accuracy is that of {told}, of {number} in which every seed trained."
     second = ranked[1]
     beside = f"{second}, at {_shown(tops[second], study)}"
     found = _between(tops[first], tops[second], study.experiment)

@@ -71,6 +71,7 @@ PARQUET = [
         for name in (
             "small_recipe",
             "small_recipe_imagenette",
+            "cifar10",
             "clip_floor_cifar10",
             "epochs_to_target",
             "augment_strength",

@@ -15,7 +15,9 @@ os.environ["XDG_STATE_HOME"] = _STATE.name
 # Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +98,24 @@ def without_drawing() -> ModuleType:
     module: Any = ModuleType(CLIP_FIGURE)
     module.draw_clipping = lambda record, clip_factor, path: path.write_bytes(b"")
     return module
+
+
+@pytest.fixture
+def no_waiting() -> Callable[[], AbstractContextManager[None]]:
+    """Within it, whatever makes the processor wait for a GPU is an error."""
+    import torch
+
+    @contextmanager
+    def refused() -> Iterator[None]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype feature")
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    return refused
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -150,6 +152,15 @@ def test_given_statistics_are_used() -> None:
     images = next(iter(given.evaluation_batches("test", TRAIN))).images
     expected = functional.normalize(IMAGES.float() / 255, [0.5, 0.4, 0.3], [0.2, 0.3, 0.4])
     torch.testing.assert_close(images, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_is_not_waited_for(no_waiting: Callable[[], AbstractContextManager[None]]) -> None:
+    augment = AugmentConfig(name="x", shift=1, flip=True, erasing=0.5, mixup=0.2, cutmix=1.0)
+    source = ResidentSource(ARRAYS, TRAIN, augment, 0, MICRO, PER_EPOCH, device=torch.device("cuda"))
+    with no_waiting():
+        assert len(list(source.training_batches(0, 7))) == 7
 
 
 @pytest.mark.gpu

@@ -78,7 +78,8 @@ def mix(images: Tensor, labels: Tensor, classes: int, mixing: Mixing | None, mem
         weight = torch.where(pasted, 1 - inside.float().mean((1, 2)), weight)
         kept = torch.where(pasted[:, None, None], (~inside).float(), kept)
     device = images.device
-    mixed = torch.lerp(images[partner.to(device)], images[:own], kept[:, None].to(device, images.dtype))
+    there = kept[:, None].to(device, images.dtype, non_blocking=True)
+    mixed = torch.lerp(images[partner.to(device, non_blocking=True)], images[:own], there)
     shares = F.one_hot(labels, classes).float()
     return Batch(mixed, torch.lerp(shares[partner], shares[:own], weight[:, None]))
 

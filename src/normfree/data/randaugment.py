@@ -27,7 +27,7 @@ def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor, in
     Args:
         images: uint8 ``[N, C, H, W]``, on any device.
         magnitude: strength on a scale of 0 to 10; the NFNets go up to 15.
-        draws: ``[N, layers * 4]`` in [0, 1).
+        draws: ``[N, layers * 4]`` in [0, 1), best on the processor: they say what is done to which image.
         increasing: on the scale whose 0 changes nothing, not on the paper's.
     """
     if increasing and magnitude == 0:
@@ -44,7 +44,9 @@ def randaugment(images: Tensor, layers: int, magnitude: float, draws: Tensor, in
             members = torch.nonzero(group == number)[:, 0]
             operation = operations[NAMES[number // 2]]
             sign = -1 if number % 2 else 1
-            images[members] = operation(images[members], magnitude / 10, sign, draw[members, 2:])
+            centres = draw[members, 2:].to(images.device, non_blocking=True)
+            members = members.to(images.device, non_blocking=True)
+            images[members] = operation(images[members], magnitude / 10, sign, centres)
     return images
 
 

@@ -19,7 +19,7 @@ Arrays = Mapping[str, tuple[Tensor, Tensor]]
 class ResidentSource:
     """Implements :class:`normfree.data.source.Source` over arrays in memory.
 
-    Random numbers are drawn on the processor, so that they are the same on every device.
+    Random numbers are drawn on the processor, so that they are the same on every device. A GPU is not waited for.
 
     Args:
         arrays: all splits; moved to ``device`` once.
@@ -85,8 +85,8 @@ class ResidentSource:
                 order = epoch_order(len(labels), self._seed, epoch)
                 draws = epoch_draws(len(labels), self._augment, self._seed, epoch)
             index = order[reading.places]
-            own = {part: numbers[index].to(self._device) for part, numbers in draws.items()}
-            moved = move(images[index.to(self._device)], self._augment, own)
+            own = {part: self._there(part, numbers[index]) for part, numbers in draws.items()}
+            moved = move(images[index.to(self._device, non_blocking=True)], self._augment, own)
             yield finish(
                 moved, labels[index], self._classes, self._augment, own,
                 reading.mixing, reading.members, reading.own, self._normalise_padded,
@@ -101,6 +101,10 @@ class ResidentSource:
 
     def pixels(self, images: Tensor) -> Tensor:
         return ((images * self._std + self._mean) / 255).cpu()
+
+    def _there(self, part: str, numbers: Tensor) -> Tensor:
+        """On the device; RandAugment groups images by what is drawn for them before it touches one."""
+        return numbers if part == "randaugment" else numbers.to(self._device, non_blocking=True)
 
     def _normalise(self, images: Tensor) -> Tensor:
         return images.float().sub_(self._mean).div_(self._std)

@@ -23,8 +23,9 @@ was measured here. A status is one of:
 
 {statuses}
 
-Published numbers are of ImageNet and of accelerators unless they say otherwise, numbers measured here of small images
-on processors: a statement can be seen in both, an accuracy cannot. Intervals are 95 %; n is the number of seeds.
+Published numbers are of ImageNet and of accelerators unless they say otherwise, accuracies measured here of small
+images and networks: a statement can be seen in both, an accuracy cannot. Intervals are 95 % unless the setting says
+otherwise; n is the number of seeds.
 """
 
 
@@ -59,7 +60,9 @@ def _here(row: Mapping[Hashable, str]) -> str:
 
 
 def _link(report: str) -> str:
-    return f"../{report}" if report.startswith("docs/") else f"{report}/report.md"
+    if report.startswith("docs/"):
+        return f"../{report}"
+    return report if report.endswith(".csv") else f"{report}/report.md"
 
 
 def read() -> pd.DataFrame:

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
-import yaml
+
+from normfree.config.experiment_sizes import file_of, in_size, node_of
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
@@ -16,9 +17,9 @@ HEAD = """\
 
 Each study is an experiment of this repository: its claims were committed before its runs, every planned run is in its
 table, failed ones too, and `python report.py experiment=NAME check=true` makes its report again from committed rows.
-All are of small networks and small images on processors (the page of each says which), and none is an accuracy to
-compare with ImageNet. Published numbers stand beside what was measured here in [the ledger](ledger.md), speed in
-[benchmarks](benchmarks/README.md).
+All are of small networks and small images, on processors unless the name ends in -gpu (the page of each says which),
+and none is an accuracy to compare with ImageNet. Published numbers stand beside what was measured here in
+[the ledger](ledger.md), speed in [benchmarks](benchmarks/README.md).
 
 | study | question and answer | n, runs, date |
 | --- | --- | --- |
@@ -33,12 +34,16 @@ def studies() -> list[Path]:
 def row(folder: Path) -> str:
     """A line of the table."""
     name = folder.name
-    spec = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8"))["experiment"]
+    found = file_of(name, [ROOT / "experiments"])
+    assert found is not None, f"experiments/ has no {name}"
+    path, own, size = found
+    spec = in_size(node_of(path, own), own, size)
     text = (folder / "report.md").read_text(encoding="utf-8")
     answers = re.findall(r"^\d\. (.*)$", text.partition("## ")[0], re.MULTILINE)
     verdicts = re.findall(r"^\| \*\*(supported|refuted)\*\* \| (.*?) \|", text, re.MULTILINE)
     runs = pd.read_csv(folder / "runs.csv", usecols=["seed", "status"])
-    told = [*(f"{claim} *({verdict})*" for verdict, claim in verdicts), *([] if verdicts else answers[:1])]
+    won = [answer for answer in answers[:1] if answer.startswith("The most accurate") or not verdicts]
+    told = [*won, *(f"{claim} *({verdict})*" for verdict, claim in verdicts)]
     seeds = pd.read_csv(folder / "arms.csv")["planned"]
     n = f"n = {seeds.min()}" if seeds.min() == seeds.max() else f"n = {seeds.min()} to {seeds.max()}"
     cells = (

@@ -64,13 +64,27 @@ def test_numbers_of_networks_are_those_of_their_page(rows: pd.DataFrame) -> None
 
 
 def test_verdicts_are_those_of_their_reports(rows: pd.DataFrame) -> None:
-    found = rows[~rows["report"].isin(["", "docs/models.md"])]
+    found = rows[~rows["report"].isin(["", "docs/models.md"]) & ~rows["report"].str.startswith("benchmarks/")]
     assert len(found) >= 6
     for row in found.to_dict("records"):
         text = (REPORTS / row["report"] / "report.md").read_text(encoding="utf-8")
         told = re.findall(r"^\| \*\*(\w+)\*\* \| (.*?) \|", text, re.MULTILINE)
         (verdict,) = [verdict for verdict, claim in told if claim == row["evidence"]]
         assert row["status"] in OF_A_VERDICT[verdict], row
+
+
+def test_times_are_those_of_the_benchmarks(rows: pd.DataFrame) -> None:
+    found = rows[rows["report"].str.startswith("benchmarks/")]
+    assert len(found) == 4
+    for row in found.to_dict("records"):
+        model, batch = row["evidence"].split()
+        table = pd.read_csv(REPORTS / row["report"], dtype=str)
+        ours = table[(table["against"] == "twin") & (table["what"] == "train") & (table["subject"] == "normfree")]
+        measured = ours[(ours["model"] == model) & (ours["batch"] == batch)]
+        (ratio,), (low,), (high,) = (measured[name].tolist() for name in ("ratio", "ratio_low", "ratio_high"))
+        assert (row["measured"], row["low"], row["high"]) == (ratio, low, high)
+        told = "in direction" if float(low) > 1 else "contradicted" if float(high) < 1 else "inconclusive"
+        assert row["status"] == told, row
 
 
 def test_the_index_is_that_of_the_reports() -> None:

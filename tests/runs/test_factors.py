@@ -31,6 +31,13 @@ def test_they_are_what_keys_come_to() -> None:
     assert "seed" not in found
 
 
+def test_a_strength_of_nothing_is_a_value_of_the_factor() -> None:
+    words = ("augment=randaugment", "augment.shift=1")
+    strengths = [factors_of(resolved(*words, f"augment.magnitude={one}"))["augment.magnitude"] for one in (0, 5)]
+    assert strengths == [0, 5]
+    assert factors_of(resolved("augment=crop_flip", "augment.shift=1"))["augment.magnitude"] is None
+
+
 def test_they_name_no_place_of_a_machine() -> None:
     places = ("data.root=/home/somebody", "data.cache=/scratch/cache", "runs_dir=/scratch/runs")
     found = factors_of(resolved("data=mnist5k", "trainer.threads=3", *places))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from normfree.config import Resolved
-from normfree.config.effect import acts, usual_of
+from normfree.config.effect import acts, randaugments, usual_of
 from normfree.runs.reading import shortened
 from normfree.runs.result import result_of
 
@@ -39,6 +39,8 @@ def factors_of(resolved: Resolved) -> Factors:
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}
     found = {key: value if acts(config, key) else None for key, value in flat(content).items()}
+    if config.augment.randaugment_layers and not randaugments(config.augment):
+        found["augment.magnitude"] = config.augment.magnitude  # the 0 of its scale, by which its layers do nothing
     recorded = {key: value for key, value in result_of(resolved, "missing").items() if key in _OF_RESULTS}
     return found | {key: value for key, value in flat(recorded).items() if key not in _PLACES}
 

@@ -90,6 +90,15 @@ class Collection:
             return None
         return thinned(points, most)
 
+    def logged(self, run_id: str) -> list[str]:
+        """The columns of a run's `metrics.csv`; none where it cannot be read, or where rows are stored without it."""
+        if self.stored_curves is not None:
+            return []
+        try:
+            return list(pd.read_csv(self.directory / run_id / "metrics.csv", nrows=0).columns)
+        except (OSError, ValueError):
+            return []
+
 
 _ROWS_AT_A_TIME = 50_000
 _LONGEST_REASON = 1000

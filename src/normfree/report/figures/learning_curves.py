@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from normfree.config.errors import UserError, nearest
 from normfree.report.figures import Context
 from normfree.report.log_axis import log_axis
 from normfree.study.measures import MEASURES, label_of
@@ -25,8 +26,13 @@ def marks(context: Context) -> tuple[str, ...]:
 
 
 def draw(axes: Axes, context: Context) -> None:
-    """Fill the axes with column `y` of the runs' metrics over the step."""
+    """Fill the axes with column `y` of the runs' metrics over the step.
+
+    Raises:
+        UserError: no run has such a column; names those near it.
+    """
     y = context.required("y")
+    _refuse_unknown(context, y)
     lines = sum(len(context.runs(one)) for one in context.series)
     most = min(POINTS_OF_A_LINE, max(POINTS_OF_A_PANEL // max(lines, 1), 20))
     for one in context.series:
@@ -53,3 +59,12 @@ def draw(axes: Axes, context: Context) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel(str(context.option("y_label", label_of(y))))
     axes.margins(x=0.02)
+
+
+def _refuse_unknown(context: Context, y: str) -> None:
+    runs = (str(run_id) for one in context.series for run_id in context.runs(one)["run_id"])
+    columns = next(filter(None, map(context.study.collection.logged, runs)), [])
+    if columns and y not in columns:
+        known = [column for column in columns if column not in ("step", "epoch")]
+        place = f"experiment.panels.{context.panel.name}.y={y}"
+        raise UserError(f"{place}: the runs did not log it{nearest(y, known)}; there are: {', '.join(known)}")

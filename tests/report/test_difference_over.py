@@ -86,3 +86,11 @@ def test_a_baseline_that_is_no_series(study: Study, baseline: str) -> None:
         UserError, match=f"experiment.panels.p.baseline={baseline}: is no series of this panel, did you"
     ):
         drawn(study, baseline=baseline)
+
+
+@pytest.mark.parametrize("kind", ["accuracy_over", "difference_over"])
+def test_the_caption_says_what_validation_chose(study: Study, kind: str) -> None:
+    options = {"x": "batch.global", "best_of": "lr"} | ({"baseline": "bn"} if kind == "difference_over" else {})
+    panel = Panel("p", kind, "Title", {}, (), options)
+    told = kind_of(panel).caption(_context(panel, study))
+    assert "of the learning rate that most seeds trained at and validation found best" in told

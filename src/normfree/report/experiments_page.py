@@ -38,6 +38,7 @@ OPTIONS: dict[str, str] = {
     "y_label": "what stands beside the axis",
     "y_scale": "`log` or `linear`; by itself what becomes the measure",
     "measure": "what is shown or compared, in place of the test accuracy",
+    "best_of": "a factor, such as `lr`, of whose values validation chooses one for each series and place",
     "baseline": "the series that the others are compared with",
     "threshold": "the largest difference that counts as none, such as 1.0e-9",
     "at_least": "how many seeds have to train; all where it is left out",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from normfree.config.errors import UserError
 from normfree.study.measures import ACCURACY, Measure
 from normfree.study.outcomes import Counts, count
 from normfree.study.statistics import Interval, mean_interval
+
+VALIDATION = "validation/accuracy"
+BEST_OF = "best_of"
+"""The key of a panel that names the factor along which validation chooses an arm."""
 
 Value = float | str | None
 """Of a factor: a number, the name of a choice, or none."""
@@ -48,6 +54,26 @@ def arm_of(runs: pd.DataFrame, level: float = 0.95, measure: Measure = ACCURACY)
     whole = counts.planned > 0 and len(values) == counts.planned
     arm = str(runs["arm_id"].iloc[0]) if len(runs) else ""
     return Arm(arm, runs, counts, mean_interval(values, level) if whole else None, measure)
+
+
+def best_by_validation(arms: Sequence[pd.DataFrame], place: str) -> int:
+    """Which of these arms is chosen: that of which most seeds trained, of several the one with the highest mean
+    validation accuracy of them; never by what is tested.
+
+    Raises:
+        UserError: a run that trained has no validation accuracy.
+    """
+
+    def rank(runs: pd.DataFrame) -> tuple[float, float]:
+        trained = runs[runs["status"] == "finished"]
+        if not len(trained):
+            return 0.0, 0.0
+        found = pd.to_numeric(trained[VALIDATION], errors="coerce") if VALIDATION in trained else None
+        if found is None or found.isna().any():
+            raise UserError(f"{place}: runs have no {VALIDATION} to choose by; leave `{BEST_OF}` out")
+        return len(trained) / len(runs), float(found.mean())
+
+    return max(range(len(arms)), key=lambda number: rank(arms[number]))
 
 
 def _values(runs: pd.DataFrame, outcomes: tuple[str, ...], measure: Measure) -> list[float]:

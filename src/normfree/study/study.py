@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
-from normfree.study.arms import Arm, Value, arm_of
+from normfree.study.arms import BEST_OF, Arm, Value, arm_of, best_by_validation
 from normfree.study.collect import Collection
 from normfree.study.experiment import Experiment, Panel, Series
 from normfree.study.measures import ACCURACY, Measure, measure_of
@@ -136,8 +136,22 @@ class Study:
         for value, rows in places_of(runs[x], bool(numbers_of(self.collection.table[x]))).items():
             shown = f"{value:g}" if isinstance(value, float) else value
             at = f"at {x}={shown}" if value is not None else f"without {x}"
-            found[value] = self._single(runs, rows, f"{place}: series '{series.name}' {at}", measure)
+            told = f"{place}: series '{series.name}' {at}"
+            rows = self._best(runs, rows, panel, told)
+            found[value] = self._single(runs, rows, told, measure)
         return found
+
+    def _best(self, runs: pd.DataFrame, rows: NDArray[np.intp], panel: Panel, place: str) -> NDArray[np.intp]:
+        """Of arms that differ in the panel's `best_of` the one that validation chooses."""
+        factor = panel.options.get(BEST_OF)
+        if factor is None:
+            return rows
+        factor = known_factor(self.collection.table, str(factor), f"experiment.panels.{panel.name}.{BEST_OF}")
+        here = runs.iloc[rows]
+        arms: list[NDArray[np.intp]] = [rows[(here["arm_id"] == name).to_numpy()] for name in here["arm_id"].unique()]
+        if len(arms) > len({str(runs[factor].iloc[arm[0]]) for arm in arms}):
+            return rows  # they differ in something else, which is told where they are drawn
+        return arms[best_by_validation([runs.iloc[arm] for arm in arms], place)]
 
     def crossed(self, panel: Panel, series: Sequence[Series], x: str, y: str) -> dict[tuple[float, float], Arm]:
         """The arms of several series together by two factors `(x, y)`; runs without a number for both are left out.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from normfree.host.wording import counted
-from normfree.study.arms import Arm
+from normfree.study.arms import VALIDATION, Arm
 from normfree.study.experiment import Experiment
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
@@ -13,8 +13,6 @@ from normfree.study.outcomes import count
 from normfree.study.statistics import difference_interval
 from normfree.study.study import Study
 from normfree.study.verdicts import Verdict
-
-_VALIDATION = "validation/accuracy"
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> list[str]:
@@ -41,7 +39,7 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     whole = [arm for arm in arms if arm.interval is not None]
     enough = [arm for arm in whole if len(arm.runs) >= study.experiment.minimum_seeds]
     compared = enough if len({arm.first("series") for arm in enough}) > 1 else whole
-    validated = all(arm.runs[_VALIDATION].notna().all() for arm in compared) if _VALIDATION in study.table else False
+    validated = all(arm.runs[VALIDATION].notna().all() for arm in compared) if VALIDATION in study.table else False
     tops: dict[str, Arm] = {}
     for arm in sorted(compared, key=lambda arm: _of_validation(arm) if validated else _mean(arm)):
         tops[str(arm.first("series"))] = arm
@@ -132,7 +130,7 @@ def _are(number: int) -> str:
 
 
 def _of_validation(arm: Arm) -> float:
-    return float(arm.runs[_VALIDATION].mean())
+    return float(arm.runs[VALIDATION].mean())
 
 
 def _mean(arm: Arm) -> float:

@@ -27,8 +27,9 @@ from normfree.report.axes import (
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
 from normfree.study import Arm, Measure, Value
+from normfree.study.factor_names import label_of_factor
 
-OPTIONS = ("x", "x_label", "measure")
+OPTIONS = ("x", "x_label", "measure", "best_of")
 HEIGHT = 2.5
 _MEANS = (
     "Small dots are seeds ({measure}). Where every seed of an arm trained, the large mark is their mean and the "
@@ -52,8 +53,16 @@ _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 
 def caption(context: Context) -> str:
     """What stands beneath the panel, with fields for the level and the measure."""
-    said = CAPTION if context.measure.of_chance else OF_OTHERS
+    said = (CAPTION if context.measure.of_chance else OF_OTHERS) + chosen(context)
     return f"{said} {_MANY}" if places(context.along().values()).many else said
+
+
+def chosen(context: Context) -> str:
+    """What the caption says of a panel that chooses arms; empty for one that does not."""
+    factor = context.option("best_of", None)
+    if factor is None:
+        return ""
+    return f" Each mark is of the {label_of_factor(str(factor))} that most seeds trained at and validation found best."
 
 
 def marks(context: Context) -> tuple[str, ...]:

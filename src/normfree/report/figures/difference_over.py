@@ -11,11 +11,12 @@ from matplotlib.ticker import FuncFormatter
 from normfree.config.errors import UserError, nearest
 from normfree.report.axes import Scale, failure_strip, floor_line, places, plain, spread, x_axis
 from normfree.report.figures import Context
+from normfree.report.figures.accuracy_over import chosen
 from normfree.report.style import MARKS
 from normfree.study import Arm
 from normfree.study.statistics import Interval, difference_interval
 
-OPTIONS = ("x", "x_label", "baseline", "measure")
+OPTIONS = ("x", "x_label", "baseline", "measure", "best_of")
 HEIGHT = 2.5
 CAPTION = (
     "Small dots are seeds: {measure} less that of {baseline} with the same seed. Where every seed of both "
@@ -29,7 +30,7 @@ def caption(context: Context) -> str:
     """What stands beneath the panel, with fields for the level and the measure."""
     look = context.looks.get(str(context.option("baseline")))
     label = "the baseline" if look is None else look.label.replace("{", "{{").replace("}", "}}")
-    return CAPTION.replace("{baseline}", label)
+    return CAPTION.replace("{baseline}", label) + chosen(context)
 
 
 def marks(context: Context) -> tuple[str, ...]:

@@ -96,3 +96,21 @@ def test_an_axis_of_names_is_told(study: Study) -> None:
     panel = Panel("names", "heat_map", "T", {}, (), {"x": "clip", "y": "lr"})
     with pytest.raises(UserError, match=r"panels.names: no run has a number for both clip.label and lr"):
         heat_map.draw(new_figure(4, 3).add_subplot(), _context(panel, study))
+
+
+def test_a_colour_means_the_same_in_every_map_of_an_experiment(study: Study) -> None:
+    axes = {"x": "lr", "y": "batch.global"}
+    panels = tuple(
+        Panel(name, "heat_map", "Title", {"clip.label": "AGC 0.04", "lr": rates}, (), axes)
+        for name, rates in (("all", [0.1, 0.4, 1.6]), ("some", [0.4]))
+    )
+    both = Study(replace(study.experiment, panels=panels), study.collection)
+    colours = []
+    for panel in panels:
+        drawing = new_figure(4, 3).add_subplot()
+        heat_map.draw(drawing, _context(panel, both))
+        place = next(
+            place for place, text in texts(drawing).items() if place[1] == 1 and place[0] == (panel.name == "all")
+        )
+        colours.append(drawing.patches[list(texts(drawing)).index(place)].get_facecolor())
+    assert colours[0] == colours[1]

@@ -37,6 +37,5 @@ def test_the_axis_is_what_becomes_the_measure(
 ) -> None:
     panel = next(panel for panel in experiment.panels if panel.name == "curves")
     axes = new_figure(4, 3).add_subplot()
-    stored = replace(collection, stored_curves={})
-    draw(axes, _context(replace(panel, options={"y": y, **options}), Study(experiment, stored)))
+    draw(axes, _context(replace(panel, options={"y": y, **options}), Study(experiment, collection)))
     assert axes.get_yscale() == scale

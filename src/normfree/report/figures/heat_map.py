@@ -20,9 +20,9 @@ from normfree.study.factor_names import label_of_factor
 OPTIONS = ("x", "y", "x_label", "y_label", "measure")
 HEIGHT = 2.5
 CAPTION = (
-    "Each tile is one arm: the mean ({measure}) of its seeds, in numbers and as colour. Hatched are arms of which one "
-    "did not train: ✕ diverged, △ untrained, ? no outcome yet, of those planned; they have no mean. What was not "
-    "planned is blank."
+    "Each tile is one arm: the mean ({measure}) of its seeds, in numbers and as colour, the same in all panels. "
+    "Hatched are arms of which one did not train: ✕ diverged, △ untrained, ? no outcome yet, of those planned; they "
+    "have no mean. What was not planned is blank."
 )
 _MOST_TILES = 200
 _COLOURS = "viridis"
@@ -51,7 +51,7 @@ def draw(axes: Axes, context: Context) -> None:
             "choose fewer in `where`"
         )
     measure = context.measure
-    means = [measure.shown(arm.interval.estimate) for arm in found.values() if arm.interval is not None]
+    means = _means(context)
     low, high = min(means, default=0.0), max(means, default=1.0)
     norm = Normalize(low, high) if low < high else Normalize(low - 0.5, high + 0.5)
     for (across, up), arm in found.items():
@@ -69,6 +69,18 @@ def draw(axes: Axes, context: Context) -> None:
         bar = axes.figure.colorbar(ScalarMappable(norm, _COLOURS), ax=axes, pad=0.02, fraction=0.06)
         bar.outline.set_visible(False)
         bar.set_label(measure.axis)
+
+
+def _means(context: Context) -> list[float]:
+    """What is shown in all heat maps of the experiment that show this measure: a colour means the same in each."""
+    study, measure = context.study, context.measure
+    like = [one for one in study.experiment.panels if one.kind == context.panel.kind and study.measure(one) == measure]
+    every = []
+    for panel in {one.name: one for one in (*like, context.panel)}.values():
+        series = [one for one in study.series if not panel.series or one.name in panel.series]
+        arms = study.crossed(panel, series, str(panel.options.get("x")), str(panel.options.get("y"))).values()
+        every += [measure.shown(arm.interval.estimate) for arm in arms if arm.interval is not None]
+    return every
 
 
 def _tile(axes: Axes, column: int, row: int, arm: Arm, norm: Normalize, context: Context) -> None:

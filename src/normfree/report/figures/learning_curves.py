@@ -29,7 +29,7 @@ def draw(axes: Axes, context: Context) -> None:
     """Fill the axes with column `y` of the runs' metrics over the step.
 
     Raises:
-        UserError: no run has such a column; names those near it.
+        UserError: `y` is no measure, and no column of the runs either; names those near it.
     """
     y = context.required("y")
     _refuse_unknown(context, y)
@@ -64,7 +64,7 @@ def draw(axes: Axes, context: Context) -> None:
 def _refuse_unknown(context: Context, y: str) -> None:
     runs = (str(run_id) for one in context.series for run_id in context.runs(one)["run_id"])
     columns = next(filter(None, map(context.study.collection.logged, runs)), [])
-    if columns and y not in columns:
+    if columns and y not in columns and y not in MEASURES:
         known = [column for column in columns if column not in ("step", "epoch")]
         place = f"experiment.panels.{context.panel.name}.y={y}"
         raise UserError(f"{place}: the runs did not log it{nearest(y, known)}; there are: {', '.join(known)}")

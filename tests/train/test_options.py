@@ -46,6 +46,7 @@ DIGITS = [
     ("experiment=quickstart",),
     ("experiment=loaders",),
     ("experiment=clip_floor",),
+    ("experiment=ablation", "epochs=null"),
     ("experiment=batch_size", "epochs=null"),
     ("experiment=clip_factor", "epochs=null"),
     ("experiment=clip_scope", "epochs=null"),

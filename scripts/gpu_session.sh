@@ -5,11 +5,12 @@
 #   clip      AGC beside timm, global norm and the memory bound, and its share of a training step
 #   nets      training step and inference beside timm and torchvision, eager, both memory formats
 #   compiled  the same under torch.compile
-#   latency   what BatchNorm costs: networks beside their twins, 32 images as in the NFNet paper's table 3
+#   latency   what BatchNorm costs: networks beside their twins, 32 images as in the NFNet paper's table 3, and 128
 #   sweep     the quickstart experiment on the GPU, and its report
+#   cifar10   the headline study on the GPU, and its report; CIFAR10 names the folder of its parquet files
 #
-# Without a PART all of them. Each takes less than ten minutes on one H200 (the limits below) and needs no other;
-# a part that fails does not stop the next. Rows are written as they are measured, to $OUT (reports/benchmarks).
+# Without a PART all of them. Each takes less than ten minutes on one H100 or H200 (the limits below) and needs no
+# other; a part that fails does not stop the next. Rows are written as they are measured, to $OUT (reports/benchmarks).
 # Nothing is fetched from a network. In a copy without .git, set NORMFREE_COMMIT to the commit.
 set -u
 cd "$(dirname "$0")/.."
@@ -30,20 +31,25 @@ part_compiled() {
 }
 part_latency() {
   bench nets models=nf_resnet50,nfnet_f0,nfnet_f1,nfnet_f2,nfnet_f3 against=twin device=cuda precision=bf16 \
-    layout=nchw,nhwc batch=32 what=train,memory out="$OUT/nets-gpu.csv"
+    layout=nhwc batch=32,128 what=train,memory out="$OUT/nets-gpu.csv"
 }
 part_sweep() {
   # Small networks leave a GPU idle: eight share it. What the time does not allow is done by the next call.
   timeout 540 "$PYTHON" train.py -m experiment=quickstart trainer=gpu hydra.launcher.workers=8 runs_dir="$OUT/runs"
   "$PYTHON" report.py experiment=quickstart runs_dir="$OUT/runs" reports_dir="$OUT/reports"
 }
+part_cifar10() {
+  [ -n "${CIFAR10:-}" ] || { echo "cifar10: set CIFAR10 to the folder of train-*.parquet and test-*.parquet" >&2; return 2; }
+  timeout 590 "$PYTHON" train.py -m experiment=cifar10 size=gpu data.root="$CIFAR10" hydra.launcher.workers=12 runs_dir="$OUT/runs"
+  "$PYTHON" report.py experiment=cifar10 size=gpu runs_dir="$OUT/runs" reports_dir="$OUT/reports"
+}
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency sweep)
+[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency sweep cifar10)
 failed=()
 for part in "${parts[@]}"; do
   if ! declare -F "part_$part" >/dev/null; then
-    echo "$part: no such part; there are: tests clip nets compiled latency sweep" >&2
+    echo "$part: no such part; there are: tests clip nets compiled latency sweep cifar10" >&2
     exit 2
   fi
 done

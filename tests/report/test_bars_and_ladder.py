@@ -80,6 +80,11 @@ def test_a_rung_is_compared_with_the_one_above(study: Study) -> None:
     assert "table 2" in said
 
 
+def test_rungs_stand_in_the_order_of_the_panel(study: Study) -> None:
+    panel = Panel("p", "ladder", "T", {"lr": 0.4}, ("agc", "bn"), {})
+    assert [one.name for one in _context(panel, study).series] == ["agc", "bn"]
+
+
 def test_a_rung_after_failures_has_no_step(study: Study) -> None:
     said = texts_of(study, ladder, Panel("after", "ladder", "T", {"lr": 1.6}, ("bn", "nf"), {}))
     assert "✕4/4" in said

@@ -91,7 +91,8 @@ def _figures(study: Study) -> list[tuple[str, str, list[Context], int]]:
 def _context(panel: Panel, study: Study) -> Context:
     kind_of(panel)
     series = study.series
-    chosen = tuple(one for one in series if one.name in panel.series) if panel.series else series
+    named = {one.name: one for one in series}
+    chosen = tuple(named[name] for name in panel.series if name in named) if panel.series else series
     return Context(panel, chosen, looks(series), study)
 
 

@@ -99,6 +99,7 @@ LEFT_OUT = (
     "tests/slurm/test_launch.py",
     "tests/slurm/test_own_parts.py",
     "tests/slurm/test_requeue.py",
+    "tests/slurm/test_search.py",
     "tests/slurm/test_watching.py",
     "tests/sweep/test_again.py::test_a_sweep_anew",
     "tests/sweep/test_live_table.py::test_a_sweep_keeps_a_table_up_to_date",

@@ -47,6 +47,12 @@ def test_every_command_has_its_help_in_the_users_words(name: str, capsys: pytest
     assert "python " not in shown
 
 
+@pytest.mark.parametrize(("name", "told"), [("bench", "normfree bench SUITE key=value"), ("convert", "data.root")])
+def test_a_command_that_needs_words_tells_them(name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == 0
+    assert told in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -135,7 +135,7 @@ def total_time(collection: Collection) -> str:
 def provenance_grid(collection: Collection) -> Grid:
     """One row for each distinct combination of code, software and hardware, with the number of its runs."""
     columns = [f"provenance.{name}" for name in _PROVENANCE]
-    recorded = collection.table.dropna(subset=["provenance.normfree"])[columns].astype(object)
+    recorded = collection.table.dropna(subset=["provenance.torch"])[columns].astype(object)
     texts = recorded.map(lambda value: "" if value is None or value != value else str(value))
     texts["provenance.commit"] = texts["provenance.commit"].str[:12]
     texts["provenance.dirty"] = texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
@@ -162,7 +162,7 @@ def limits(study: Study) -> list[str]:
             if len(several) > 1:
                 found.append(f"The runs of arm {arm} read different images (digests {', '.join(sorted(several))}).")
     found += _left_out(study)
-    recorded = table[table["provenance.normfree"].notna()]
+    recorded = table[table["provenance.torch"].notna()]
     for name in ("commit", "torch", "device", "threads"):
         values = recorded[f"provenance.{name}"]
         # What is not known is not known to be the same.

@@ -1,4 +1,5 @@
 import pytest
+from omegaconf import OmegaConf
 from tests.conftest import composed, resolved
 
 from normfree.config import UserError, resolve
@@ -110,3 +111,19 @@ def test_an_image_size_of_tests_that_nothing_gives_is_named() -> None:
         UserError, match=r"data.test_size=null: data=imagenet takes it from the network, and nf_resnet20"
     ):
         resolved("data=imagenet", "data.train_size=16")
+
+
+@pytest.mark.parametrize("family", ["custom", "???"])
+def test_a_network_of_ones_own_in_a_file_needs_its_target_alone(family: str) -> None:
+    node = composed("model=custom", "model._target_=tests.train.own_modules.PlainCNN", "model.name=custom")
+    node.model.family = family
+    config = resolve(node).config
+    assert (config.model.name, config.model.family, config.model.normalizer) == ("PlainCNN", "custom", "none")
+
+
+@pytest.mark.parametrize("key", ["model.family", "clip.name", "data.name", "optimizer.name"])
+def test_what_a_file_leaves_open_is_told(key: str) -> None:
+    node = composed()
+    OmegaConf.update(node, key, "???")
+    with pytest.raises(UserError, match=rf"{key}=\?\?\?: the file in conf/{key.split('.')[0]}/ leaves it open"):
+        resolve(node)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from tests.report import synthetic
@@ -191,3 +192,38 @@ def test_a_loaded_file_keeps_its_own_panels(runs: Path, tmp_path: Path) -> None:
     other = opened("mine", [tmp_path], runs, choice=Choice(x="batch"))
     assert "p" not in [panel.name for panel in other.experiment.panels]
     assert other.experiment.question == load_experiment("mine", tmp_path).question
+
+
+def test_networks_alone_are_series_and_not_the_axis(runs: Path) -> None:
+    table = collect("mine", runs).table
+    found = axes_of(
+        table[(table["clip.name"] == "none") & (table["lr"] == 0.1) & (table["batch.global"] == 64)], Choice()
+    )
+    assert (found.x, found.series, found.panel) == ("lr", ("model.name",), ())
+
+
+def own(options: str) -> pd.DataFrame:
+    """Runs of two options of the user's own, which are one class with other arguments or two classes."""
+    widths = (4, 16)
+    return pd.DataFrame(
+        {
+            "overrides": [f"{option} lr={lr:g} seed=0" for option in options.split(",") for lr in (0.1, 1)],
+            "arm_id": [f"{option}{lr}" for option in widths for lr in (0.1, 1)],
+            "model.name": ["Net" if "w4" in options else name for name in ("Net", "Wide") for _ in range(2)],
+            "model._target_": [f"nets.{name}" for name in ("Net", "Net" if "w4" in options else "Wide") for _ in "ab"],
+            "model.arguments.width": [width for width in widths for _ in range(2)],
+            "clip.name": "none", "clip.label": "none", "lr": [0.1, 1.0] * 2, "model.parameters": [9, 9, 30, 30],
+        }
+    )  # fmt: skip
+
+
+def test_options_with_other_arguments_are_told_apart() -> None:
+    found = axes_of(own("model=w4,model=w16"), Choice())
+    assert (found.x, found.series, found.panel) == ("lr", ("model.arguments.width",), ())
+
+
+def test_classes_of_ones_own_are_one_factor() -> None:
+    table = own("model._target_=nets.Net,model._target_=nets.Wide")
+    for choice in (Choice(), Choice(x="lr", series=("model",))):
+        found = axes_of(table, choice)
+        assert (found.x, found.series, found.panel) == ("lr", ("model.name",), ())

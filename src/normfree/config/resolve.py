@@ -73,6 +73,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
     if OmegaConf.get_type(node) is not TrainConfig:
         node = OmegaConf.merge(OmegaConf.structured(TrainConfig), node)
     node = _named_own(node)
+    _refuse_open(node)
     if OmegaConf.is_missing(node.model, "name"):
         if node.model.family == CUSTOM:
             raise UserError(f"{MODEL.target}=null: model=custom needs a value, such as {MODEL.target}={MODEL.example}")
@@ -139,11 +140,26 @@ def resolve_stored(content: Any) -> Resolved:
 def _named_own(node: Any) -> Any:
     """A network of the user's own is called as its class or function; images have the size that a network asks for."""
     model, found = node.model, {}
-    if model.family == CUSTOM and model._target_ is not None and OmegaConf.is_missing(model, "name"):
-        found["model"] = {"name": model._target_.rpartition(".")[2] or model._target_}
-    if node.data.name == CUSTOM and OmegaConf.is_missing(node.data, "train_size") and model.train_size is not None:
+    if model._target_ is not None and OmegaConf.is_missing(model, "family"):
+        model = OmegaConf.merge(model, {"family": CUSTOM})
+        found["model"] = {"family": CUSTOM}
+    unnamed = OmegaConf.is_missing(model, "name") or model.name == CUSTOM
+    if unnamed and model._target_ is not None and model.family == CUSTOM:
+        found["model"] = {"family": CUSTOM, "name": model._target_.rpartition(".")[2] or model._target_}
+    own_data = not OmegaConf.is_missing(node.data, "name") and node.data.name == CUSTOM
+    if own_data and OmegaConf.is_missing(node.data, "train_size") and model.train_size is not None:
         found["data"] = {"train_size": model.train_size}
     return OmegaConf.merge(node, found) if found else node
+
+
+def _refuse_open(node: Any) -> None:
+    """What an option of the user's own leaves open and nothing here fills in."""
+    for group, name in (("model", "family"), *((each, "name") for each in ("clip", "data", "optimizer", "logger"))):
+        if OmegaConf.is_missing(node[group], name):
+            raise UserError(
+                f"{group}.{name}=???: the file in conf/{group}/ leaves it open; give it there, or begin the file with "
+                f"defaults: [{CUSTOM}, _self_]"
+            )
 
 
 def _refuse_code(group: Any, stored: bool) -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from normfree.config.errors import UserError
+from normfree.host.spoken import spoken
 from normfree.report.axes import text_of, told
 from normfree.study import Arm, collect
 from normfree.study.arms import arm_of
@@ -37,9 +38,8 @@ def show_accuracies(folder: Path, runs: Sequence[str]) -> None:
             "test accuracy (%): mean ± half its 95 % interval, or each seed; ✕ diverged △ untrained ? none yet"
         )
     place = "" if folder.parent == Path("runs") else f" runs_dir={shlex.quote(str(folder.parent))}"
-    console.print(
-        f"report: python report.py experiment={shlex.quote(folder.name)}{place}", soft_wrap=True, markup=False
-    )
+    command = spoken(f"python report.py experiment={shlex.quote(folder.name)}{place}")
+    console.print(f"report: {command}", soft_wrap=True, markup=False)
 
 
 def accuracies(folder: Path, runs: Sequence[str]) -> Table | None:

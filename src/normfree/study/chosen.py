@@ -85,12 +85,19 @@ def chosen(name: str, table: pd.DataFrame, choice: Choice) -> dict[str, Any]:
     main = [key for key in panels if not key.startswith("outcomes")]
     return {
         "name": name,
-        "question": f"How does the {measure.label} of these runs depend on the {_short(label_of_factor(axes.x))}?",
+        "question": _question(runs, axes, measure.label),
         "command": "",
         "series": {"by": [word_of(one) for one in axes.series]},
         "figure": main if len(main) > 1 else list(panels),
         "panels": panels,
     }
+
+
+def _question(runs: pd.DataFrame, axes: Axes, measure: str) -> str:
+    if runs[axes.x].nunique(dropna=False) > 1:
+        return f"How does the {measure} of these runs depend on the {_short(label_of_factor(axes.x))}?"
+    compared = " and ".join(_short(label_of_factor(one)) for one in axes.series)
+    return f"How does the {measure} of these runs differ by {compared}?"
 
 
 def _selected(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
@@ -145,7 +152,8 @@ def _axis(runs: pd.DataFrame, factors: Sequence[str], choice: Choice) -> str:
     if most > 1:
         return next(one for one, count in numeric.items() if count == most)
     names = [one for one in factors if one not in taken and runs[one].nunique() > 1]
-    return names[-1] if names else "lr"
+    # One name alone is what the series are called by.
+    return names[-1] if len(names) > 1 or (names and names[0] not in _NAMED) else "lr"
 
 
 def _as_one(runs: pd.DataFrame, factors: Sequence[str], x: str) -> list[str]:

@@ -17,6 +17,10 @@ RECORDED = (
 )  # fmt: skip
 """Asked of runs of which nobody typed anything that differs."""
 _NO_FACTORS = ("seed", "experiment", "runs_dir")
+_TARGET = "model._target_"
+_GROUPS = ("model", "clip", "data", "augment", "optimizer", "trainer", "batch", "lr", "precision", "steps")
+_DERIVED = ("model.parameters", "model.macs", "data.digest", "data.label", "optimizer.base_lr")
+"""What follows from other factors."""
 _WORD = re.compile(r"(?:^| )([+~]*[\w./@-]+=)")
 
 
@@ -39,8 +43,37 @@ def varying(table: pd.DataFrame) -> list[str]:
     found = [key for key in differing if key in table.columns and _values(table[key]) > 1]
     if not found:
         found = [name for name in RECORDED if name in table.columns and _values(table[name]) > 1]
+    found = _apart(table, _by_name(table, found))
     order = {name: place for place, name in enumerate(("model.name", "clip.name", "clip.label", "lr", "batch.global"))}
     return sorted(found, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _by_name(table: pd.DataFrame, found: list[str]) -> list[str]:
+    """A network of one's own by its name, where that tells what its target tells."""
+    if _TARGET not in found or _combinations(table, ["model.name"]) < _combinations(table, ["model.name", _TARGET]):
+        return found
+    return list(dict.fromkeys("model.name" if one == _TARGET else one for one in found))
+
+
+def _apart(table: pd.DataFrame, found: list[str]) -> list[str]:
+    """With what else differs where arms that were typed as options (`model=small,large`) are not told apart yet."""
+    arms = _combinations(table, ["arm_id"]) if "arm_id" in table else 0
+    others = [
+        name
+        for name in table.columns
+        if name.split(".")[0] in _GROUPS and name not in (*found, *_DERIVED) and _values(table[name]) > 1
+    ]
+    while others and (known := _combinations(table, found)) < arms:
+        best = max(others, key=lambda name: _combinations(table, [*found, name]))
+        if _combinations(table, [*found, best]) == known:
+            break
+        found = [*found, best]
+        others.remove(best)
+    return found
+
+
+def _combinations(table: pd.DataFrame, names: list[str]) -> int:
+    return len(table[names].astype(str).drop_duplicates()) if names else 1
 
 
 def numbers_of(column: pd.Series) -> list[float]:

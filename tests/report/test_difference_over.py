@@ -93,4 +93,4 @@ def test_the_caption_says_what_validation_chose(study: Study, kind: str) -> None
     options = {"x": "batch.global", "best_of": "lr"} | ({"baseline": "bn"} if kind == "difference_over" else {})
     panel = Panel("p", kind, "Title", {}, (), options)
     told = kind_of(panel).caption(_context(panel, study))
-    assert "of the learning rate that most seeds trained at and validation found best" in told
+    assert "of the learning rate that most seeds trained at and validation found best (left to right: BN" in told

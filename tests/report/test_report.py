@@ -194,6 +194,14 @@ def test_write_and_check(files: dict[str, bytes], tmp_path: Path) -> None:
     assert differences(files, tmp_path / "demo") == ["arms.csv", "report.md"]
 
 
+def test_figures_of_an_earlier_drawing_are_not_left(files: dict[str, bytes], tmp_path: Path) -> None:
+    write(files | {f"figures/earlier.{kind}": b"" for kind in ("png", "pdf", "svg")}, tmp_path)
+    (tmp_path / "figures" / "mine.png").write_bytes(b"of the user")
+    write(files, tmp_path)
+    left = {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()}
+    assert left == {name for name in files if name.startswith("figures/")} | {"figures/mine.png"}
+
+
 def test_the_stored_runs_are_what_the_generator_writes(tmp_path: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     try:

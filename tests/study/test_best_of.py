@@ -48,7 +48,7 @@ def test_without_it_several_arms_at_a_place_are_an_error(tmp_path: Path) -> None
 
 def test_arms_that_differ_in_something_else_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="mixes 2 arms that differ in lr"):
-        chosen(study(tmp_path, {0.4: 0.7, 1.6: 0.9}), best_of="batch")
+        chosen(study(tmp_path, {0.4: 0.7, 1.6: 0.9}), best_of="model")
 
 
 def test_runs_without_validation_are_an_error(tmp_path: Path) -> None:
@@ -59,3 +59,8 @@ def test_runs_without_validation_are_an_error(tmp_path: Path) -> None:
 def test_a_factor_that_there_is_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"panels\.p\.best_of.*lrr"):
         chosen(study(tmp_path, {0.4: 0.7, 1.6: 0.9}), best_of="lrr")
+
+
+def test_the_axis_cannot_be_chosen_along(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="best_of=batch: is x too"):
+        chosen(study(tmp_path, {0.4: 0.7, 1.6: 0.9}), best_of="batch")

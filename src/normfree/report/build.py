@@ -14,6 +14,8 @@ from normfree.report.records import stored_files
 from normfree.report.tables import arms_table, csv, failures_table, runs_table, series_table
 from normfree.study import Study, Verdict
 
+FIGURES = "figures"
+_FORMATS = (".png", ".pdf", ".svg")
 _LEFT_SECONDS = 3600
 
 
@@ -31,14 +33,15 @@ def render(study: Study, verdicts: Sequence[Verdict], size: str = "") -> dict[st
     files |= stored_files(study)
     files |= paper_files(study, size) if size else {}
     for drawing in drawings:
-        files |= {f"figures/{drawing.name}.{kind}": content for kind, content in drawing.files.items()}
+        files |= {f"{FIGURES}/{drawing.name}.{kind}": content for kind, content in drawing.files.items()}
     return files
 
 
 def write(files: Mapping[str, bytes], directory: Path) -> None:
     """Write every file beside its target and rename it over it, so that a reader never sees half of one.
 
-    What a writer that was killed an hour ago has left is removed.
+    Figures of an earlier drawing that are not among them are removed, and what a writer that was killed an hour ago
+    has left.
 
     Raises:
         UserError: where the directory cannot be written.
@@ -59,8 +62,18 @@ def write(files: Mapping[str, bytes], directory: Path) -> None:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+    _remove_old_figures(directory / FIGURES, {Path(name).stem for name in files if name.startswith(f"{FIGURES}/")})
     for folder in {(directory / name).parent for name in files}:
         remove_unfinished(folder, _LEFT_SECONDS)
+
+
+def _remove_old_figures(folder: Path, drawn: set[str]) -> None:
+    """A figure in all formats of a report that was not drawn now is an earlier one's; other files are the user's."""
+    for picture in folder.glob("*.png"):
+        formats = [picture.with_suffix(suffix) for suffix in _FORMATS]
+        if picture.stem not in drawn and all(path.is_file() for path in formats):
+            for path in formats:
+                path.unlink(missing_ok=True)
 
 
 def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:

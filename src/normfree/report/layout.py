@@ -84,7 +84,7 @@ def _figures(study: Study) -> list[tuple[str, str, list[Context], int]]:
     """Name, title, panels and columns of every figure."""
     contexts = {panel.name: _context(panel, study) for panel in study.experiment.panels}
     main = [contexts[name] for name in study.experiment.figure]
-    found = [("main", "Main figure", main, 2)] if len(main) > 1 else []
+    found = [("main", "Main figure", main, min(2, len(main)))] if main else []
     return [*found, *((name, context.panel.title, [context], 1) for name, context in contexts.items())]
 
 

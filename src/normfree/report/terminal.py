@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,7 +13,8 @@ from normfree.host.wording import counted
 from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
-from normfree.study import OUTCOMES, Study, Value, Verdict, count
+from normfree.study import OUTCOMES, Arm, Study, Value, Verdict, count
+from normfree.study.arms import BEST_OF
 from normfree.study.factor_names import column_of, head_of_factor
 
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
@@ -27,6 +29,7 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
         for panel in experiment.panels
         if panel.kind in ALONG
     }
+    best = {panel.title: panel.options.get(BEST_OF) for panel in experiment.panels}
     for title in dict.fromkeys(title for title, _, _ in every):
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("series", no_wrap=True, min_width=24)
@@ -42,7 +45,7 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
                 counts = arm.counts
                 style = "" if counts.trained == counts.planned else "red" if counts.diverged else "yellow"
                 table.add_row(
-                    escape(label) if i == 0 else "", _value(value),
+                    escape(label) if i == 0 else "", _value(value) + _chosen(best[title], arm),
                     measured(arm),
                     f"{counts.trained}/{counts.planned}", some(counts.diverged),
                     some(counts.untrained), some(counts.open),
@@ -60,6 +63,13 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
     legend = "mean \\[interval] where every seed trained, else every seed: ✕ diverged, △ untrained"
     console.print(f"\n[dim]accuracy: {legend}[/]")
     console.print(f"{counted(total.planned, 'run')} planned: {', '.join(outcomes)}")
+
+
+def _chosen(factor: Any, arm: Arm) -> str:
+    """At which value validation chose the arm, where it did."""
+    if factor is None:
+        return ""
+    return f" ({head_of_factor(column_of(str(factor)))} {_value(arm.first(column_of(str(factor))))})"
 
 
 def _value(value: Value) -> str:

@@ -146,7 +146,10 @@ class Study:
         factor = panel.options.get(BEST_OF)
         if factor is None:
             return rows
-        factor = known_factor(self.collection.table, str(factor), f"experiment.panels.{panel.name}.{BEST_OF}")
+        where = f"experiment.panels.{panel.name}.{BEST_OF}"
+        factor = known_factor(self.collection.table, str(factor), where)
+        if factor == known_factor(self.collection.table, str(panel.options.get("x")), f"{where}: x"):
+            raise UserError(f"{where}={panel.options[BEST_OF]}: is x too; name the factor to choose along")
         here = runs.iloc[rows]
         arms: list[NDArray[np.intp]] = [rows[(here["arm_id"] == name).to_numpy()] for name in here["arm_id"].unique()]
         if len(arms) > len({str(runs[factor].iloc[arm[0]]) for arm in arms}):

@@ -22,12 +22,13 @@ from normfree.report.axes import (
     places,
     plain,
     spread,
+    text_of,
     x_axis,
 )
 from normfree.report.figures import Context
 from normfree.report.style import MARKS, SHAPES, Look
 from normfree.study import Arm, Measure, Value
-from normfree.study.factor_names import label_of_factor
+from normfree.study.factor_names import column_of, label_of_factor
 
 OPTIONS = ("x", "x_label", "measure", "best_of")
 HEIGHT = 2.5
@@ -58,11 +59,18 @@ def caption(context: Context) -> str:
 
 
 def chosen(context: Context) -> str:
-    """What the caption says of a panel that chooses arms; empty for one that does not."""
+    """What the caption says of a panel that chooses arms, with their values; empty for one that does not."""
     factor = context.option("best_of", None)
     if factor is None:
         return ""
-    return f" Each mark is of the {label_of_factor(str(factor))} that most seeds trained at and validation found best."
+    name, column = label_of_factor(str(factor)), column_of(str(factor))
+    values = [
+        f"{context.looks[series].label} {', '.join(text_of(arm.first(column)) for arm in arms.values())}"
+        for series, arms in context.along().items()
+        if arms
+    ]
+    told = "; ".join(values).replace("{", "{{").replace("}", "}}")
+    return f" Each mark is of the {name} that most seeds trained at and validation found best (left to right: {told})."
 
 
 def marks(context: Context) -> tuple[str, ...]:

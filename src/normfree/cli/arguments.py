@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from normfree.cli.drawn import refuse_unknown_kinds
 from normfree.cli.sized import with_size
 from normfree.config import TrainConfig, UserError
 from normfree.config.errors import closest
@@ -38,9 +39,12 @@ def prepared(arguments: Sequence[str], places: Places) -> list[str]:
         places: where the groups lie.
 
     Raises:
-        UserError: for a word that is no flag of ours and no KEY=VALUE, or a group that is never empty.
+        UserError: for a word that is no flag of ours and no KEY=VALUE, a group that is never empty, or an experiment
+            whose report could not be drawn.
     """
-    words = list(_words(with_size(arguments, places), places))
+    sized = with_size(arguments, places)
+    refuse_unknown_kinds(sized, places)
+    words = list(_words(sized, places))
     flags = [argument for argument, is_override in words if not is_override]
     read = [_read(argument, places) for argument, is_override in words if is_override]
     return [*flags, *(argument for argument in read if argument)]

@@ -21,7 +21,7 @@ from normfree.sweep.follow import follow
 from normfree.sweep.keys import RunsKeys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
-from normfree.sweep.state import RunState, count_states, run_states
+from normfree.sweep.state import RunState, count_states, current, run_states, told_earlier
 
 
 def runs(keys: RunsKeys) -> int:
@@ -53,9 +53,10 @@ def runs(keys: RunsKeys) -> int:
     if not keys.retry:
         show(console, folder, states, keys.all, sort=keys.sort)
         return EXIT_OK
-    chosen = [one for one in states if one.state in keys.retry]
+    chosen = [one for one in current(states) if one.state in keys.retry]
     if not chosen:
-        print(f"{count_states(states)}; none is {' or '.join(keys.retry)}")
+        left = "".join(f"; {line}" for line in told_earlier(states))
+        print(f"{count_states(current(states))}{left}; none is {' or '.join(keys.retry)}")
         return EXIT_OK
     return retry(chosen, folder, keys.named)
 

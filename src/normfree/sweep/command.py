@@ -16,7 +16,7 @@ from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.runs.same_bits import told_bits
 from normfree.sweep.clean import KINDS, removals, remove
-from normfree.sweep.compare import differences, find_run
+from normfree.sweep.compare import differences, find_run, told_own_code
 from normfree.sweep.follow import follow
 from normfree.sweep.keys import RunsKeys
 from normfree.sweep.listing import line, show, show_experiments
@@ -91,9 +91,12 @@ def _compare(console: Console, keys: RunsKeys) -> int:
     one, other = (find_run(Path(keys.runs_dir), keys.experiment, word) for word in keys.compare)
     rows = differences(one, other)
     line(console, f"a: {one.path}\nb: {other.path}")
-    if not rows:
+    own_code = told_own_code(one, other)
+    if not rows and not own_code:
         line(console, "no difference")
     line(console, told_bits(one, other))
+    if own_code:
+        line(console, own_code)
     widths = [max((len(row[place]) for row in rows), default=0) for place in (1, 2)]
     heading = ""
     for head, key, left, right in rows:

@@ -9,7 +9,8 @@ from normfree.runs.attempts import record_attempt
 from normfree.runs.own_code import _own_files
 from normfree.runs.plan import PLAN, Plan, PlannedRun, add_to_plan, read_plan
 from normfree.runs.versions import told, told_left_out, verb, what_changed
-from normfree.sweep.state import current, run_states, told_earlier
+from normfree.sweep.follow import Watch
+from normfree.sweep.state import count_states, current, run_states, told_earlier
 
 A, B, OTHER = "Net-s0-00000000", "Net-s0-11111111", "Net-s1-22222222"
 WORDS = ("model=custom", "model._target_=my_nets.Net", "seed=0")
@@ -41,6 +42,11 @@ def test_a_run_of_the_same_words_supersedes_the_earlier(tmp_path: Path) -> None:
     states = run_states(tmp_path)
     assert [one.run_id for one in current(states)] == [OTHER, B]
     assert told_earlier(states) == [told_of_it]
+    watch = Watch(tmp_path)
+    (tmp_path / A).mkdir()
+    watch.look()
+    assert watch.counts() == count_states(current(states)) == "2 runs: 2 planned"
+    assert count_states([]) == "0 runs"
 
 
 def test_the_first_version_again_is_the_one_that_counts(tmp_path: Path) -> None:

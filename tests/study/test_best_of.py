@@ -61,7 +61,7 @@ def test_arms_that_differ_beside_it_name_the_other_factor(tmp_path: Path) -> Non
     other["run_id"] += "-edited"
     both = pd.concat([table, other], ignore_index=True)
     mixed = Collection(**{**vars(one.collection), "table": both, "factors": ("lr", "model.source")})
-    with pytest.raises(UserError, match=r"mixes 4 arms that differ in model\.source; fix"):
+    with pytest.raises(UserError, match=r"differ in model\.source \(my_nets@1+, my_nets@2+\); fix.*sweep all"):
         chosen(Study(one.experiment, mixed), best_of="lr")
 
 

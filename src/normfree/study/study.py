@@ -186,8 +186,17 @@ class Study:
             names = dict.fromkeys([*_FACTORS, *self.collection.factors])
             chosen = column_of(best_of)
             differing = [name for name in names if name != chosen and several[name].nunique(dropna=False) > 1]
-            named = ", ".join(differing) or "a factor that results do not record"
-            raise UserError(f"{place} mixes {len(names_of_arms)} arms that differ in {named}; fix it in `where`")
+            versions = {
+                name: ", ".join(sorted(map(str, several[name].dropna().unique())))
+                for name in differing
+                if name.endswith(".source")
+            }
+            named = ", ".join(f"{name} ({versions[name]})" if name in versions else name for name in differing)
+            remedy = "fix it in `where`" + (", or sweep all of it again with the code as it is now" if versions else "")
+            raise UserError(
+                f"{place} mixes {len(names_of_arms)} arms that differ in "
+                f"{named or 'a factor that results do not record'}; {remedy}"
+            )
         (arm_id,) = names_of_arms
         if len(rows) == len(self._runs_of_arms[arm_id]):
             return self._whole(arm_id, measure)

@@ -101,9 +101,10 @@ def told_earlier(states: Iterable[RunState]) -> list[str]:
 
 
 def count_states(states: list[RunState]) -> str:
-    """``4 runs: 1 queued, 2 finished, 1 failed``."""
+    """``4 runs: 1 queued, 2 finished, 1 failed``; ``0 runs``."""
     counts = Counter(each.state for each in states)
-    return f"{counted(len(states), 'run')}: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    parts = ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    return f"{counted(len(states), 'run')}{': ' if parts else ''}{parts}"
 
 
 def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> RunState:

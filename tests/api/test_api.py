@@ -126,7 +126,7 @@ def test_mistakes_are_one_line(call: Any, line: str) -> None:
 def test_weights_that_are_not_there(trained: api.Run) -> None:
     with pytest.raises(UserError, match=r"^checkpoint=first: choose from final, best$"):
         trained.load_network("first")
-    with pytest.raises(UserError, match=r"best.ckpt: there is none; the run is "):
+    with pytest.raises(UserError, match=r"best.ckpt: there is none; the run was trained without trainer.eval"):
         trained.load_network("best")
 
 

@@ -83,6 +83,27 @@ def test_any_key_is_a_factor_of_a_report_before_anything_has_run(tmp_path: Path)
         Study(mixed, collection).along(mixed.panels[0], mixed.series[0])
 
 
+def test_the_version_of_own_code_is_a_factor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds that were added after an edit make another arm, and nothing else tells the two apart."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    arms: list[str] = []
+    for seed, text in enumerate(("def f(parameters): pass", "def f(parameters): return 1")):
+        (tmp_path / "versioned_clip.py").write_text(text)
+        words = ("clip=custom", "clip._target_=versioned_clip.f", f"seed={seed}")
+        planned(tmp_path / "exp", words)
+        arms.append(str(factors_of(resolved(*words))["clip.source"]))
+    assert arms[0] != arms[1]
+    panel = {"kind": "accuracy_over", "x": "batch.global"}
+    experiment = parse_experiment({"panels": {"p": panel}}, "exp")
+    study = Study(experiment, collect("exp", tmp_path))
+    with pytest.raises(UserError, match=r"differ in clip\.source \(versioned_clip@\w{8}, versioned_clip@\w{8}\); fix"):
+        study.along(study.experiment.panels[0], study.series[0])
+    one = parse_experiment({"series": {"s": {"where": {"clip.source": arms[1]}}}, "panels": {"p": panel}}, "exp")
+    (arm,) = Study(one, study.collection).along(one.panels[0], one.series[0]).values()
+    assert list(arm.runs["seed"]) == [1]
+    assert "clip.source" not in factors_of(resolved("clip=agc"))
+
+
 def test_a_result_says_more_than_the_plan(tmp_path: Path) -> None:
     made = synthetic.made("nf_resnet20", "agc01", 64, 0.8, 0, None, ["main"])
     synthetic.write([made], tmp_path / "exp", {made["run_id"]: "finished"})
@@ -110,6 +131,8 @@ def test_a_plan_of_an_earlier_version_is_read_and_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"runs": [{"run_id": "a", "superseded_by": "../b"}]}, r"runs\[0\]\.superseded_by: \.\./b is no name of a run"),
+        ({"runs": [{"run_id": "a", "superseded_by": "b", "changed": 1}]}, r"runs\[0\]\.changed is 1, not a list"),
         ({"arms": [1]}, r"arms is \[1\], not names and factors"),
         ({"arms": {"arm": {"lr": [1]}}}, r"arms\.arm\.lr is \[1\], not one value"),
         ({"factors": {"a\nb": 1}}, "not a text of one line"),

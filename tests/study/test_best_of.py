@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tests.report import synthetic
 
@@ -49,6 +50,19 @@ def test_without_it_several_arms_at_a_place_are_an_error(tmp_path: Path) -> None
 def test_arms_that_differ_in_something_else_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="mixes 2 arms that differ in lr"):
         chosen(study(tmp_path, {0.4: 0.7, 1.6: 0.9}), best_of="model")
+
+
+def test_arms_that_differ_beside_it_name_the_other_factor(tmp_path: Path) -> None:
+    """The rates are there to be chosen from: they are not what is wrong."""
+    one = study(tmp_path, {0.4: 0.7, 1.6: 0.9})
+    table = one.collection.table.assign(**{"model.source": "my_nets@11111111"})
+    other = table.assign(**{"model.source": "my_nets@22222222"})
+    other["arm_id"] += "-edited"
+    other["run_id"] += "-edited"
+    both = pd.concat([table, other], ignore_index=True)
+    mixed = Collection(**{**vars(one.collection), "table": both, "factors": ("lr", "model.source")})
+    with pytest.raises(UserError, match=r"differ in model\.source \(my_nets@1+, my_nets@2+\); fix.*sweep all"):
+        chosen(Study(one.experiment, mixed), best_of="lr")
 
 
 def test_runs_without_validation_are_an_error(tmp_path: Path) -> None:

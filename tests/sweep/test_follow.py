@@ -209,7 +209,7 @@ def test_what_may_begin_is_waited_for_a_while(
     assert follow(Console(file=out, width=200), folder, wait=looks.append) == 0
     assert len(looks) == 3
     told = f"nothing runs in {folder} yet; waiting for a first run, 3 s    Ctrl-C ends this"
-    assert out.getvalue().splitlines() == [told, *["0 runs: "] * there]
+    assert out.getvalue().splitlines() == [told, *["0 runs"] * there]
 
 
 def test_a_sign_of_a_sweep_goes_with_it(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from tests.conftest import TINY, command_line, resolved
 from normfree.config import UserError
 from normfree.config.parts import PARTS
 from normfree.runs import run_id
+from normfree.runs.plan import read_plan
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.keys import read_runs
-from normfree.sweep.state import planned_runs
+from normfree.sweep.state import run_states
 from normfree.sweep.stored import check_overrides, permit_settings, permit_target, remember_code
 
 MARKER = "def mark(parameters, path):\n    open(path, 'w').close()\n"
@@ -36,7 +37,7 @@ def test_a_foreign_plan_names_code_in_vain_until_the_user_names_it(tmp_path: Pat
     answer = command_line("train.py", "-m", *words, f"runs_dir={tmp_path}/mine", **path)
     assert answer.returncode == 0, answer.stderr
     marker.unlink()
-    (mine,) = planned_runs(tmp_path / "mine/single")
+    (mine,) = (state.run_id for state in run_states(tmp_path / "mine/single"))
     shutil.rmtree(tmp_path / "mine/single" / mine)
     shutil.copytree(tmp_path / "mine", tmp_path / "foreign")
     here = ("runs.py", "experiment=single", f"runs_dir={tmp_path}/foreign", "retry=planned")
@@ -59,7 +60,7 @@ def test_the_plan_that_the_user_started_goes_on_without_asking(tmp_path: Path) -
     marker, path = tmp_path / "marker", {"PYTHONPATH": str(tmp_path)}
     words = [*TINY, "trainer=cpu", "clip=custom", "clip._target_=marking.mark", f"clip.arguments={{path: {marker}}}"]
     assert command_line("train.py", "-m", *words, f"runs_dir={tmp_path}/mine", **path).returncode == 0
-    (mine,) = planned_runs(tmp_path / "mine/single")
+    (mine,) = (state.run_id for state in run_states(tmp_path / "mine/single"))
     shutil.rmtree(tmp_path / "mine/single" / mine)
     answer = command_line("runs.py", "experiment=single", f"runs_dir={tmp_path}/mine", "retry=planned", **path)
     assert answer.returncode == 0, answer.stderr
@@ -162,7 +163,7 @@ def test_the_number_of_a_job_is_one(job: str, tmp_path: Path) -> None:
 def test_a_plan_cannot_lead_out_of_its_folder(run: str, tmp_path: Path) -> None:
     foreign_plan(tmp_path / "single", ["seed=1"], run)
     with pytest.raises(UserError, match=r"sweep\.json: run "):
-        planned_runs(tmp_path / "single")
+        read_plan(tmp_path / "single")
     answer = command_line("report.py", "experiment=quickstart", f"runs_dir={tmp_path}")
     assert answer.returncode == 2
     (tmp_path / "single").rename(tmp_path / "quickstart")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from normfree.config import UserError, resolve_stored
 from normfree.config.yaml_file import parse_yaml
-from normfree.runs import RunDirectory
+from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.reading import read_text
 
 if TYPE_CHECKING:
@@ -88,13 +88,24 @@ class Run:
             raise UserError(f"checkpoint={checkpoint}: choose from {', '.join(CHECKPOINTS)}")
         file = self.path / "checkpoints" / f"{checkpoint}.ckpt"
         if not file.is_file():
-            raise UserError(f"{file}: there is none; the run is {self.status}{_why(self.reason)}")
+            raise UserError(f"{file}: there is none; {self._why_without(checkpoint)}")
         network = build_network(resolve_stored(dict(self.config)))
         try:
             load_weights(network, file, weights=weights)
         except (OSError, ValueError) as error:
             raise UserError(f"{error}") from error
         return network.eval()
+
+    def _why_without(self, checkpoint: str) -> str:
+        """A run that came to its end has kept its last weights; whether it has others is another thing."""
+        if checkpoint == "best" and not (self.config.get("trainer") or {}).get("evaluate_every"):
+            return "the run was trained without trainer.evaluate_every; final.ckpt has its last weights"
+        if self.status not in TERMINAL or (self.path / "checkpoints" / "final.ckpt").is_file():
+            return f"the run is {self.status}{_why(self.reason)}"
+        return (
+            f"the run is {self.status}, and its checkpoints were removed later, as runs.py clean=checkpoints does; "
+            "train it once more, beside this one, with again=true"
+        )
 
     def _repr_html_(self) -> str:
         metrics = {name: f"{value:.4g}" for name, value in self.result.get("metrics", {}).items() if value is not None}

@@ -185,6 +185,7 @@ def limits(study: Study) -> list[str]:
         found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
+    found += [f"{line}, as a later sweep planned them anew by the same words." for line in collection.earlier]
     found += repeats(collection)
     if collection.planned_by != "sweep.json":
         found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")

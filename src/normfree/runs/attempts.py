@@ -15,6 +15,7 @@ from normfree.runs.checksums import read_text_verified, write_verified
 from normfree.runs.own_code import copy_files
 
 FOLDER = "attempts"
+OWN_CODE = "own_code"
 TRACEBACK = "traceback.txt"
 COMPARED = ("commit", "code", "normfree", "torch", "torchvision", "lightning", "python", "platform", "device",
             "threads", "ranks")  # fmt: skip
@@ -31,7 +32,21 @@ def record_attempt(
     if difference:
         texts["uncommitted.diff"] = difference
     write_verified(folder, texts)
-    copy_files(sources, folder / "own_code")
+    copy_files(sources, folder / OWN_CODE)
+
+
+def own_code_folder(run: Path) -> Path | None:
+    """Copies of the user's own code that the last attempt of the run in ``run`` worked with; ``None`` without any."""
+    kept = [path for path in (run / FOLDER).glob(f"*/{OWN_CODE}") if path.parent.name.isdigit()]
+    return max(kept, key=lambda path: int(path.parent.name), default=None)
+
+
+def own_code_of(run: Path) -> dict[str, Path]:
+    """Name -> copy, of the files in `own_code_folder`."""
+    folder = own_code_folder(run)
+    if folder is None:
+        return {}
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*.py")) if file.is_file()}
 
 
 def keep_traceback(run: Path, number: int, text: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from normfree.config import Resolved
 from normfree.config.effect import acts, randaugments, usual_of
+from normfree.config.parts import Part, own_parts
+from normfree.runs.identity import source_of
 from normfree.runs.reading import shortened
 from normfree.runs.result import result_of
 
@@ -26,8 +28,8 @@ _LONGEST = 1000
 def factors_of(resolved: Resolved) -> Factors:
     """Key -> value, the same for all runs of an arm; ``None`` for a key that does not act.
 
-    Learning rate, steps and the option of a network are what they come to. Nothing says where images lie or a run
-    computes.
+    Learning rate, steps and the option of a network are what they come to. The version of the user's own code is
+    ``model.source`` and the like. Nothing says where images lie or a run computes.
     """
     config = resolved.config
     content = asdict(config)
@@ -42,7 +44,13 @@ def factors_of(resolved: Resolved) -> Factors:
     if config.augment.randaugment_layers and not randaugments(config.augment):
         found["augment.magnitude"] = config.augment.magnitude  # the 0 of its scale, by which its layers do nothing
     recorded = {key: value for key, value in result_of(resolved, "missing").items() if key in _OF_RESULTS}
-    return found | {key: value for key, value in flat(recorded).items() if key not in _PLACES}
+    own = {f"{part.group}.source": _source(part, resolved) for part in own_parts(config) if part.group in content}
+    return found | own | {key: value for key, value in flat(recorded).items() if key not in _PLACES}
+
+
+def _source(part: Part, resolved: Resolved) -> str:
+    """``my_nets@1a2b3c4d``: with the name it is a text, whatever its digits."""
+    return f"{part.named(resolved.config).rpartition('.')[0]}@{source_of(part, resolved)[:8]}"
 
 
 def pack(arms: Mapping[str, Factors]) -> tuple[Factors, dict[str, Factors]]:

@@ -82,7 +82,7 @@ def science(resolved: Resolved) -> dict[str, Any]:
 
 def with_own_code(resolved: Resolved) -> Resolved:
     """The same run for another process, whatever that finds where it looks for the user's own code."""
-    return replace(resolved, own_code={part.target: _source(part, resolved) for part in own_parts(resolved.config)})
+    return replace(resolved, own_code={part.target: source_of(part, resolved) for part in own_parts(resolved.config)})
 
 
 def _own(part: Part, resolved: Resolved, group: dict[str, Any]) -> dict[str, Any]:
@@ -91,10 +91,11 @@ def _own(part: Part, resolved: Resolved, group: dict[str, Any]) -> dict[str, Any
     given = {"arguments": arguments} if arguments else {}
     if not part.is_custom(resolved.config):
         return given
-    return {"_target_": target, "source": _source(part, resolved), **given}
+    return {"_target_": target, "source": source_of(part, resolved), **given}
 
 
-def _source(part: Part, resolved: Resolved) -> str:
+def source_of(part: Part, resolved: Resolved) -> str:
+    """The digest of the user's own code behind a part that is custom."""
     return resolved.own_code.get(part.target) or source_digest(part.named(resolved.config), part.target)
 
 

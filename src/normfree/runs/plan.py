@@ -2,7 +2,9 @@
 
 A sweep adds its runs to those of earlier ones, under a lock, so that sweeps that run side by side all stay in it. A
 run knows the grids it stands in. Where a later sweep gives a grid other content, runs that stood in it before are in
-``<grid>@<digest>``, and in ``<grid>`` as well only if the later grid has them too.
+``<grid>@<digest>``, and in ``<grid>`` as well only if the later grid has them too. Where the words of a run come to
+another one in a later sweep, because what they name has changed, the earlier is superseded: it stays in the plan, and
+no list or report counts it beside the other.
 
 The factors of each arm, by which reports choose and count its runs, are there too; what all arms have in common stands
 once. Plans of earlier versions have none.
@@ -11,7 +13,7 @@ once. Plans of earlier versions have none.
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +22,11 @@ from typing import Any, TypeGuard
 from normfree.config import SCHEMA_VERSION
 from normfree.config.names import fault_of
 from normfree.host.files import remove_unfinished, write_json_atomic
+from normfree.runs.again import place_of
 from normfree.runs.factors import Factors, pack, unpack
 from normfree.runs.reading import Damaged, read_json, shortened
 from normfree.runs.recorded import check_version
+from normfree.runs.versions import told_left_out
 
 PLAN = "sweep.json"
 _LOCK = ".sweep.lock"
@@ -36,6 +40,10 @@ class PlannedRun:
     """One planned run: its directory's name, the overrides it comes from, the grids it stands in, its arm and seed.
 
     Arm and seed are ``None`` in a plan of an earlier version.
+
+    Attributes:
+        superseded_by: the run that a later sweep planned for the same overrides.
+        changed: what made it another one: names of files, or ``conf/``.
     """
 
     run_id: str
@@ -43,6 +51,12 @@ class PlannedRun:
     grids: tuple[str, ...] = ()
     arm_id: str | None = None
     seed: int | None = None
+    superseded_by: str | None = None
+    changed: tuple[str, ...] = ()
+
+
+Changed = Callable[[str, str], tuple[str, ...]]
+"""What is another than it was when the first run was planned, which the second one supersedes."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +74,23 @@ class Plan:
     grids: dict[str, str] = field(default_factory=dict)
     arms: dict[str, Factors] = field(default_factory=dict)
 
+    def earlier(self, run: str) -> tuple[str, ...] | None:
+        """What has changed since a superseded run, or a repetition of one, was planned; ``None`` for every other."""
+        for name in (run, place_of(run)[0]):
+            planned = self.runs.get(name)
+            if planned is not None and planned.superseded_by in self.runs:
+                return planned.changed
+        return None
+
     def with_runs(
-        self, runs: Iterable[PlannedRun], grids: dict[str, str], arms: Mapping[str, Factors] | None = None
+        self,
+        runs: Iterable[PlannedRun],
+        grids: dict[str, str],
+        arms: Mapping[str, Factors] | None = None,
+        changed_since: Changed = lambda earlier, later: (),
     ) -> "Plan":
-        """The plan with a sweep's runs added; see the module for grids that have changed."""
+        """The plan with a sweep's runs added; see the module for grids that have changed, and superseded runs."""
+        runs = list(runs)
         changed = {
             name: f"{name}@{self.grids[name]}"
             for name, digest in grids.items()
@@ -76,7 +103,28 @@ class Plan:
         for planned in runs:
             earlier = found.get(planned.run_id, PlannedRun(planned.run_id)).grids
             found[planned.run_id] = replace(planned, grids=tuple(dict.fromkeys([*planned.grids, *earlier])))
-        return Plan(self.experiment, found, self.grids | grids, self.arms | dict(arms or {}))
+        return Plan(
+            self.experiment, _superseded(found, runs, changed_since), self.grids | grids, self.arms | dict(arms or {})
+        )
+
+
+def _superseded(
+    found: Mapping[str, PlannedRun], planned: list[PlannedRun], changed_since: Changed
+) -> dict[str, PlannedRun]:
+    """All runs, those marked whose overrides come to another one of the planned now."""
+    now = {each.run_id for each in planned}
+    later = {_words(each): each.run_id for each in planned if each.overrides}
+    return {
+        run: replace(each, superseded_by=by, changed=changed_since(run, by))
+        if run not in now and (by := later.get(_words(each))) is not None
+        else each
+        for run, each in found.items()
+    }
+
+
+def _words(planned: PlannedRun) -> tuple[str, ...]:
+    """The overrides in one order; a run that is to be trained anew is itself where there is nothing to repeat."""
+    return tuple(sorted(word for word in planned.overrides if word != "again=false"))
 
 
 def grid_digest(grid: Any) -> str:
@@ -111,6 +159,7 @@ def add_to_plan(
     runs: Iterable[PlannedRun],
     grids: dict[str, str],
     arms: Mapping[str, Factors] | None = None,
+    changed_since: Changed = lambda earlier, later: (),
 ) -> list[str]:
     """Add a sweep to the plan; returns lines that tell the user what became of an earlier one.
 
@@ -118,6 +167,7 @@ def add_to_plan(
 
     Args:
         runs, grids, arms: as :class:`Plan` has them.
+        changed_since: asked of each run that a run of this sweep supersedes.
 
     Raises:
         OSError: the folder cannot be written.
@@ -130,12 +180,14 @@ def add_to_plan(
             (folder / PLAN).replace(folder / f"{PLAN}.damaged")
             lines.append(f"{error.path} was damaged ({error.reason}); it is now {PLAN}.damaged, and planned anew")
             earlier = Plan(experiment)
-        plan = earlier.with_runs(runs, grids, arms)
+        plan = earlier.with_runs(runs, grids, arms, changed_since)
         common, own = pack(plan.arms)
         for name, digest in grids.items():
             before = earlier.grids.get(name, digest)
             if before != digest:
                 lines.append(f"grid {name} has other content than before; the earlier one is grid {name}@{before}")
+        superseded = [changed for run in plan.runs if (changed := plan.earlier(run)) is not None]
+        lines += [f"{line} of lists and reports" for line in told_left_out(superseded)]
         content = {
             "schema_version": SCHEMA_VERSION,
             "experiment": experiment,
@@ -150,7 +202,10 @@ def add_to_plan(
 
 def _written(planned: PlannedRun) -> dict[str, Any]:
     arm = {} if planned.arm_id is None else {"arm_id": planned.arm_id, "seed": planned.seed}
-    return {"run_id": planned.run_id, **arm, "overrides": list(planned.overrides), "grids": list(planned.grids)}
+    written = {"run_id": planned.run_id, **arm, "overrides": list(planned.overrides), "grids": list(planned.grids)}
+    if planned.superseded_by is None:
+        return written
+    return written | {"superseded_by": planned.superseded_by, "changed": list(planned.changed)}
 
 
 @contextmanager
@@ -185,7 +240,7 @@ def _plan(content: dict[str, Any]) -> Plan:
         if run in found:
             raise ValueError(f"{place}.run_id: {shortened(run)} stands twice")
         overrides, grids_of_it = (_texts(f"{place}.{name}", planned.get(name)) for name in ("overrides", "grids"))
-        found[run] = PlannedRun(run, overrides, grids_of_it, *_arm(place, planned, arms))
+        found[run] = PlannedRun(run, overrides, grids_of_it, *_arm(place, planned, arms), *_later(place, planned))
     grids = content.get("grids") or {}
     if not isinstance(grids, dict) or not all(isinstance(digest, str) for digest in grids.values()):
         raise ValueError(f"grids is {shortened(grids)}, not names and digests")
@@ -202,6 +257,14 @@ def _arm(place: str, planned: Mapping[str, Any], arms: Mapping[str, Factors]) ->
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"{place}.seed is {shortened(seed)}, not a whole number")
     return arm, seed
+
+
+def _later(place: str, planned: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """By which run this one is superseded, and what has changed."""
+    by = planned.get("superseded_by")
+    if by is not None and not is_run_name(by):
+        raise ValueError(f"{place}.superseded_by: {shortened(by)} is no name of a run")
+    return by, tuple(shortened(name) for name in _texts(f"{place}.changed", planned.get("changed")))
 
 
 def _texts(place: str, value: object) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from normfree.runs.factors import Factors, leaves
 from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
+from normfree.runs.versions import told_left_out
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
 
 NUMBERS = (
@@ -56,7 +57,8 @@ class Collection:
     they are shown and not used, and so are those `repeated` with ``again=true``, each with the run that it
     repeats. Of the rows of a stored report, `repeats` says what was found of these, and `stored_curves` are points
     of runs' records by run, column and how many were asked for. `planned_by` says where the plan came from,
-    `factors` are the columns that it gives, and `unrecorded` those of them that stand nowhere else.
+    `factors` are the columns that it gives, and `unrecorded` those of them that stand nowhere else. `earlier` tells
+    of the runs that are left out, as a later sweep planned others for the same words.
     """
 
     table: pd.DataFrame
@@ -66,6 +68,7 @@ class Collection:
     planned_by: str = "sweep.json"
     factors: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
     repeats: tuple[str, ...] | None = None
     stored_curves: Mapping[tuple[str, str, int], NDArray[np.float64]] | None = None
 
@@ -133,7 +136,11 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     plan = read_plan(directory)
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
-    runs = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
+    every = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
+    changed = {} if plan is None else {name: plan.earlier(name) for name in dict.fromkeys([*every, *present])}
+    earlier = {name: names for name, names in changed.items() if names is not None}
+    runs = {name: planned for name, planned in every.items() if name not in earlier}
+    present = [name for name in present if name not in earlier]
     arms = {} if plan is None else plan.arms
     known = {*WORDS, *NUMBERS}
     counted, repeated = apart(sorted(runs))
@@ -150,6 +157,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         repeated=repeated,
         factors=tuple(sorted(factors)),
         unrecorded=tuple(sorted(factors - known)),
+        earlier=tuple(told_left_out(earlier.values())),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 

@@ -51,6 +51,7 @@ def stored(report: Path) -> Collection:
             table=table,
             directory=report,
             unplanned=tuple(about.get("unplanned", ())),
+            earlier=tuple(about.get("earlier", ())),
             planned_by=str(about.get("planned_by", "sweep.json")),
             repeats=tuple(about.get("repeats", ())),
             stored_curves=_curves(report / CURVES),
@@ -65,7 +66,7 @@ def about(collection: Collection, repeats: Sequence[str]) -> bytes:
         "planned_by": collection.planned_by,
         "unplanned": list(collection.unplanned),
         "repeats": list(repeats),
-    }
+    } | ({"earlier": list(collection.earlier)} if collection.earlier else {})
     return (json.dumps(content, indent=1) + "\n").encode()
 
 

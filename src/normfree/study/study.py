@@ -15,6 +15,7 @@ from normfree.config.errors import UserError
 from normfree.study.arms import BEST_OF, Arm, Value, arm_of, best_by_validation
 from normfree.study.collect import Collection
 from normfree.study.experiment import Experiment, Panel, Series
+from normfree.study.factor_names import column_of
 from normfree.study.measures import ACCURACY, Measure, measure_of
 from normfree.study.select import known_factor, select
 from normfree.study.varying import natural, numbers_of
@@ -138,7 +139,7 @@ class Study:
             at = f"at {x}={shown}" if value is not None else f"without {x}"
             told = f"{place}: series '{series.name}' {at}"
             rows = self._best(runs, rows, panel, told)
-            found[value] = self._single(runs, rows, told, measure)
+            found[value] = self._single(runs, rows, told, measure, str(panel.options.get(BEST_OF)))
         return found
 
     def _best(self, runs: pd.DataFrame, rows: NDArray[np.intp], panel: Panel, place: str) -> NDArray[np.intp]:
@@ -178,14 +179,27 @@ class Study:
             )
         return found
 
-    def _single(self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure) -> Arm:
+    def _single(
+        self, runs: pd.DataFrame, rows: NDArray[np.intp], place: str, measure: Measure, best_of: str = ""
+    ) -> Arm:
+        """The arm of these rows. A choice among the values of `best_of` is no fault of theirs."""
         names_of_arms = set(runs["arm_id"].to_numpy()[rows])
         if len(names_of_arms) > 1:
             several = runs.iloc[rows]
             names = dict.fromkeys([*_FACTORS, *self.collection.factors])
-            differing = [name for name in names if several[name].nunique(dropna=False) > 1]
-            named = ", ".join(differing) or "a factor that results do not record"
-            raise UserError(f"{place} mixes {len(names_of_arms)} arms that differ in {named}; fix it in `where`")
+            chosen = column_of(best_of)
+            differing = [name for name in names if name != chosen and several[name].nunique(dropna=False) > 1]
+            versions = {
+                name: ", ".join(sorted(map(str, several[name].dropna().unique())))
+                for name in differing
+                if name.endswith(".source")
+            }
+            named = ", ".join(f"{name} ({versions[name]})" if name in versions else name for name in differing)
+            remedy = "fix it in `where`" + (", or sweep all of it again with the code as it is now" if versions else "")
+            raise UserError(
+                f"{place} mixes {len(names_of_arms)} arms that differ in "
+                f"{named or 'a factor that results do not record'}; {remedy}"
+            )
         (arm_id,) = names_of_arms
         if len(rows) == len(self._runs_of_arms[arm_id]):
             return self._whole(arm_id, measure)

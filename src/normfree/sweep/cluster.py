@@ -16,7 +16,7 @@ from normfree.slurm.submit import submit
 from normfree.sweep.pool import Event
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.schedule import Schedule
-from normfree.sweep.state import count_states, logged_share, run_states, state_of
+from normfree.sweep.state import count_states, current, logged_share, run_states, state_of
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
 """Seconds between two looks at the queue; each is a little longer than the one before."""
@@ -96,7 +96,7 @@ def wait_for(planned: int, schedule: Schedule, places: dict[str, Submission], re
                         left.discard(run)
                     progress.show(news)
     except KeyboardInterrupt:
-        print(count_states(run_states(experiment)))
+        print(count_states(current(run_states(experiment))))
         print(f"the jobs go on; {how_to_follow(experiment, places)}", file=sys.stderr)
         return True
     return False

@@ -16,12 +16,12 @@ from normfree.runs import Damaged
 from normfree.runs.plan import read_plan
 from normfree.runs.same_bits import told_bits
 from normfree.sweep.clean import KINDS, removals, remove
-from normfree.sweep.compare import differences, find_run
+from normfree.sweep.compare import differences, find_run, told_own_code
 from normfree.sweep.follow import follow
 from normfree.sweep.keys import RunsKeys
 from normfree.sweep.listing import line, show, show_experiments
 from normfree.sweep.retry import retry
-from normfree.sweep.state import RunState, count_states, run_states
+from normfree.sweep.state import RunState, count_states, current, run_states, told_earlier
 
 
 def runs(keys: RunsKeys) -> int:
@@ -53,9 +53,10 @@ def runs(keys: RunsKeys) -> int:
     if not keys.retry:
         show(console, folder, states, keys.all, sort=keys.sort)
         return EXIT_OK
-    chosen = [one for one in states if one.state in keys.retry]
+    chosen = [one for one in current(states) if one.state in keys.retry]
     if not chosen:
-        print(f"{count_states(states)}; none is {' or '.join(keys.retry)}")
+        left = "".join(f"; {line}" for line in told_earlier(states))
+        print(f"{count_states(current(states))}{left}; none is {' or '.join(keys.retry)}")
         return EXIT_OK
     return retry(chosen, folder, keys.named)
 
@@ -90,9 +91,12 @@ def _compare(console: Console, keys: RunsKeys) -> int:
     one, other = (find_run(Path(keys.runs_dir), keys.experiment, word) for word in keys.compare)
     rows = differences(one, other)
     line(console, f"a: {one.path}\nb: {other.path}")
-    if not rows:
+    own_code = told_own_code(one, other)
+    if not rows and not own_code:
         line(console, "no difference")
     line(console, told_bits(one, other))
+    if own_code:
+        line(console, own_code)
     widths = [max((len(row[place]) for row in rows), default=0) for place in (1, 2)]
     heading = ""
     for head, key, left, right in rows:

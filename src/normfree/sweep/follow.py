@@ -11,11 +11,12 @@ from rich.live import Live
 
 from normfree.host.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from normfree.runs import TERMINAL, Damaged, RunDirectory
+from normfree.runs.plan import Plan, read_plan
 from normfree.slurm.queue import Job, live_jobs
 from normfree.slurm.submission import Submission, latest
 from normfree.sweep.alive import is_alive
 from normfree.sweep.follow_view import Followed, View
-from normfree.sweep.state import RunState, configured, count_states, held, is_locked, planned_runs, state_of
+from normfree.sweep.state import RunState, configured, count_states, held, is_locked, state_of
 from normfree.sweep.tail import Tail
 
 LOOK_SECONDS = 1.0
@@ -84,15 +85,20 @@ class Watch:
     def counts(self) -> str:
         """``4 runs: 1 planned, 2 running, 1 finished``."""
         every = {run: RunState(run, [], "planned") for run in self._planned() if self._match in run}
-        every |= self.states
+        plan = self._plan()
+        every |= {run: state for run, state in self.states.items() if plan.earlier(run) is None}
         every |= {run: RunState(run, [], "queued") for run in self._queued() if self._match in run}
         every |= {run: RunState(run, [], "running") for run in self.running}
         return count_states(list(every.values()))
 
     def _planned(self) -> list[str]:
+        plan = self._plan()
+        return [run for run in plan.runs if plan.earlier(run) is None]
+
+    def _plan(self) -> Plan:
         with suppress(Damaged):
-            return list(planned_runs(self._folder))
-        return []
+            return read_plan(self._folder) or Plan()
+        return Plan()
 
     def _runs(self, name: str) -> bool:
         submission = self._jobs.get(name)

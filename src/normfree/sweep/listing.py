@@ -11,7 +11,7 @@ from normfree.host.durations import duration
 from normfree.host.spoken import spoken
 from normfree.sweep.account import tracebacks
 from normfree.sweep.retry import RETRIED
-from normfree.sweep.state import STATES, RunState, count_states, run_states
+from normfree.sweep.state import STATES, RunState, count_states, current, run_states, told_earlier
 
 _STYLES = {
     "queued": "cyan",
@@ -37,14 +37,15 @@ SORTS: dict[str, Callable[[RunState], Any]] = {
 def show(
     console: Console, folder: Path, states: Sequence[RunState], everything: bool, match: str = "", sort: str = "state"
 ) -> None:
-    """The table of runs, the tracebacks of the failed ones and the counts.
+    """The table of runs, the tracebacks of the failed ones and the counts; those that are not `current` are told.
 
     Args:
         everything: rows for finished runs too.
         match: a part of the names of those that are shown and counted.
         sort: one of `SORTS`, with a minus before it the other way round.
     """
-    states = [one for one in states if match in one.run_id]
+    every = [one for one in states if match in one.run_id]
+    states = current(every)
     rows = sorted((one for one in states if everything or one.state != "finished"), key=lambda one: one.run_id)
     rows.sort(key=SORTS[sort.removeprefix("-")], reverse=sort.startswith("-"))
     width = max((len(one.run_id) for one in rows), default=0)
@@ -57,7 +58,9 @@ def show(
             line(console, f"    {one.reason}", "dim")
     for text in tracebacks((one.run_id, one.traceback) for one in states):
         line(console, text)
-    line(console, count_states(list(states)))
+    line(console, count_states(states))
+    for text in told_earlier(every):
+        line(console, text, "dim")
     again = [name for name in RETRIED if name != "planned" and any(one.state == name for one in states)]
     if again:
         line(console, f"start again: python runs.py experiment={folder.name}{_where(folder)} retry={','.join(again)}")
@@ -66,7 +69,7 @@ def show(
 def show_experiments(console: Console, runs_dir: Path) -> None:
     """A row for each experiment: how many runs ended how, and when something last came of one."""
     folders = [path for path in sorted(runs_dir.glob("[!._]*")) if path.is_dir()] if runs_dir.is_dir() else []
-    rows = [(folder, states) for folder in folders if (states := run_states(folder))]
+    rows = [(folder, states) for folder in folders if (states := current(run_states(folder)))]
     if not rows:
         line(console, f"runs_dir={runs_dir}: no runs yet; python train.py trains one, -m experiment=NAME a sweep")
         return

@@ -11,6 +11,7 @@ from normfree.runs import DAMAGED, RunDirectory
 from normfree.runs.damage import repair
 from normfree.runs.plan import PLAN
 from normfree.runs.result import Ended
+from normfree.runs.versions import told, verb, what_changed
 from normfree.slurm.settings import SlurmSettings
 from normfree.slurm.submission import submissions
 from normfree.sweep.account import account
@@ -70,8 +71,10 @@ def _refuse_others(planned: list[SweepRun], chosen: list[RunState]) -> None:
             if not old.planned and not old.overrides:
                 why = "what it was started with cannot be read; start it again by its own command"
                 raise UserError(f"retry: run {old.run_id}: {why}, and runs.py says which of its files is damaged")
+            names = what_changed(run.directory.path.with_name(old.run_id), run.resolved.config)
             raise UserError(
-                f"retry: conf/ has changed, run {old.run_id} would be {run.run_id} now; start the sweep again"
+                f"retry: {told(names)} {verb(names, 'has', 'have')} changed, "
+                f"run {old.run_id} would be {run.run_id} now; start the sweep again"
             )
 
 

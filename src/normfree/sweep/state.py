@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
 from normfree.runs.result import Result
 from normfree.runs.tables import last_step
+from normfree.runs.versions import told_left_out
 from normfree.slurm.queue import Job, fate, live_jobs
 from normfree.slurm.submission import Submission, latest, read_run, run_file
 
@@ -47,6 +48,7 @@ class RunState:
         job: id of its last job, if it has one.
         planned: it stands in the plan; otherwise its directory alone tells of it.
         seed, accuracy, seconds: of its result; the accuracy on the test images, in [0, 1].
+        earlier: what has changed since, where a later sweep planned another run for the same words; else ``None``.
     """
 
     run_id: str
@@ -60,16 +62,7 @@ class RunState:
     seed: int | None = None
     accuracy: float | None = None
     seconds: float | None = None
-
-
-def planned_runs(experiment: Path) -> dict[str, list[str]]:
-    """Run id -> overrides, of what sweeps have planned.
-
-    Raises:
-        Damaged: the plan cannot be read.
-    """
-    plan = read_plan(experiment) or Plan()
-    return {run: list(each.overrides) for run, each in plan.runs.items()}
+    earlier: tuple[str, ...] | None = None
 
 
 def unplanned_runs(experiment: Path, planned: Container[str]) -> dict[str, list[str]]:
@@ -79,22 +72,39 @@ def unplanned_runs(experiment: Path, planned: Container[str]) -> dict[str, list[
 
 
 def run_states(experiment: Path) -> list[RunState]:
-    """The state of every run of an experiment, the planned ones first; a plan that cannot be read hides no other."""
+    """The state of every run of an experiment, the planned ones first; a plan that cannot be read hides no other.
+
+    Those of an earlier version of what their words name are among them; see `current`.
+    """
     jobs = latest(experiment)
     live = live_jobs() if jobs else {}
     try:
-        planned = planned_runs(experiment)
+        plan = read_plan(experiment) or Plan()
     except Damaged:
-        planned = {}
+        plan = Plan()
+    planned = {run: list(each.overrides) for run, each in plan.runs.items()}
     every = planned | unplanned_runs(experiment, planned)
     states = [state_of(experiment / run, words, jobs.get(run), live) for run, words in every.items()]
-    return [replace(state, planned=state.run_id in planned) for state in states]
+    return [replace(one, planned=one.run_id in planned, earlier=plan.earlier(one.run_id)) for one in states]
+
+
+def current(states: Iterable[RunState]) -> list[RunState]:
+    """Those that count: the ones of an earlier version only for as long as they are at work."""
+    return [one for one in states if one.earlier is None or one.state in ("queued", "running")]
+
+
+def told_earlier(states: Iterable[RunState]) -> list[str]:
+    """Lines that say how many of them `current` leaves out."""
+    every = list(states)
+    kept = {one.run_id for one in current(every)}
+    return told_left_out(one.earlier for one in every if one.earlier is not None and one.run_id not in kept)
 
 
 def count_states(states: list[RunState]) -> str:
-    """``4 runs: 1 queued, 2 finished, 1 failed``."""
+    """``4 runs: 1 queued, 2 finished, 1 failed``; ``0 runs``."""
     counts = Counter(each.state for each in states)
-    return f"{counted(len(states), 'run')}: " + ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    parts = ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name])
+    return f"{counted(len(states), 'run')}{': ' if parts else ''}{parts}"
 
 
 def state_of(path: Path, overrides: list[str], submission: Submission | None, live: dict[str, Job] | None) -> RunState:

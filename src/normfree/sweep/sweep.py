@@ -19,6 +19,7 @@ from normfree.runs.offline import how_to_sync_all
 from normfree.runs.other_data import refuse_other_data
 from normfree.runs.plan import PlannedRun, add_to_plan
 from normfree.runs.result import Ended
+from normfree.runs.versions import what_changed
 from normfree.slurm.settings import SlurmSettings
 from normfree.sweep.account import SweepEnd, account
 from normfree.sweep.alive import Alive
@@ -153,8 +154,13 @@ def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
         PlannedRun(run.run_id, tuple(run.overrides), tuple(run.grids), arm, run.resolved.config.seed)
         for arm, run in zip(arms, runs, strict=True)
     ]
+    configs = {run.run_id: run.resolved.config for run in runs}
+
+    def changed_since(earlier: str, later: str) -> tuple[str, ...]:
+        return what_changed(folder / earlier, configs[later])
+
     try:
-        lines = add_to_plan(folder, runs[0].resolved.config.experiment.name, planned, grids, factors)
+        lines = add_to_plan(folder, runs[0].resolved.config.experiment.name, planned, grids, factors, changed_since)
     except OSError as error:
         raise UserError(
             f"runs_dir={folder.parent}: cannot write there ({error.strerror}); {where_to_write(error, 'runs_dir')}"

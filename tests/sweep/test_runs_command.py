@@ -95,6 +95,8 @@ def test_a_failed_run_is_shown_and_started_again(tmp_path: Path) -> None:
     here = ("experiment=single", f"runs_dir={tmp_path}")
     table = command_line("runs.py", *here)
     assert table.returncode == 0
+    assert "; traceback in " in table.stdout
+    assert "Traceback (most recent" not in table.stdout, "the line says where it is"
     for part in ("failed", "OutOfMemoryError: mine", "own_clipping.py", "retry=failed", "2 runs: "):
         assert part in table.stdout
     again = command_line("runs.py", *here, "retry=failed", PYTHONPATH=str(ROOT))

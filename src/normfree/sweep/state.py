@@ -16,6 +16,7 @@ from normfree.host.files import read_bytes
 from normfree.host.wording import counted
 from normfree.runs import DAMAGED, TERMINAL, Damaged, RunDirectory
 from normfree.runs.damage import examined
+from normfree.runs.own_fault import where_told
 from normfree.runs.plan import Plan, read_plan
 from normfree.runs.reading import read_text, shortened
 from normfree.runs.result import Result
@@ -141,9 +142,9 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
         reason = result.get("reason", "")
         if ended and result["status"] == "preempted":
             reason = f"{reason} ({ended})"
-        return RunState(
-            run, overrides, result["status"], reason, share, job, result.get("traceback"), **_measured(result)
-        )
+        where = where_told(result, directory.path)
+        told_there = None if where else result.get("traceback")
+        return RunState(run, overrides, result["status"], reason + where, share, job, told_there, **_measured(result))
     if submission is not None:
         told = _last_words(submission, run)
         return RunState(run, overrides, "missing", f"{ended}, without a result{told}", share, job)

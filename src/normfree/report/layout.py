@@ -90,10 +90,7 @@ def _figures(study: Study) -> list[tuple[str, str, list[Context], int]]:
 
 def _context(panel: Panel, study: Study) -> Context:
     kind_of(panel)
-    series = study.series
-    named = {one.name: one for one in series}
-    chosen = tuple(named[name] for name in panel.series if name in named) if panel.series else series
-    return Context(panel, chosen, looks(series), study)
+    return Context(panel, study.series_of(panel), looks(study.series), study)
 
 
 def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> Drawing:

@@ -118,6 +118,13 @@ class Study:
         runs: pd.DataFrame = self._known[key]
         return runs
 
+    def series_of(self, panel: Panel) -> tuple[Series, ...]:
+        """The series of a panel in the order in which it names them; all where it names none."""
+        if not panel.series:
+            return self.series
+        named = {one.name: one for one in self.series}
+        return tuple(named[name] for name in panel.series if name in named)
+
     def along(self, panel: Panel, series: Series) -> dict[Value, Arm]:
         """The arms of one series by the panel's factor `x`, ascending; None for 'has no such value', last.
 

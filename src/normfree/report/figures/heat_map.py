@@ -77,8 +77,9 @@ def _means(context: Context) -> list[float]:
     like = [one for one in study.experiment.panels if one.kind == context.panel.kind and study.measure(one) == measure]
     every = []
     for panel in {one.name: one for one in (*like, context.panel)}.values():
-        series = [one for one in study.series if not panel.series or one.name in panel.series]
-        arms = study.crossed(panel, series, str(panel.options.get("x")), str(panel.options.get("y"))).values()
+        arms = study.crossed(
+            panel, study.series_of(panel), str(panel.options.get("x")), str(panel.options.get("y"))
+        ).values()
         every += [measure.shown(arm.interval.estimate) for arm in arms if arm.interval is not None]
     return every
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from tests.conftest import command_line
 from tests.slurm.test_launch import jobs, wait_until
 
-from normfree.slurm.job import own_id, requeue
+from normfree.slurm.job import own_id, put_back, requeue
 from normfree.slurm.queue import live_jobs
 
 RUN = ("data.train_size=7", "batch=48", "optimizer.warmup_steps=2", "trainer.log_every=1", "trainer.accelerator=cpu",
@@ -68,17 +70,36 @@ def goes_on(job: str, folder: Path, seconds: float) -> None:
     """Wait until a requeued job has gone on to its end, quickly now.
 
     SLURM lets it wait for two minutes, counted anew when the last of its old steps is gone (``COMPLETING`` until
-    then): it is told to start for as long as it waits.
+    then): it is told to start for as long as it waits, but not in the second in which its old credential was revoked,
+    which would revoke the new one with it.
     """
     (folder / "seconds").write_text("0", encoding="ascii")
+    revoked: list[float] = []
 
     def ended() -> bool:
         found = (live_jobs() or {}).get(job)
         if found is not None and found.state == "PENDING":
-            subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=False, capture_output=True)
+            revoked.append(time.monotonic())
+            if revoked[-1] - revoked[0] > 3:
+                words = ("scontrol", "update", f"jobid={job}", "starttime=now")
+                subprocess.run(words, check=False, capture_output=True)
         return status(folder) not in ("preempted", "")
 
-    wait_until(ended, seconds)
+    try:
+        wait_until(ended, seconds)
+    except AssertionError:
+        pytest.fail(told(job, folder))
+
+
+def told(job: str, folder: Path) -> str:
+    """What SLURM and the run's logs say of a job that has not ended."""
+    questions = (("scontrol", "show", "job", job), ("sinfo", "--long", "--Node"))
+    answers = [subprocess.run(words, capture_output=True, text=True, check=False) for words in questions]
+    logs = sorted(folder.glob("single/_slurm/*/logs/*.[oe]*"))
+    controller = Path(os.environ["SLURM_CONF"]).parent / "log" / "slurmctld.log"
+    texts = [answer.stdout + answer.stderr for answer in answers]
+    texts += [f"{log.name}:\n{log.read_text(encoding='utf-8')[-3000:]}" for log in (*logs, controller)]
+    return "\n".join(["the job has not gone on to its end", *texts])
 
 
 @pytest.mark.cli
@@ -150,3 +171,36 @@ def test_a_job_goes_back_a_bounded_number_of_times(
         assert end.value.code == ends
     said = (tmp_path / "said").read_text(encoding="ascii") if (tmp_path / "said").exists() else ""
     assert ("requeue 12_3\n" in said) == asked
+
+
+@pytest.mark.parametrize("silent", ["show", "requeue"])
+def test_a_job_asks_again_while_the_controller_does_not_answer(
+    silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "scontrol"
+    count = f"echo $1 >> {tmp_path}/said; [ $1 = {silent} ] && [ $(grep -c {silent} {tmp_path}/said) -lt 3 ]"
+    script.write_text(f"#!/bin/sh\n{count} && exit 1\necho JobState=RUNNING\n", encoding="ascii")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("normfree.slurm.job.time.sleep", lambda seconds: None)
+    assert put_back("12")
+    assert (tmp_path / "said").read_text(encoding="ascii").split().count(silent) == 3
+    monkeypatch.setattr("normfree.slurm.job.ANSWER_SECONDS", -1)
+    (tmp_path / "said").unlink()
+    with pytest.raises(SystemExit) as end:
+        put_back("12")
+    assert end.value.code == 1
+    assert "not requeued, start it again: scontrol requeue 12" in capsys.readouterr().err
+
+
+def test_a_requeue_whose_answer_was_lost_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "scontrol"
+    lost = f"[ $1 = requeue ] && touch {tmp_path}/asked && exit 1"
+    script.write_text(
+        f"#!/bin/sh\n{lost}\n[ -e {tmp_path}/asked ] && echo JobState=COMPLETING || echo JobState=RUNNING\n",
+        encoding="ascii",
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("normfree.slurm.job.time.sleep", lambda seconds: None)
+    assert put_back("12")

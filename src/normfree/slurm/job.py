@@ -13,6 +13,8 @@ from normfree.slurm.queue import job_state
 
 END_SECONDS = 120
 """How long a job that was put back into the queue waits to be ended."""
+ANSWER_SECONDS = 60
+"""How long a job tries to be put back while SLURM's controller does not answer or refuses."""
 
 
 def train_submitted(file: str, max_requeues: int) -> None:
@@ -81,12 +83,32 @@ def requeue(most: int) -> None:
     if count >= most:
         print(f"requeued {count} times, as often as hydra.launcher.max_requeues allows; not again", flush=True)
         sys.exit(1)
-    if job_state(job) != "RUNNING":
+    if not put_back(job):
         return
-    answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-    if answer.returncode:
-        print(f"scontrol requeue {job}: {answer.stderr.strip()}", file=sys.stderr, flush=True)
-        sys.exit(1)
     print(f"requeued for the {count + 1}. time of at most {most}", flush=True)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(END_SECONDS)
+
+
+def put_back(job: str) -> bool:
+    """Ask SLURM to requeue a job, again while its controller does not answer; ``False`` if the job does not run."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    asked = False
+    while True:
+        state = job_state(job)
+        if state and state != "RUNNING" and not asked:
+            print(f"not requeued: SLURM says that job {job} is {state}", flush=True)
+            return False
+        if state and state != "RUNNING":
+            return True  # the answer was lost, not the request
+        said = "SLURM does not answer"
+        if state:
+            answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+            asked = True
+            if not answer.returncode:
+                return True
+            said = answer.stderr.strip()
+        if time.monotonic() > deadline:
+            print(f"not requeued, start it again: scontrol requeue {job}: {said}", file=sys.stderr, flush=True)
+            sys.exit(1)
+        time.sleep(2)

@@ -25,9 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": {"config", "host", "runs", "nets", "clip", "optim", "data", "lightning", "probe"},
     "slurm": {"config", "host", "runs", "train"},
     "sweep": {"config", "host", "compose", "runs", "slurm", "train"},
+    "trained": {"config", "host", "compose", "runs", "nets", "data", "train"},
     "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
     "cli": {"config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"},
-    "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "cli"},
+    "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "trained", "cli"},
 }
 """From the ground to the roof: a part imports from those above its line alone."""
 NO_TORCH = ("host", "config", "compose", "runs", "study", "report", "slurm", "sweep", "cli", "api", "lightning")

@@ -33,6 +33,7 @@ PLACES = {
     "tests/slurm/test_refused.py": "process",
     "tests/sweep/": "process",
     "tests/train/": "run",
+    "tests/trained/": "run",
     "tests/test_api_page.py": "process",
     "tests/test_wheel.py": "slow",
     "tests/test_readme.py::test_command": "process",

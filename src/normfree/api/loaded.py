@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from normfree.config import UserError, resolve_stored
-from normfree.config.yaml_file import parse_yaml
-from normfree.runs import TERMINAL, RunDirectory
-from normfree.runs.reading import read_text
+from normfree.runs import RunDirectory
+from normfree.runs.stored import stored_config
 
 if TYPE_CHECKING:
     from normfree.nets import ClassifierNetwork
-
-CHECKPOINTS = ("final", "best")
 
 
 @dataclass(frozen=True)
@@ -81,31 +78,10 @@ class Run:
         Raises:
             UserError: the run has no such weights, or its files cannot be used.
         """
-        from normfree.nets import load_weights
-        from normfree.train.parts.network import build_network
+        from normfree.trained.of_run import network_of
 
-        if checkpoint not in CHECKPOINTS:
-            raise UserError(f"checkpoint={checkpoint}: choose from {', '.join(CHECKPOINTS)}")
-        file = self.path / "checkpoints" / f"{checkpoint}.ckpt"
-        if not file.is_file():
-            raise UserError(f"{file}: there is none; {self._why_without(checkpoint)}")
-        network = build_network(resolve_stored(dict(self.config)))
-        try:
-            load_weights(network, file, weights=weights)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{error}") from error
-        return network.eval()
-
-    def _why_without(self, checkpoint: str) -> str:
-        """A run that came to its end has kept its last weights; whether it has others is another thing."""
-        if checkpoint == "best" and not (self.config.get("trainer") or {}).get("evaluate_every"):
-            return "the run was trained without trainer.evaluate_every; final.ckpt has its last weights"
-        if self.status not in TERMINAL or (self.path / "checkpoints" / "final.ckpt").is_file():
-            return f"the run is {self.status}{_why(self.reason)}"
-        return (
-            f"the run is {self.status}, and its checkpoints were removed later, as runs.py clean=checkpoints does; "
-            "train it once more, beside this one, with again=true"
-        )
+        network, _ = network_of(RunDirectory(self.path), resolve_stored(dict(self.config)), checkpoint, weights)
+        return network
 
     def _repr_html_(self) -> str:
         metrics = {name: f"{value:.4g}" for name, value in self.result.get("metrics", {}).items() if value is not None}
@@ -125,12 +101,5 @@ def load_run(path: str | Path) -> Run:
         UserError: it is no run directory, or one with a file that cannot be used.
     """
     directory = RunDirectory(Path(path))
-    if not directory.config.is_file():
-        raise UserError(f"{directory.path}: no config.yaml there; give a run directory, such as runs/single/<run>")
-    try:
-        config = parse_yaml(read_text(directory.config))
-    except ValueError as error:
-        raise UserError(f"{directory.config}: {error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{directory.config}: is no table of keys and values")
+    config = stored_config(directory)
     return Run(directory.path, directory.read_result() or {}, config)

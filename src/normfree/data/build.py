@@ -31,7 +31,8 @@ def build_source(
     with looked_up_once():
         source = _built(resolved, micro_batch, device, share)
         found = read_of(resolved.config.data)
-    source.digest, source.read = found.digest, found.record()
+    mean, std = source.statistics()
+    source.digest, source.read = found.digest, found.record() | {"mean": mean, "std": std}
     return source
 
 

@@ -197,6 +197,10 @@ class FfcvSource:
             images = ((images.int() * weights).sum(1, keepdim=True, dtype=torch.int32) + 2**15 >> 16).to(torch.uint8)
         return images.to(self._device).clone(memory_format=torch.contiguous_format)
 
+    def statistics(self) -> tuple[list[float], list[float]]:
+        mean, std = ((each.double() / 255).flatten().tolist() for each in (self._mean, self._std))
+        return mean, std
+
     def pixels(self, images: Tensor) -> Tensor:
         return ((images * self._std + self._mean) / 255).cpu()
 

@@ -99,6 +99,10 @@ class ResidentSource:
             part = slice(first, first + batch_size * world, world)
             yield Batch(self._normalise(images[part]), labels[part])
 
+    def statistics(self) -> tuple[list[float], list[float]]:
+        mean, std = ((each.double() / 255).flatten().tolist() for each in (self._mean, self._std))
+        return mean, std
+
     def pixels(self, images: Tensor) -> Tensor:
         return ((images * self._std + self._mean) / 255).cpu()
 

@@ -77,6 +77,10 @@ class Source(Protocol):
         """Every image of this rank's share of a split exactly once, in order, as it is tested."""
         ...
 
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and deviation of each channel by which images are normalised, of pixels in [0, 1]."""
+        ...
+
     def pixels(self, images: Tensor) -> Tensor:
         """Undo the normalisation: values in about [0, 1], on the processor."""
         ...

@@ -182,6 +182,10 @@ class WorkerSource:
             if len(batch.images):
                 yield batch
 
+    def statistics(self) -> tuple[list[float], list[float]]:
+        mean, std = (list(each) for each in statistics(self._data))
+        return mean, std
+
     def pixels(self, images: Tensor) -> Tensor:
         mean, std = (torch.tensor(list(given)).view(1, -1, 1, 1) for given in statistics(self._data))
         return images.cpu() * std + mean

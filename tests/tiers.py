@@ -34,6 +34,7 @@ PLACES = {
     "tests/sweep/": "process",
     "tests/train/": "run",
     "tests/test_api_page.py": "process",
+    "tests/test_finetune_page.py": "process",
     "tests/test_wheel.py": "slow",
     "tests/test_readme.py::test_command": "process",
     "tests/test_readme.py::test_python_example": "process",

@@ -22,7 +22,10 @@ class Chance(TypedDict):
 
 
 class Model(TypedDict):
-    """The network, what of it was frozen, and its cost where training came to count it."""
+    """The network, what of it was frozen, and its cost where training came to count it.
+
+    ``freeze_norm`` says whether BatchNorm's statistics were those of the weights; ``None`` without BatchNorm.
+    """
 
     name: str
     normalizer: str
@@ -30,7 +33,7 @@ class Model(TypedDict):
     macs: NotRequired[int]
     trained_parameters: NotRequired[int]
     freeze: NotRequired[list[str] | None]
-    freeze_norm: NotRequired[bool]
+    freeze_norm: NotRequired[bool | None]
 
 
 class Weights(TypedDict):
@@ -151,7 +154,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "name": config.model.name,
         "normalizer": config.model.normalizer,
         "freeze": config.model.freeze or None,
-        "freeze_norm": config.model.freeze_norm,
+        "freeze_norm": config.model.freeze_norm if config.model.normalizer == "batchnorm" else None,
         **measured.pop("cost", {}),
     }
     read = measured.pop("data", {})

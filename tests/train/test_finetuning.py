@@ -82,7 +82,7 @@ def test_what_is_frozen_stays_to_the_bit_and_all_else_moves(tiny: Tiny, network:
 @pytest.mark.parametrize("freeze", [(), ("model.freeze=[stem,0]",)])
 def test_frozen_statistics_stay_as_they_are(tiny: Tiny, freeze: tuple[str, ...]) -> None:
     source = trained(tiny, *BN)
-    run = tiny(*BN, f"model.weights={source}", "model.freeze_norm=true", *freeze)
+    run = tiny(*BN, f"model.weights={source}", "model.freeze_norm=true", "lr=0.05", *freeze)
     result = run_one(run, [])
     before, after = values(weights(source)), values(weights(run))
     buffers = [name for name, _ in build_network(run).named_buffers()]
@@ -133,10 +133,13 @@ def test_ranks_equal_one_process(tiny: Tiny, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(*BN, "model.freeze=[stem,1]", "model.freeze_norm=true"), (*NF, "optimizer.layer_decay=0.7", "model.head=new")],
+    [
+        (*BN, "lr=0.05", "model.freeze=[stem,1]", "model.freeze_norm=true"),
+        (*NF, "optimizer.layer_decay=0.7", "model.head=new"),
+    ],
 )
 def test_resuming_changes_nothing_and_needs_no_weights(tiny: Tiny, tmp_path: Path, words: tuple[str, ...]) -> None:
-    source = trained(tiny, *words[:2])
+    source = trained(tiny, *words[:2], "lr=0.02")
     moved = tmp_path / "moved"
     shutil.copytree(source, moved)
     whole = tiny(*words, f"model.weights={source}", f"runs_dir={tmp_path / 'whole'}")
@@ -307,6 +310,19 @@ def test_weights_that_changed_since_the_plan_are_told(tiny: Tiny) -> None:
     with pytest.raises(UserError, match=r"has other weights than when the run was planned \(sha256"):
         run_one(run, [])
     assert run_id(tiny(*NF, f"model.weights={source}")) != run_id(run)
+
+
+def test_a_run_that_ended_is_found_when_its_weights_are_gone(tiny: Tiny) -> None:
+    source = trained(tiny, *NF)
+    words = (*NF, f"model.weights={source}", "model.freeze=[all]")
+    run = tiny(*words)
+    result = run_one(run, [])
+    (source / "checkpoints/final.ckpt").unlink()
+    assert run_id(tiny(*words)) == run_id(run)
+    assert run_one(tiny(*words), []) == result
+    for other in ("seed=1", "model.head=new"):
+        with pytest.raises(UserError, match=r"without checkpoints/final\.ckpt"):
+            tiny(*words, other)
 
 
 def test_what_a_run_keeps_is_enough_to_be_it(tiny: Tiny) -> None:

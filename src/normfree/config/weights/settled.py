@@ -14,7 +14,7 @@ from normfree.config.schema import ModelConfig, TrainConfig
 from normfree.config.sources import named
 from normfree.config.sources.reading import remembered
 from normfree.config.weights.contents import Contents, contents_of
-from normfree.config.weights.source import Source, found_place, source_of, stored_config
+from normfree.config.weights.source import Source, source_of, stored_config
 
 FILLED_IN = ("weights_sha256", "weights_run", "weights_arm", "head")
 _SHOWN = 12
@@ -39,11 +39,14 @@ def settle_weights(config: TrainConfig, stored: bool = False) -> None:
         if model.weights_sha256 is None or model.head is None:
             raise UserError("a stored configuration: does not say which weights it starts from; start the run again")
         return
-    if found_place(config) is None and (earlier := _as_before(config)):
+    try:
+        source = source_of(config)
+    except UserError:
+        if not (earlier := _as_before(config)):
+            raise
         for key, value in earlier.items():
             setattr(model, key, value)
         return
-    source = source_of(config)
     found = looked_into(model, source)
     if model.weights_sha256 not in (None, found.digest):
         raise UserError(
@@ -86,7 +89,7 @@ def _other_classes(config: TrainConfig, source: Source, found: Contents) -> bool
 
 
 def _as_before(config: TrainConfig) -> Mapping[str, Any]:
-    """What was filled in for this run when it was started, where the weights are not there any more."""
+    """What was filled in for this run when it was started, for where its weights are not there any more."""
     model, found = config.model, []
     for each in _started(Path(config.runs_dir) / config.experiment.name):
         theirs, data = each.get("model"), each.get("data")

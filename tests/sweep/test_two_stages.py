@@ -25,7 +25,7 @@ def test_each_seed_goes_on_from_its_own_and_they_are_one_arm(tmp_path: Path) -> 
 
     unfit = command_line("train.py", *words, "seed=0,1", "model.width=[16,32,64],[8,16,32]")
     assert unfit.returncode != 0
-    assert "does not fit model=nf_resnet20" in unfit.stderr
+    assert "model.width=[8, 16, 32]: the weights of pre are of a run of" in unfit.stderr
     assert not results(tmp_path / "tuned")
 
     second = command_line("train.py", *words, "seed=0,1", "model.freeze=[stem,0]")

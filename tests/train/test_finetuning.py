@@ -1,6 +1,7 @@
 """Runs that start from weights: what they start with, what of it is trained, and what their names depend on."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -242,8 +243,11 @@ def test_other_images_have_a_classifier_of_their_own_unless_told(tiny: Tiny) -> 
 
 WRONG = [
     (NF, ("model.weights=nowhere",), r"model\.weights=nowhere: there is no such file or folder.*experiment=nowhere"),
-    (NF, ("model.weights=SOURCE", *BN), r"does not fit model=resnet20: .*it is of a run of model=nf_resnet20"),
-    (NF, ("model.weights=SOURCE", "model.width=[8,16,32]"), r"does not fit.*of another shape.*give the model and the"),
+    (NF, ("model.weights=SOURCE", *BN), r"^model=resnet20: .* are of a run of model=nf_resnet20; give that"),
+    (NF, ("model.weights=SOURCE", "model.width=[8,16,32]"), r"width=\[8, 16, 32\]: .*give model\.width=\[16, 32, 64\]"),
+    (NF, ("model.weights=SOURCE", "model.alpha=0.3"), r"model\.alpha=0\.3: .* of a run of model\.alpha=0\.2; give"),
+    (NF, ("model.weights=SOURCE/checkpoints/final.ckpt", "model.activation=gelu"), r"activation=gelu.*activation=relu"),
+    (NF, ("model.weights=COPY", *BN), r"model\.weights=.*: does not fit model=resnet20: .* missing .*; give the model"),
     (NF, ("model.weights=SOURCE", "model.freeze=[3]"), r"model\.freeze=\[3\]: the parts of nf_resnet20 are stem, 0, 1"),
     (NF, ("model.weights=SOURCE", "model.freeze=[head]"), r"model\.freeze=\[head\]: choose from stem"),
     (NF, ("model.freeze=[]",), r"model\.freeze=\[\]: choose from stem"),
@@ -272,13 +276,15 @@ def test_what_does_not_fit_is_one_line_before_anything_starts(
     tiny: Tiny, tmp_path: Path, network: tuple[str, ...], words: tuple[str, ...], line: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    source = trained(tiny, *network, "steps=1", "optimizer.warmup_steps=0") if "model.weights=SOURCE" in words else ""
-    known = {"SOURCE": str(source), "FOLDER": str(tmp_path / "empty")}
-    filled = [
-        word.replace(key, place) for word in words for key, place in known.items() if key in word or key == "SOURCE"
-    ]
+    source = (
+        trained(tiny, *network, "steps=1", "optimizer.warmup_steps=0") if "model.weights=SOURCE" in str(words) else ""
+    )
+    if "model.weights=COPY" in words:
+        source = shutil.copy(trained(tiny, *network) / "checkpoints/final.ckpt", tmp_path / "copy.ckpt")
+    known = {"SOURCE": str(source), "COPY": str(source), "FOLDER": str(tmp_path / "empty")}
+    filled = [re.sub("SOURCE|COPY|FOLDER", lambda found: known[found[0]], word) for word in words]
     with pytest.raises(UserError, match=line) as told:
-        preflight(tiny(*network, *dict.fromkeys(filled)))
+        preflight(tiny(*network, *filled))
     assert "\n" not in str(told.value)
 
 

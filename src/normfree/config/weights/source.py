@@ -34,6 +34,12 @@ class Source:
     result: Mapping[str, Any] = field(default_factory=dict)
     by_seed: bool = False
 
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """The network's part of the run's configuration; empty where that is not known."""
+        found = stored_config(self.file.parent.parent).get("model") if self.run else None
+        return found if isinstance(found, Mapping) else {}
+
     def of(self, *names: str) -> Any:
         """An entry of the run's result, ``None`` where there is none."""
         found: Any = self.result

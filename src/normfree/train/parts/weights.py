@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from normfree.config import Resolved, UserError
+from normfree.config.effect import usual_of
+from normfree.config.own_model import OPTIONS
 from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered
-from normfree.config.weights import contents_of, source_of
+from normfree.config.weights import Source, contents_of, source_of
 from normfree.nets import read_weights
 from normfree.train.parts.frozen import head_names
 from normfree.train.parts.network import build_network, described
 from normfree.train.parts.own_network import on_meta
 
+_REGULARIZERS = ("drop_rate", "stochastic_depth_rate")
 _NAMED = 3
 _SHOWN = 12
 
@@ -33,9 +36,10 @@ def check_weights(resolved: Resolved) -> None:
         return
 
     def looked() -> None:
-        file = source_of(resolved.config).file
+        source = source_of(resolved.config)
+        _refuse_other_network(resolved, source)
         network = on_meta(lambda: build_network(resolved))
-        _fitting(resolved, network, _read(resolved, file))
+        _fitting(resolved, network, _read(resolved, source.file))
 
     remembered(("weights fit", described(resolved), model.weights_sha256, model.head), looked)
 
@@ -64,6 +68,25 @@ def give_weights(network: nn.Module, resolved: Resolved) -> None:
     with torch.no_grad():
         for name, value in _fitting(resolved, network, _read(resolved, file)).items():
             wanted[name].copy_(value)
+
+
+def _refuse_other_network(resolved: Resolved, source: Source) -> None:
+    """Of weights whose run is known: whether it has this network, also where the shapes of its weights are alike."""
+    model, theirs = resolved.config.model, source.model
+    if not theirs or MODEL.is_custom(resolved.config):
+        return
+    said = f"the weights of {model.weights} are of a run of"
+    if theirs.get("name") != model.name:
+        raise UserError(f"model={model.name}: {said} model={theirs.get('name')}; give that, or other weights")
+    usual = usual_of(model.name)
+    for key in OPTIONS:
+        here, there = (usual.get(key) if each is None else each for each in (getattr(model, key), theirs.get(key)))
+        if here != there and key not in _REGULARIZERS:
+            raise UserError(
+                f"model.{key}={here}: {said} model.{key}={there}; give model.{key}={there}, or other weights".replace(
+                    "None", "null"
+                )
+            )
 
 
 def _read(resolved: Resolved, file: Path) -> dict[str, Tensor]:
@@ -109,7 +132,10 @@ def _fitting(resolved: Resolved, network: nn.Module, state: Mapping[str, Tensor]
     shapes = [f"{name} {list(taken[name].shape)} for {list(wanted[name].shape)}" for name in other]
     kinds = ((missing, "missing"), (extra, "left over"), (shapes, "of another shape"))
     why = "; ".join(f"{len(each)} {what} ({_few(each)})" for each, what in kinds if each)
-    raise UserError(f"{said}: does not fit {_called(resolved)}: {why}; {_remedy(resolved)}")
+    raise UserError(
+        f"{said}: does not fit {_called(resolved)}: {why}; give the model and the widths that they were trained with, "
+        "or other weights"
+    )
 
 
 def _channels(taken: Mapping[str, Tensor], wanted: Mapping[str, Tensor], other: list[str]) -> tuple[int, int] | None:
@@ -124,13 +150,6 @@ def _channels(taken: Mapping[str, Tensor], wanted: Mapping[str, Tensor], other: 
 def _called(resolved: Resolved) -> str:
     model = resolved.config.model
     return f"model={'custom' if MODEL.is_custom(resolved.config) else model.name}"
-
-
-def _remedy(resolved: Resolved) -> str:
-    theirs = source_of(resolved.config).of("model", "name")
-    if theirs not in (None, resolved.config.model.name):
-        return f"it is of a run of model={theirs}"
-    return "give the model and the widths that they were trained with, or other weights"
 
 
 def _few(names: list[str]) -> str:

@@ -35,6 +35,7 @@ PLACES = {
     "tests/train/": "run",
     "tests/trained/": "run",
     "tests/test_api_page.py": "process",
+    "tests/test_finetune_page.py": "process",
     "tests/test_wheel.py": "slow",
     "tests/test_readme.py::test_command": "process",
     "tests/test_readme.py::test_python_example": "process",

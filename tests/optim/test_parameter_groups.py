@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from normfree.nets import create_model, list_models, model_options
-from normfree.optim import build_sgd, parameter_groups
+from normfree.optim import build_sgd, layer_shares, parameter_groups
 
 
 @pytest.mark.parametrize("name", ["resnet20", "nf_resnet20", "nfnet_nano"])
@@ -44,3 +44,26 @@ def test_sgd_options():
         (0.4, 0.9, True)
     }
     assert all(group["fused"] for group in optimizer.param_groups)
+
+
+def test_shares_of_the_rate_by_hand():
+    parts = {"stem.weight": "stem", "a.weight": "0", "b.weight": "1", "b.bias": "1", "head.weight": "head"}
+    shares = {"stem.weight": 0.125, "a.weight": 0.25, "b.weight": 0.5, "b.bias": 0.5, "head.weight": 1.0}
+    assert layer_shares(parts, 0.5) == shares
+    assert set(layer_shares(parts, 1.0).values()) == {1.0}
+    for decay in (0.0, 1.5):
+        with pytest.raises(ValueError, match="greater than 0 and at most 1"):
+            layer_shares(parts, decay)
+
+
+def test_groups_of_shares_begin_with_the_greatest_and_leave_out_what_is_not_named():
+    model = nn.ModuleDict({"first": nn.Linear(2, 3), "second": nn.Linear(3, 4), "third": nn.Linear(4, 2)})
+    shares = {"second.weight": 0.5, "third.weight": 1.0, "third.bias": 1.0}
+    groups = parameter_groups(model, 1e-4, 0.8, shares)
+    assert [(group["name"], group["weight_decay"], group.get("lr")) for group in groups] == [
+        ("decay", 1e-4, None),
+        ("no_decay", 0.0, None),
+        ("decay x 0.5", 1e-4, 0.4),
+    ]
+    assert [len(group["params"]) for group in groups] == [1, 1, 1]
+    assert groups[2]["params"][0] is model["second"].weight

@@ -39,6 +39,8 @@ DIGITS = [
     ("data=mnist5k",),
     ("recipe=small",),
     ("recipe=small_images",),
+    ("recipe=small_finetune",),
+    ("recipe=finetune", "data=mnist5k", "augment=none", "optimizer.layer_decay=0.75"),
     ("recipe=of_data",),
     ("data_recipe=small",),
     ("data_recipe=small_images",),
@@ -76,6 +78,8 @@ PARQUET = [
             "clip_floor_cifar10",
             "epochs_to_target",
             "augment_strength",
+            "transfer",
+            "transfer_pretrain",
         )
     ),
     *(

@@ -22,6 +22,7 @@ from normfree.config import Resolved, TrainConfig, UserError, resolve
 from normfree.config.places import Places
 from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
+from normfree.config.weights import told_start
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from normfree.host.spoken import spoken
 from normfree.host.wording import counted
@@ -135,6 +136,8 @@ def _train(resolved: Resolved, overrides: list[str]) -> tuple[Result, int | None
     """The result, and the signal that stopped the run if one did."""
     if _speaks():
         print(_headline(resolved), flush=True)
+        if start := told_start(resolved.config):
+            print(start, flush=True)
         for remark in read_of(resolved.config.data).remarks():
             print(f"data.root={resolved.config.data.root}: {remark}", flush=True)
     warnings.formatwarning = _plain_warning

@@ -56,6 +56,7 @@ PUBLISHED_EPS = 1e-3
 """AGC's floor of a parameter's norm (arXiv 2102.06171)."""
 
 _WANDB = Rule(lambda config: config.logger.name == "wandb", "without logger=wandb")
+_OF_WEIGHTS = Rule(lambda config: config.model.weights is not None, "without model.weights")
 _OF_EMBEDDED = "with data={data.name}, which is embedded"
 
 EFFECT: Mapping[str, Rule] = {
@@ -102,6 +103,11 @@ EFFECT: Mapping[str, Rule] = {
     "model.sync_norm": Rule(
         lambda config: config.trainer.devices * config.trainer.nodes > 1, "on trainer.devices={trainer.devices}"
     ),
+    "model.weights_kind": _OF_WEIGHTS,
+    "model.head": _OF_WEIGHTS,
+    "model.weights_sha256": _OF_WEIGHTS,
+    "model.weights_run": _OF_WEIGHTS,
+    "model.weights_arm": _OF_WEIGHTS,
     "optimizer.base_lr": Rule(lambda config: config.lr is None, "beside lr={lr}"),
     "optimizer.momentum": _optimized_by("momentum"),
     "optimizer.nesterov": Rule(
@@ -193,6 +199,8 @@ def acting(config: TrainConfig) -> dict[str, Any]:
         content["data"]["loader"] = "auto"
     if config.optimizer.final_lr == 0:
         content["optimizer"]["final_lr"] = None
+    if config.optimizer.layer_decay == 1:
+        content["optimizer"]["layer_decay"] = None
     content["augment"]["name"] = _augmentation(config.augment)
     for part in PARTS:
         content[part.group]["arguments"] = _plain(content[part.group]["arguments"]) or None

@@ -50,6 +50,13 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("wandb_project", "wandb.project"), "write logger=wandb logger.project={value}"),
     **dict.fromkeys(("deterministic", "benchmark"), "runs are deterministic; leave it out"),
     **dict.fromkeys(("resume", "resume_from", "resume_from_checkpoint", "ckpt_path", "ckpt"), _SAME_COMMAND),
+    **dict.fromkeys(
+        ("pretrained", "weights", "init_from", "pretrained_weights", "initial_checkpoint", "finetune"),
+        "write model.weights={value}: a file, a run's directory or an experiment",
+    ),
+    **dict.fromkeys(("freeze", "freeze_layers", "frozen"), "write model.freeze=[stem,0], or model.freeze=[all]"),
+    **dict.fromkeys(("freeze_bn", "bn_frozen", "freeze_norm"), "write model.freeze_norm=true"),
+    **dict.fromkeys(("layer_decay", "llrd"), "write optimizer.layer_decay={value}"),
     **dict.fromkeys(("force", "overwrite", "rerun", "retrain"), _ALREADY),
     **dict.fromkeys(("dry_run", "fast_dev_run", "plan", "dryrun"), _PLAN),
     **dict.fromkeys(("list", "ls", "list_models", "models"), _LIST),

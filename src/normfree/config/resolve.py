@@ -18,6 +18,7 @@ from normfree.config.schema import ModelConfig, TrainConfig
 from normfree.config.sources import counted as counted_in
 from normfree.config.sources import named
 from normfree.config.validate import WARMUP_KEYS, validate
+from normfree.config.weights import settle_weights
 from normfree.host.wording import counted
 
 LR_REFERENCE_BATCH = 256
@@ -33,7 +34,8 @@ class Resolved:
         steps_per_epoch: full batches in one pass over the training data; the remainder is dropped.
         warmup_steps: steps of linear warm-up; fractional when given in epochs.
         lr: the learning rate at the end of warm-up.
-        norm_batch: samples that a BatchNorm's statistics see; ``None`` without BatchNorm.
+        norm_batch: samples that a BatchNorm's statistics see; ``None`` without BatchNorm, or where it uses its running
+            statistics alone.
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
         without_effect: a line for every typed key that changes nothing.
@@ -111,6 +113,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
             "give it another name, such as model.name=mine"
         )
     validate(typed)
+    settle_weights(typed, stored)
     steps_per_epoch = typed.data.train_samples // typed.batch
     steps = typed.steps if typed.steps is not None else _steps(typed)
     warmup = _warmup_steps(typed, steps)
@@ -249,7 +252,7 @@ def _batches(config: TrainConfig) -> tuple[int | None, int | None]:
     trainer = config.trainer
     plan = plan_batch(config.batch, trainer.devices, trainer.nodes, trainer.micro_batch)
     check_sam(config, plan)
-    if config.model.normalizer != "batchnorm":
+    if config.model.normalizer != "batchnorm" or config.model.freeze_norm:
         return trainer.micro_batch, None
     ghost = config.model.ghost_batch
     if ghost is not None and plan.micro_batch % ghost:

@@ -38,6 +38,14 @@ class ModelConfig:
     sync_norm: bool = False  # BatchNorm statistics over the micro batches of all devices (SyncBN; GPUs alone)
     _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch.nn.Module
     arguments: Any = None  # what else the network takes, by name
+    weights: str | None = None  # to start from: a file, a run's directory, or an experiment that has a run of this kind
+    weights_kind: str = "raw"  # of a run's weights: raw, as trained, or ema, their moving average
+    head: str | None = None  # classifier of the weights: keep or new; None: new where the classes are others
+    freeze: list[str] | None = None  # not trained: some of stem, 0, 1, ...; or all, everything but the classifier
+    freeze_norm: bool = False  # BatchNorm uses its running statistics in training too, and leaves them as they are
+    weights_sha256: str | None = None  # filled in: of the weights themselves; given, other ones are refused
+    weights_run: str | None = None  # filled in: the run that they are of
+    weights_arm: str | None = None  # filled in: the arm of that run, where it was chosen by its seed
 
 
 @dataclass
@@ -124,6 +132,7 @@ class OptimizerConfig:
     ema_decay: float | None = None  # moving average of the weights, evaluated beside them; None: none is kept
     sam_rho: float | None = None  # sharpness-aware minimization: length of the ascent; None: off
     sam_share: float = 0.2  # of the batch, that the ascent is computed on
+    layer_decay: float | None = None  # learning rate of a stage beside that of the next, from the head down; None: one
     _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch optimizer
     arguments: Any = None  # custom: what it is given beside the parameters and lr, by name
 

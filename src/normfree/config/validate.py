@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.errors import UserError
+from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
@@ -60,6 +61,7 @@ RANGES: dict[str, Check] = {
     "optimizer.ema_decay": _SHARE,
     "optimizer.sam_rho": _POSITIVE,
     "optimizer.sam_share": _PART,
+    "optimizer.layer_decay": _PART,
     "trainer.devices": _COUNT,
     "trainer.nodes": _COUNT,
     "trainer.micro_batch": _COUNT,
@@ -80,6 +82,8 @@ RANGES: dict[str, Check] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
     "model.standardization": ("deepmind", "timm"),
+    "model.weights_kind": ("raw", "ema"),
+    "model.head": ("keep", "new"),
     "clip.name": ("none", "norm", "agc", "custom"),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.eps_scope": ("all", "vectors", "skip_gains"),
@@ -167,6 +171,7 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose a BatchNorm network such as model=resnet20"
         )
     _check_sync_norm(config)
+    check_finetuning(config)
     if config.model.standardization is not None and config.model.family != "nfnet":
         raise UserError(
             f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "

@@ -9,7 +9,7 @@ from normfree.nets.registry import ModelInfo, create_model, list_models, model_i
 from normfree.nets.residual import skip_gains
 from normfree.nets.sample_noise import sample_noise
 from normfree.nets.weight_standardization import WSConv2d
-from normfree.nets.weights import load_weights, save_weights
+from normfree.nets.weights import load_weights, read_weights, save_weights
 
 __all__ = [
     "ClassifierNetwork",
@@ -28,6 +28,7 @@ __all__ = [
     "model_info",
     "model_options",
     "norm_batch",
+    "read_weights",
     "sample_noise",
     "save_weights",
     "skip_gains",

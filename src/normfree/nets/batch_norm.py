@@ -104,13 +104,15 @@ def localise(model: _Network) -> _Network:
 
 
 def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int | None:
-    """How many samples the model's BatchNorm statistics see in training; None if it has no BatchNorm.
+    """How many samples the model's BatchNorm statistics see in training; None if it has no BatchNorm, or a frozen one.
 
     The ghost size if one is set, else the micro batch, times the world size under SyncBatchNorm.
 
     Raises:
         ValueError: the layers of the model do not agree.
     """
+    if getattr(model, "norm_frozen", False):
+        return None
     seen: set[int] = set()
     for module in model.modules():
         if isinstance(module, nn.SyncBatchNorm):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.nets.sample_noise import dropout
 
@@ -19,6 +20,7 @@ class ClassifierNetwork(nn.Module):
         classifier: ``nn.Linear``, or ``nn.Identity`` if ``num_classes`` is 0.
         drop_rate: dropout probability before the classifier, in training.
         folded: whether this is `fold`'s copy, which evaluates only.
+        norm_frozen: whether BatchNorm uses its running statistics in training too, and leaves them as they are.
         library: which other library builds its layers, or None for a network of this package.
     """
 
@@ -27,17 +29,23 @@ class ClassifierNetwork(nn.Module):
     classifier: nn.Linear | nn.Identity
     drop_rate: float
     folded: bool = False
+    norm_frozen: bool = False
     library: str | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Sets training mode.
+        """Sets training mode; the statistics of a BatchNorm that are frozen stay so.
 
         Raises:
             ValueError: the network is folded and `mode` is true.
         """
         if mode and self.folded:
             raise ValueError("a folded network is for evaluation; train the network it was made from")
-        return super().train(mode)
+        super().train(mode)
+        if self.norm_frozen:
+            for layer in self.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
+        return self
 
     def add_classifier(self, features: int, num_classes: int, drop_rate: float, weight_std: float) -> None:
         """Sets the classifier: weight from ``N(0, weight_std ** 2)``, bias 0."""

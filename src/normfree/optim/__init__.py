@@ -2,7 +2,7 @@
 
 from normfree.optim.adaptive import build_adamw, build_lamb, build_lion
 from normfree.optim.ema import ExponentialMovingAverage, ema_decay
-from normfree.optim.parameter_groups import ParameterGroup, parameter_groups
+from normfree.optim.parameter_groups import ParameterGroup, layer_shares, parameter_groups
 from normfree.optim.sam import SharpnessAware, ascent_samples
 from normfree.optim.schedule import scaled_lr, warmup_cosine
 from normfree.optim.sgd import build_sgd
@@ -17,6 +17,7 @@ __all__ = [
     "build_lion",
     "build_sgd",
     "ema_decay",
+    "layer_shares",
     "parameter_groups",
     "scaled_lr",
     "warmup_cosine",

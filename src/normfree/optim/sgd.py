@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,7 @@ def build_sgd(
     nesterov: bool = True,
     fused: bool | None = None,
     foreach: bool | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> torch.optim.SGD:
     """``torch.optim.SGD`` over `parameter_groups(model, weight_decay)`.
 
@@ -29,6 +31,7 @@ def build_sgd(
     Args:
         lr: maximal learning rate; see `scaled_lr` and `warmup_cosine`.
         fused, foreach: passed on; None leaves the choice to torch.
+        shares: of the learning rate, by parameter; see `parameter_groups`.
     """
-    groups = cast(list[dict[str, Any]], parameter_groups(model, weight_decay))
+    groups = cast(list[dict[str, Any]], parameter_groups(model, weight_decay, lr, shares))
     return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, fused=fused, foreach=foreach)

@@ -13,7 +13,7 @@ from normfree.config.effect import acts, randaugments, usual_of
 from normfree.config.parts import Part, own_parts
 from normfree.runs.identity import source_of
 from normfree.runs.reading import shortened
-from normfree.runs.result import result_of
+from normfree.runs.result import result_of, weights_name
 
 Factors = dict[str, str | int | float | bool | None]
 
@@ -37,6 +37,9 @@ def factors_of(resolved: Resolved) -> Factors:
         del content[key]
     for key in _OF_THE_MACHINE:
         del content["data"][key]
+    content["model"] |= {"weights": weights_name(config.model), "weights_run": None}
+    if config.model.weights_arm is not None:  # each seed has weights of its own
+        content["model"]["weights_sha256"] = None
     content["trainer"] = {"channels_last": config.trainer.channels_last}
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}

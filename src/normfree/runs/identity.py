@@ -20,10 +20,13 @@ _DATA_IRRELEVANT = (
     "crop_padding", "resized_crop", "mirror",
 )  # fmt: skip
 # Options that came later; left out where they are not given or do nothing, so that earlier runs keep their names.
-_LATER_MODEL_OPTIONS = ("standardization",)
+_LATER_MODEL_OPTIONS = ("standardization", "weights_sha256", "head", "freeze", "freeze_norm")
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
-_LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho")
+_LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
+
+# Where weights lie and what they are called; what they are is weights_sha256.
+_OF_WEIGHTS = ("weights", "weights_kind", "weights_run", "weights_arm")
 
 _LONGEST = 120
 """Characters of the readable part of a run's name."""
@@ -38,6 +41,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
     content = acting(resolved.config)
     for key in _IRRELEVANT:
         del content[key]
+    for key in _OF_WEIGHTS:
+        del content["model"][key]
     label = content["data"]["label"]
     for key in _DATA_IRRELEVANT:
         del content["data"][key]
@@ -68,6 +73,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content["clip"].pop("eps_scope", None)
     if clip.stages is not None:
         content["clip"]["stages"] = sorted(_stages(clip.stages))
+    if frozen := content["model"].get("freeze"):
+        content["model"]["freeze"] = sorted(_stages(frozen))
     for group, values in own.items():
         content[group] |= values
     return content | {
@@ -115,19 +122,22 @@ def digest(content: dict[str, Any]) -> str:
 
 
 def arm_id(resolved: Resolved) -> str:
-    """The same for runs that differ only in their seed."""
+    """The same for runs that differ only in their seed, and in that of the run whose weights they start from."""
     content = science(resolved)
     del content["seed"]
+    if (source := resolved.config.model.weights_arm) is not None:
+        content["model"]["weights_sha256"] = source
     return digest(content)
 
 
 def run_id(resolved: Resolved) -> str:
-    """Readable name and hash: ``nf_resnet20-agc0.01-b64-lr0.4-s0-1a2b3c4d``.
+    """Readable name and hash: ``nf_resnet20-agc0.01-b64-lr0.4-s0-1a2b3c4d``, with ``-ft`` if it started from weights.
 
     Of a run that is trained anew beside the first, ``.again-2`` and so on follow: see `normfree.runs.again`.
     """
     config = resolved.config
-    parts = [config.model.name, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
+    started = [] if config.model.weights is None else ["ft"]
+    parts = [config.model.name, *started, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
     if resolved.norm_batch is not None and resolved.norm_batch != config.batch:
         parts.append(f"bn{resolved.norm_batch}")
     parts += [f"lr{resolved.lr:g}", f"s{config.seed}"]

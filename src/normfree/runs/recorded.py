@@ -13,6 +13,7 @@ _STATUSES = (*RECORDED, "stalled")
 _ALWAYS = ("run_id", "arm_id", "seed", "status", "model", "clip", "data", "batch", "lr", "metrics")
 _TABLES = (
     "model",
+    "weights",
     "clip",
     "data",
     "batch",
@@ -26,7 +27,7 @@ _TABLES = (
 _TEXTS = (
     "run_id", "arm_id", "experiment", "status", "reason", "precision", "traceback",
     "model.name", "model.normalizer", "clip.name", "clip.label", "data.name", "data.label", "data.loader",
-    "chance.split",
+    "chance.split", *(f"weights.{name}" for name in ("name", "kind", "sha256", "run", "head")),
     *(f"provenance.{name}" for name in ("commit", "normfree", "torch", "lightning", "python", "platform", "device")),
 )  # fmt: skip
 _LONG, _LONGEST = ("reason", "traceback"), 1000
@@ -35,7 +36,7 @@ _NUMBERS = (
     *(f"chance.{name}" for name in ("images", "correct", "share", "p_value")),
 )  # fmt: skip
 _NUMBERS_OF = ("batch", "metrics", "time", "skipped_images", "batch_dependence")
-_COUNTS = ("parameters", "macs", "classes", "train", "validation", "test")
+_COUNTS = ("parameters", "trained_parameters", "macs", "classes", "train", "validation", "test")
 _POSITIVE = ("steps", "data.classes", *(f"batch.{name}" for name in ("global", "micro", "norm_batch", "devices")))
 
 

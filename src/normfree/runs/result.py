@@ -2,10 +2,11 @@
 writes it.
 """
 
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from normfree.config import Resolved
-from normfree.config.schema import DataConfig
+from normfree.config.schema import DataConfig, ModelConfig
 from normfree.config.sources import is_ffcv, is_resident
 from normfree.runs.identity import arm_id, clip_label, run_id
 
@@ -21,12 +22,30 @@ class Chance(TypedDict):
 
 
 class Model(TypedDict):
-    """The network; its cost where training came to count it."""
+    """The network, what of it was frozen, and its cost where training came to count it.
+
+    ``freeze_norm`` says whether BatchNorm's statistics were those of the weights; ``None`` without BatchNorm.
+    """
 
     name: str
     normalizer: str
     parameters: NotRequired[int]
     macs: NotRequired[int]
+    trained_parameters: NotRequired[int]
+    freeze: NotRequired[list[str] | None]
+    freeze_norm: NotRequired[bool | None]
+
+
+class Weights(TypedDict):
+    """The weights that a run started from: what ``model.weights`` named, their kind and SHA-256, the run that they are
+    of, where one is known, and whether its classifier was kept or is new.
+    """
+
+    name: str
+    kind: str
+    sha256: str | None
+    run: str | None
+    head: str | None
 
 
 class Clip(TypedDict):
@@ -99,6 +118,7 @@ class Result(Ended):
     stalled: NotRequired[bool | None]
     chance: NotRequired[Chance | None]
     model: Model
+    weights: NotRequired[Weights | None]
     clip: Clip
     data: Data
     batch: Batch
@@ -130,7 +150,13 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
             of their own.
     """
     config = resolved.config
-    model = {"name": config.model.name, "normalizer": config.model.normalizer, **measured.pop("cost", {})}
+    model = {
+        "name": config.model.name,
+        "normalizer": config.model.normalizer,
+        "freeze": config.model.freeze or None,
+        "freeze_norm": config.model.freeze_norm if config.model.normalizer == "batchnorm" else None,
+        **measured.pop("cost", {}),
+    }
     read = measured.pop("data", {})
     batch = {"global": config.batch, **measured.pop("batch", {}), "norm_batch": resolved.norm_batch}
     content = {
@@ -143,6 +169,7 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         "stalled": None,
         "chance": None,
         "model": model,
+        "weights": _weights(config.model),
         "clip": {"name": config.clip.name, "label": clip_label(resolved)},
         "data": {
             "name": config.data.name,
@@ -172,6 +199,25 @@ def result_of(resolved: Resolved, status: str, reason: str = "", **measured: Any
         **measured,
     }
     return cast(Result, content)
+
+
+def weights_name(model: ModelConfig) -> str | None:
+    """What a table calls the weights that a run started from: their experiment, run or file, without a place."""
+    if model.weights is None:
+        return None
+    place = Path(model.weights)
+    inside = place.parent.name == "checkpoints" and model.weights_run
+    return (model.weights_run if inside else None) or place.name or model.weights
+
+
+def _weights(model: ModelConfig) -> Weights | None:
+    name = weights_name(model)
+    if name is None:
+        return None
+    return {
+        "name": name, "kind": model.weights_kind, "sha256": model.weights_sha256, "run": model.weights_run,
+        "head": model.head,
+    }  # fmt: skip
 
 
 def _loader(data: DataConfig) -> str:

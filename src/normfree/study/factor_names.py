@@ -15,6 +15,9 @@ class FactorName(NamedTuple):
 FACTOR_NAMES: dict[str, FactorName] = {
     "model.name": FactorName("network", "model"),
     "model.normalizer": FactorName("normaliser", "normaliser"),
+    "model.weights": FactorName("weights started from", "weights"),
+    "model.freeze": FactorName("stages frozen", "frozen"),
+    "model.freeze_norm": FactorName("BatchNorm's statistics frozen", "freeze_norm"),
     "clip.name": FactorName("clipping", "clip"),
     "clip.label": FactorName("clipping", "clipping"),
     "clip.clip_factor": FactorName("threshold of AGC", "clip_factor"),

@@ -55,7 +55,13 @@ def _so_far(session: Session, steps: int, recorder: Recorder) -> Outcome:
     return Outcome(
         status="preempted",
         steps_done=steps,
-        cost={"parameters": session.ready.cost.parameters, "macs": session.ready.cost.macs_train},
+        cost={
+            "parameters": session.ready.cost.parameters,
+            "trained_parameters": sum(
+                each.numel() for each in session.module.network.parameters() if each.requires_grad
+            ),
+            "macs": session.ready.cost.macs_train,
+        },
         batch=_cut_of(session.plan),
         lost_rows=session.start.lost_rows,
         data=dict(session.source.read),

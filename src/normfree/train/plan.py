@@ -8,6 +8,7 @@ from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Look, Reading, look_at, read_of
 from normfree.config.sources.reading import listed
+from normfree.config.weights import told_start
 from normfree.host.sizes import size_text
 from normfree.host.wording import counted
 from normfree.runs import RunDirectory, clip_label
@@ -47,6 +48,7 @@ def describe_plan(resolved: Resolved) -> str:
         f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
         f"images {f'missing: {missing}' if missing else 'found'}" + (f", {seen}" if seen is not None else ""),
         **_read(found, seen),
+        **({"start": start} if (start := told_start(config)) else {}),
         "augment": config.augment.name,
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
@@ -122,6 +124,8 @@ def _optimizer(settings: OptimizerConfig) -> str:
     parts.append(f"label smoothing {settings.label_smoothing:g}")
     if settings.sam_rho is not None:
         parts.append(f"SAM rho {settings.sam_rho:g} on {settings.sam_share:.0%} of the batch")
+    if settings.layer_decay not in (None, 1):
+        parts.append(f"rate times {settings.layer_decay:g} a stage from the head down")
     if settings.ema_decay is not None:
         parts.append(f"moving average {settings.ema_decay:g}")
     return ", ".join(parts)
@@ -136,6 +140,8 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
         found.append("no GPU is used: training a network of this size on a processor is not practical")
     if config.clip.name == "none" and config.model.normalizer == "none":
         found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
+    if config.model.freeze and config.model.weights is None:
+        found.append(f"model.freeze={','.join(config.model.freeze)} freezes initial values: give model.weights too")
     if config.optimizer.name == "sgd" and resolved.lr > _TRIED_LR:
         origin = "" if config.lr is not None else f", {config.optimizer.base_lr:g} x {config.batch} / 256,"
         found.append(f"lr {resolved.lr:g}{origin} is above {_TRIED_LR:g}, the highest tried for a recipe: set lr")

@@ -143,5 +143,6 @@ def kind_of(run: Resolved, ready: Ready) -> tuple[object, ...]:
     return (
         described(run), config.data.train_size, config.data.test_size, config.precision,
         ready.plan.micro_batch, images_to_try(run, ready), ready.device.type, trainer.threads, trainer.channels_last,
+        tuple(config.model.freeze or ()), config.model.freeze_norm,
         clip.name, clip._target_, optimizer.name, optimizer._target_, optimizer.ema_decay is None,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from normfree.config import BatchPlan, Resolved, UserError, require_images
 from normfree.config.sources.reading import remembered
+from normfree.runs import RunDirectory
 from normfree.train.ranks.rank import Rank, check_cores, check_processor, check_ranks
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def preflight(
     from normfree.train.parts.clipped import check_clipping
     from normfree.train.parts.image_size import check_image_size
     from normfree.train.parts.network import network_cost
+    from normfree.train.parts.optimizer import check_rates
     from normfree.train.parts.own_parts import check_own_parts
+    from normfree.train.parts.weights import check_weights
 
     def ask(what: str) -> None:
         with _noted(what, lacks):
@@ -103,6 +106,9 @@ def preflight(
     check_own_parts(resolved)
     cost = network_cost(resolved)
     check_clipping(resolved)
+    check_rates(resolved)
+    if not RunDirectory.of(resolved).checkpoint_candidates():  # else it goes on from these
+        check_weights(resolved)
     ask("images")
     plan = plan_for(resolved, cost, None)
     if device is not None and not elsewhere:

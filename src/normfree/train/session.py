@@ -17,6 +17,7 @@ from normfree.train.examiner import Examiner
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
 from normfree.train.parts.network import build_network
+from normfree.train.parts.weights import give_weights
 from normfree.train.peak_memory import PeakMemory
 from normfree.train.preflight import Ready
 from normfree.train.ranks.lightning import settle_strides
@@ -87,6 +88,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
         start: Start = world.gather(find_start(directory, origin) if world.leader else Start())[0]
         if start.refused:
             raise UserError(start.refused)
+        if start.checkpoint is None:
+            give_weights(network, resolved)
         metrics = MetricsFile(directory.metrics, tracker.write) if world.leader else NoFile()
         telemetry = RunTelemetry(resolved, directory, tracker) if world.leader else None
         yield Session(

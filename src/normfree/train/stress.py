@@ -26,6 +26,7 @@ from normfree.train.parts.clipped import NetworkClipping
 from normfree.train.parts.instantiate import clipper_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.optimizer import build_optimizer
+from normfree.train.parts.weights import give_weights
 from normfree.train.preflight import preflight
 from normfree.train.threads import computing_threads
 
@@ -69,7 +70,9 @@ def stress(
     ready = preflight(resolved)
     stages = 1 + math.floor(math.log(highest / resolved.lr) / math.log(factor) + 1e-9)
     torch.manual_seed(resolved.config.seed)
-    network = build_network(resolved).to(ready.device)
+    network = build_network(resolved)
+    give_weights(network, resolved)
+    network.to(ready.device)
     accumulation = ready.plan.accumulation
     source = build_source(resolved, ready.plan.micro_batch, ready.device)
     torch.manual_seed(resolved.config.seed)

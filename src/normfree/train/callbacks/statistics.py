@@ -1,10 +1,11 @@
 """BatchNorm's running statistics where a step's batch is cut over ranks and micro batches."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytorch_lightning as pl
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from normfree.nets import ClassifierNetwork
 from normfree.train.module import Classifier
 from normfree.train.ranks.world import World
 
@@ -22,8 +23,15 @@ class RunningStatistics(pl.Callback):
         self._own: dict[_BatchNorm, float] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        layers = (layer for layer in pl_module.modules() if isinstance(layer, _BatchNorm))
+        layers = [layer for layer in pl_module.modules() if isinstance(layer, _BatchNorm)]
+        if _are_frozen(pl_module):
+            for layer in layers:
+                layer.train()  # Lightning warns of a layer that is not when training starts.
         self._own = {layer: layer.momentum for layer in layers if layer.momentum is not None}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if _are_frozen(pl_module):
+            pl_module.network.train()
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
         parts = trainer.accumulate_grad_batches
@@ -34,7 +42,7 @@ class RunningStatistics(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         assert isinstance(pl_module, Classifier)
-        if self._world.size == 1 or (batch_idx + 1) % trainer.accumulate_grad_batches:
+        if self._world.size == 1 or _are_frozen(pl_module) or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         buffers = [buffer for buffer in pl_module.network.buffers() if buffer.is_floating_point()]
         if buffers:
@@ -43,3 +51,9 @@ class RunningStatistics(pl.Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for layer, momentum in self._own.items():
             layer.momentum = momentum
+
+
+def _are_frozen(module: pl.LightningModule) -> TypeGuard[Classifier]:
+    return (
+        isinstance(module, Classifier) and isinstance(module.network, ClassifierNetwork) and module.network.norm_frozen
+    )

@@ -1,5 +1,7 @@
 """Which parameters ``clip=`` concerns and what it does to them. Needs no Lightning, so that a plan is quick."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -22,18 +24,28 @@ from normfree.train.parts.network import build_network
 
 
 def parameters_to_clip(network: nn.Module, clip: ClipConfig) -> list[Tensor]:
-    """The parameters whose gradients are clipped; all of them but with AGC, which has a scope and stages.
+    """The parameters whose gradients are clipped: all that are trained, but for AGC, which has a scope and stages.
 
     Raises:
-        UserError: the network has no such stages.
+        UserError: the network has no such stages, or all of them are frozen.
     """
     if clip.name != "agc":
-        return list(network.parameters())
+        return _trained(network.parameters())
     assert clip.scope is not None, "config.validate sees to it"
     try:
-        return list(clipped_parameters(network, clip.scope, clip.stages))
+        found = _trained(clipped_parameters(network, clip.scope, clip.stages))
     except ValueError as error:
         raise UserError(f"clip.{error}" if str(error).startswith("stages") else f"clip: {error}") from error
+    if not found and clip.stages is not None:
+        listed = "[" + ",".join(clip.stages) + "]"
+        raise UserError(
+            f"clip.stages={listed}: all of it is frozen by model.freeze; clip other stages, or leave it out"
+        )
+    return found
+
+
+def _trained(parameters: Iterable[Tensor]) -> list[Tensor]:
+    return [parameter for parameter in parameters if parameter.requires_grad]
 
 
 class NetworkClipping:

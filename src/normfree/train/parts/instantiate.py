@@ -1,6 +1,6 @@
 """A clipper and an optimizer of the user's own, made from what the configuration of the run that is started names."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -40,10 +40,13 @@ def clipper_of(clip: ClipConfig) -> Clipper:
     return filled
 
 
-def optimizer_of(settings: OptimizerConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+def optimizer_of(
+    settings: OptimizerConfig, network: nn.Module, lr: float, shares: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """The user's optimizer, called as ``target(groups, lr=lr, **arguments)``.
 
-    ``groups`` are `normfree.optim.parameter_groups` with ``weight_decay`` of each; arguments do not outweigh them.
+    ``groups`` are `normfree.optim.parameter_groups` with ``weight_decay`` of each, and ``lr`` of those that have
+    another share of it; arguments do not outweigh them.
 
     Raises:
         UserError: the name cannot be imported or called, does not take the arguments, or gives no optimizer.
@@ -51,26 +54,29 @@ def optimizer_of(settings: OptimizerConfig, network: nn.Module, lr: float) -> to
     name = settings._target_
     assert name, "config.validate sees to it"
     target = imported(OPTIMIZER, name)
-    groups = parameter_groups(network, settings.weight_decay)
+    groups = parameter_groups(network, settings.weight_decay, lr, shares)
     made = called(OPTIMIZER, name, target, settings.arguments or {}, (groups,), lr=lr)
     if not isinstance(made, torch.optim.Optimizer):
         raise UserError(
             f"{OPTIMIZER.target}={name}: gives {type(made).__name__}, and must give a torch.optim.Optimizer"
         )
-    if missing := _left_out(network.parameters(), made):
+    asked = [parameter for name, parameter in network.named_parameters() if shares is None or name in shares]
+    if missing := _left_out(asked, made):
         raise UserError(
             f"{OPTIMIZER.target}={name}: leaves out {missing} of the network's parameters; give it all groups"
         )
     return made
 
 
-def check_own_optimizer(settings: OptimizerConfig, network: nn.Module, lr: float) -> None:
+def check_own_optimizer(
+    settings: OptimizerConfig, network: nn.Module, lr: float, shares: Mapping[str, float] | None = None
+) -> None:
     """Make it once for a network that may be without memory.
 
     Raises:
         UserError: as `optimizer_of`; or optimizer.weight_decay would change nothing.
     """
-    made = optimizer_of(settings, network, lr)
+    made = optimizer_of(settings, network, lr, shares)
     if settings.weight_decay and "weight_decay" not in made.defaults:
         raise UserError(
             f"optimizer.weight_decay={settings.weight_decay:g}: {settings._target_} has no weight decay; "

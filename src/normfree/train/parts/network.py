@@ -22,11 +22,13 @@ from normfree.nets import (
     minimum_image_size,
     model_info,
 )
+from normfree.train.parts.frozen import frozen
 from normfree.train.parts.own_network import build_own, check_own, on_meta
 
 _TIMM = "timm"
 _NOT_FOR_THE_NETWORK = (
-    "name", "family", "normalizer", "train_size", "test_size", "sync_norm", "_target_", "arguments"
+    "name", "family", "normalizer", "train_size", "test_size", "sync_norm", "_target_", "arguments",
+    "weights", "weights_kind", "head", "freeze", "freeze_norm", "weights_sha256", "weights_run", "weights_arm",
 )  # fmt: skip
 
 
@@ -47,12 +49,15 @@ class Cost:
 
 
 def build_network(resolved: Resolved) -> ClassifierNetwork:
-    """The network that ``model=`` describes, for this data set's channels and classes.
+    """The network that ``model=`` describes, for this data set's channels and classes, with fresh initial values.
+
+    What ``model.freeze`` and ``model.freeze_norm`` say is frozen.
 
     Raises:
-        UserError: there is none, or the configuration is wrong about its BatchNorm.
+        UserError: there is none, the configuration is wrong about its BatchNorm, or it has no such stages.
     """
-    return _build(_description(resolved), resolved.config.model.normalizer)
+    model = resolved.config.model
+    return frozen(_build(_description(resolved), model.normalizer), model)
 
 
 def network_cost(resolved: Resolved) -> Cost:

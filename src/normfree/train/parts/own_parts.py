@@ -4,6 +4,7 @@ from normfree.config import Resolved
 from normfree.config.parts import LOGGER, OPTIMIZER
 from normfree.train.parts.instantiate import check_own_optimizer
 from normfree.train.parts.network import build_network, check_network
+from normfree.train.parts.optimizer import shares_of
 from normfree.train.parts.own_network import on_meta
 from normfree.train.record.own_tracker import check_own_logger
 
@@ -18,4 +19,9 @@ def check_own_parts(resolved: Resolved) -> None:
     if LOGGER.is_custom(resolved.config):
         check_own_logger(resolved.config.logger)
     if OPTIMIZER.is_custom(resolved.config):
-        on_meta(lambda: check_own_optimizer(resolved.config.optimizer, build_network(resolved), resolved.lr))
+        on_meta(lambda: _check_optimizer(resolved))
+
+
+def _check_optimizer(resolved: Resolved) -> None:
+    network = build_network(resolved)
+    check_own_optimizer(resolved.config.optimizer, network, resolved.lr, shares_of(resolved, network))

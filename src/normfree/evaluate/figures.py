@@ -1,0 +1,106 @@
+"""Figures of predictions on clean images: the confusion of classes, and how far confidence can be relied on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from numpy.typing import NDArray
+
+from normfree.evaluate.findings import Drawn
+from normfree.evaluate.numbers import Bin, calibration_error
+from normfree.report.style import GREY, INK, ONE_COLUMN, PALE, PALETTE, encode, new_figure, paper_style
+
+COUNTED, MOST = 25, 120
+"""Up to so many classes every count is printed; of more than the second only those with most mistakes are shown."""
+SHOWN = 40
+"""Of those."""
+_BLUE = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#cfe3f3", PALETTE[3], "#00304f"])
+_LETTERS = 22
+
+
+def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
+    """Shares of each true class by prediction; the shade grows with the square root, so that mistakes are seen.
+
+    Args:
+        counts: ``[K, K]``, rows are labels.
+    """
+    total, shown = len(names), np.arange(len(names))
+    if total > MOST:
+        mistakes = counts.sum(1) - counts.diagonal()
+        shown = np.sort(np.argsort(-mistakes, kind="stable")[:SHOWN])
+    part, labels = counts[np.ix_(shown, shown)], [_short(names[number]) for number in shown]
+    images = counts.sum(1)[shown]
+    shares = part / np.maximum(images, 1)[:, None]
+    count = len(shown)
+    side = 3.4 if count <= 12 else 5.2 if count <= COUNTED else 7.0
+    with paper_style():
+        figure = new_figure(side + 0.55, side)
+        axes = figure.add_subplot()
+        drawn = axes.imshow(100 * shares, cmap=_BLUE, norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
+        for spine in axes.spines.values():
+            spine.set_visible(True)
+        axes.tick_params(length=0)
+        size = 7 if count <= 12 else 6 if count <= 30 else max(2.6, 7.0 * 0.62 * 72 / count / 7)
+        upright = count <= 12 and max(map(len, labels)) <= 3
+        axes.set_xticks(range(count), labels, rotation=0 if upright else 90, fontsize=size)
+        axes.set_yticks(range(count), labels, fontsize=size)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        if count <= COUNTED:
+            axes.set_xticks(np.arange(-0.5, count), minor=True)
+            axes.set_yticks(np.arange(-0.5, count), minor=True)
+            axes.grid(which="minor", color=PALE, linewidth=0.6)
+            axes.tick_params(which="minor", length=0)
+            for row, column in zip(*np.nonzero(part), strict=True):
+                colour = "white" if shares[row, column] > 0.35 else INK
+                axes.text(column, row, f"{part[row, column]:,}", ha="center", va="center", color=colour,
+                          fontsize=6.5 if count <= 12 else 5)  # fmt: skip
+        bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02, ticks=[0, 1, 5, 20, 50, 100])
+        bar.set_label("share of the true class (%)")
+        bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+        files = encode(figure)
+    which = f" Of {total} classes the {count} with most mistakes." if count < total else ""
+    numbers = " Numbers are images." if count <= COUNTED else ""
+    caption = f"Each true class (row) by what it is taken for (column).{numbers}{which} The shade grows with the root."
+    return Drawn("confusion", "Confusion of classes", caption, files, wide=count > 12)
+
+
+def draw_reliability(bins: Sequence[Bin]) -> Drawn:
+    """Accuracy by confidence, above it how many images have that confidence."""
+    total, width = sum(each.images for each in bins), 100 / len(bins)
+    middles = [100 * (each.low + each.high) / 2 for each in bins]
+    with paper_style():
+        figure = new_figure(ONE_COLUMN, 3.3)
+        above, axes = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2.6])
+        above.bar(middles, [100 * each.images / total for each in bins], width * 0.9, color=GREY)
+        above.set_ylabel("images (%)")
+        above.set_ylim(0, 105)
+        axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+        some = [each for each in bins if each.images]
+        axes.bar(
+            [100 * (each.low + each.high) / 2 for each in some], [100 * each.accuracy for each in some], width * 0.9,
+            color="#cfe3f3", edgecolor=PALETTE[3], linewidth=0.6, zorder=2, label="accuracy",
+        )  # fmt: skip
+        axes.plot(
+            [100 * each.confidence for each in some], [100 * each.accuracy for each in some], "o", color=PALETTE[1],
+            ms=3.4, mec="white", mew=0.5, zorder=3, label="at the mean confidence",
+        )  # fmt: skip
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 105)
+        axes.set_xlabel("confidence (%)")
+        axes.set_ylabel("accuracy (%)")
+        axes.legend(loc="upper left")
+        axes.text(99, 4, f"ECE {100 * calibration_error(bins):.2f} %", ha="right", color=INK, fontsize=7.5,
+                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}, zorder=4)  # fmt: skip
+        files = encode(figure)
+    caption = (
+        f"Accuracy of the images of each of {len(bins)} bins of confidence; on the dashed line confidence is what it "
+        "says. A dot below it is overconfident. ECE: the mean distance, by images (Guo et al. 2017)."
+    )
+    return Drawn("reliability", "Reliability of confidence", caption, files)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"

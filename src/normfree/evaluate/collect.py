@@ -73,10 +73,10 @@ def collect(
 
 def merged(parts: list[Collected], most: int) -> Collected:
     """Of all shares together."""
-    first = parts[0]
+    conditions = {name: dict.fromkeys(each for part in parts for each in part.found[name]) for name in parts[0].found}
     found = {
-        name: {each: joined([part.found[name][each] for part in parts if each in part.found[name]]) for each in rows}
-        for name, rows in first.found.items()
+        name: {each: joined([part.found[name][each] for part in parts if each in part.found[name]]) for each in every}
+        for name, every in conditions.items()
     }
     mistakes = {name: surest_mistakes([one for part in parts for one in part.mistakes[name]], most) for name in found}
     return Collected(found, mistakes, sum(part.skipped for part in parts))

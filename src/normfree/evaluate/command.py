@@ -163,7 +163,7 @@ def _name(groups: Mapping[str, Mapping[str, Trained]]) -> str:
 
 
 def _title(label: str, networks: Mapping[str, Trained]) -> str:
-    return label if len({trained.name for trained in networks.values()}) == 1 else f"{label}: {networks[label].name}"
+    return label if len({trained.name for trained in networks.values()}) == 1 else f"{label}: {networks[label].model}"
 
 
 @contextmanager

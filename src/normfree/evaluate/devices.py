@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableSequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
 import torch
@@ -64,7 +64,7 @@ def collected(
         return merged([each.result() for each in every], keys.mistakes)
 
 
-def _as_rank(keys: EvaluateKeys, run: str, share: Share, done: list[int]) -> Collected:
+def _as_rank(keys: EvaluateKeys, run: str, share: Share, done: MutableSequence[int]) -> Collected:
     torch.set_num_threads(max(1, cores() // share.world_size))
 
     def tick(images: int) -> None:

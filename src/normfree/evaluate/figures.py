@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from numpy.typing import NDArray
 
 from normfree.evaluate.findings import Drawn
-from normfree.evaluate.numbers import Bin, calibration_error
+from normfree.evaluate.numbers import Bin, calibration_error, interval
 from normfree.report.style import GREY, INK, ONE_COLUMN, PALE, PALETTE, encode, new_figure, paper_style
 
 COUNTED, MOST = 25, 120
@@ -30,7 +30,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
     if total > MOST:
         mistakes = counts.sum(1) - counts.diagonal()
         shown = np.sort(np.argsort(-mistakes, kind="stable")[:SHOWN])
-    part, labels = counts[np.ix_(shown, shown)], [_short(names[number]) for number in shown]
+    part, labels = counts[np.ix_(shown, shown)], [_short(names[number]) for number in shown.tolist()]
     images = counts.sum(1)[shown]
     shares = part / np.maximum(images, 1)[:, None]
     count = len(shown)
@@ -59,7 +59,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
                           fontsize=6.5 if count <= 12 else 5)  # fmt: skip
         bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02, ticks=[0, 1, 5, 20, 50, 100])
         bar.set_label("share of the true class (%)")
-        bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.6)
         files = encode(figure)
     which = f" Of {total} classes the {count} with most mistakes." if count < total else ""
     numbers = " Numbers are images." if count <= COUNTED else ""
@@ -76,28 +76,27 @@ def draw_reliability(bins: Sequence[Bin]) -> Drawn:
         above, axes = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2.6])
         above.bar(middles, [100 * each.images / total for each in bins], width * 0.9, color=GREY)
         above.set_ylabel("images (%)")
-        above.set_ylim(0, 105)
-        axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+        above.set_ylim(bottom=0)
         some = [each for each in bins if each.images]
-        axes.bar(
-            [100 * (each.low + each.high) / 2 for each in some], [100 * each.accuracy for each in some], width * 0.9,
-            color="#cfe3f3", edgecolor=PALETTE[3], linewidth=0.6, zorder=2, label="accuracy",
-        )  # fmt: skip
-        axes.plot(
-            [100 * each.confidence for each in some], [100 * each.accuracy for each in some], "o", color=PALETTE[1],
-            ms=3.4, mec="white", mew=0.5, zorder=3, label="at the mean confidence",
-        )  # fmt: skip
+        places = [100 * each.confidence for each in some]
+        heights = [100 * each.accuracy for each in some]
+        axes.bar([100 * (each.low + each.high) / 2 for each in some], heights, width * 0.9, color="#cfe3f3", zorder=1)
+        axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.9, linestyle=(0, (4, 2)), zorder=2)
+        ends = [interval(round(each.accuracy * each.images), each.images) for each in some]
+        axes.vlines(
+            places, [100 * low for low, _ in ends], [100 * high for _, high in ends], INK, linewidth=0.8, zorder=3
+        )
+        axes.plot(places, heights, "o", color=PALETTE[1], ms=3.8, mec="white", mew=0.5, zorder=4)
         axes.set_xlim(0, 100)
-        axes.set_ylim(0, 105)
+        axes.set_ylim(0, 102)
         axes.set_xlabel("confidence (%)")
         axes.set_ylabel("accuracy (%)")
-        axes.legend(loc="upper left")
-        axes.text(99, 4, f"ECE {100 * calibration_error(bins):.2f} %", ha="right", color=INK, fontsize=7.5,
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}, zorder=4)  # fmt: skip
+        above.set_title(f"calibration error {100 * calibration_error(bins):.2f} %", fontweight="normal")
         files = encode(figure)
     caption = (
-        f"Accuracy of the images of each of {len(bins)} bins of confidence; on the dashed line confidence is what it "
-        "says. A dot below it is overconfident. ECE: the mean distance, by images (Guo et al. 2017)."
+        f"Accuracy of the images of each of {len(bins)} bins of confidence, as bars and, at the mean confidence, as "
+        "dots with 95 % intervals. On the dashed line confidence is what it says; a dot beneath it is overconfident. "
+        "Above, the share of images; the expected calibration error is the mean distance over images (Guo et al. 2017)."
     )
     return Drawn("reliability", "Reliability of confidence", caption, files)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from normfree.compose.run import compose_run
@@ -16,7 +18,6 @@ from normfree.config.errors import nearest
 from normfree.config.schema import DataConfig
 from normfree.config.sources import check_source, is_ffcv, is_resident, read_of, require_images
 from normfree.config.sources.reading import looked_up_once
-from normfree.config.yaml_file import parse_yaml
 from normfree.data import Source
 from normfree.data.build import build_source
 from normfree.data.readers import encoded_images, parts_of
@@ -25,8 +26,8 @@ from normfree.data.split import cut_points, shuffled_order
 from normfree.evaluate.class_names import label_map
 from normfree.trained import Preprocessing, Trained
 
-_SEEN = ("model=nf_resnet20", "clip=none", "augment=none", "batch=1", "steps=1", "optimizer.warmup_steps=0")
-"""What composing a data set needs beside it, and what says nothing of it."""
+UNTRAINED = ("clip=none", "augment=none", "batch=1", "steps=1", "optimizer.warmup_steps=0")
+"""For what is composed and never trained: however few images there are, they are enough."""
 
 
 @dataclass(frozen=True)
@@ -127,22 +128,28 @@ def _names_a_set(words: Sequence[str]) -> bool:
 def _composed(words: Sequence[str], preparing: Preprocessing) -> DataConfig:
     sizes = [f"data.{key}={preparing.size}" for key in ("train_size", "test_size")]
     given = {word.partition("=")[0] for word in words}
-    return compose_run([*_SEEN, *(each for each in sizes if each.partition("=")[0] not in given), *words]).config.data
+    return compose_run(
+        ["model=nf_resnet20", *UNTRAINED, *(each for each in sizes if each.partition("=")[0] not in given), *words]
+    ).config.data
 
 
 def _with(data: DataConfig, words: Sequence[str]) -> DataConfig:
-    """The run's own, some keys changed: where it lies now, for instance."""
+    """The run's own, some keys changed: where it lies now, for instance.
+
+    Raises:
+        UserError: there is no such key.
+        HydraException, OmegaConfBaseException: the value cannot be read, or is of another type.
+    """
     known = {each.name for each in fields(DataConfig)}
-    changes: dict[str, Any] = {}
+    node: Any = OmegaConf.structured(data)
     for word in words:
-        name, _, text = word.partition("=")
-        name = name.removeprefix("data.")
+        name = word.partition("=")[0].removeprefix("data.")
         if name not in known:
             raise UserError(f"{word}: no such key of data{nearest(name, known)}; there are: {', '.join(sorted(known))}")
-        value = parse_yaml(f"value: {text}" if text else "value: ''")
-        assert isinstance(value, dict)
-        changes[name] = value["value"]
-    return replace(data, **changes)
+        node[name] = OverridesParser.create().parse_override(word).value()
+    changed = OmegaConf.to_object(node)
+    assert isinstance(changed, DataConfig)
+    return changed
 
 
 def _prepared(data: DataConfig, preparing: Preprocessing, size: int | None) -> DataConfig:

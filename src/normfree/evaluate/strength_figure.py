@@ -35,7 +35,7 @@ def draw_strengths(kinds: Mapping[str, tuple[str, Sequence[float]]], clean: floa
             axes.margins(y=0.08)
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), labelcolor=INK, handlelength=1.6)
         grid[0].set_ylabel("accuracy (%)")
-        grid[0].set_ylim(max(0, 100 * worst - 5) if worst > 0.5 else 0, min(100.5, 100 * max(clean, worst) + 3))
+        grid[0].set_ylim(max(0, 100 * worst - 5) if worst > 0.5 else 0, 100.5)
         files = encode(figure)
     caption = (
         f"Accuracy on the same images by corruption and strength; 0 is the clean image ({100 * clean:.2f} %, dashed). "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from normfree.config import UserError
-from normfree.evaluate.images import Wanted, wanted
+from normfree.evaluate.images import UNTRAINED, Wanted, wanted
 from normfree.evaluate.keys import EvaluateKeys
 from normfree.train.parts.network import least_image_size
 from normfree.trained import Trained, from_file, from_run
@@ -41,4 +41,6 @@ def _one(keys: EvaluateKeys, run: str, kind: str) -> Trained:
         return from_run(run, keys.checkpoint, kind)
     if keys.checkpoint != "final":
         raise UserError(f"checkpoint={keys.checkpoint}: is of a run; give run=DIR, or leave it out")
-    return from_file(keys.weights, [*keys.model_words, *keys.data_words], kind)
+    named = any(word.startswith("data=") for word in keys.data_words)
+    sizes = [f"data.{key}={keys.size}" for key in ("train_size", "test_size")] if named and keys.size else []
+    return from_file(keys.weights, [*UNTRAINED, *keys.model_words, *sizes, *keys.data_words], kind)

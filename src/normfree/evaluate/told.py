@@ -34,7 +34,7 @@ def data_record(keys: EvaluateKeys, asked: Wanted, images: int, skipped: int) ->
 def network_record(trained: Trained, asked: Wanted) -> dict[str, Any]:
     """What the network is, and what its images go through."""
     return {
-        "name": trained.name, "model": trained.model, **trained.about, "published_top1": trained.published_top1,
+        "name": trained.name, "model": trained.model, **trained.about,
         "preprocessing": asked.preprocessing.record(),
     }  # fmt: skip
 

@@ -47,7 +47,7 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
     own, said = _own_words(about), _said(about)
     if not own and not any(word.startswith("model=") for word in overrides):
         raise UserError(f"weights={path}: the file does not say of which network it is; add model=NAME")
-    resolved = _shaped(compose_run([*own, *overrides]), state)
+    resolved = _shaped(compose_run([*own, *_sizes(said, overrides), *overrides]), state)
     network = build_network(resolved)
     try:
         load_weights(network, path, weights=weights)
@@ -84,6 +84,13 @@ def _own_words(about: Mapping[str, str]) -> list[str]:
     given: dict[str, object] = json.loads(about.get("overrides") or "{}")
     words = [f"model.{key}={_typed(value)}" for key, value in given.items() if key not in _SEEN_IN_WEIGHTS]
     return [f"model={about['architecture']}", *words]
+
+
+def _sizes(said: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
+    """For another data set, that of the images that the file says it is for."""
+    if "preprocessing" not in said or not any(word.startswith("data=") for word in overrides):
+        return []
+    return [f"data.{key}={said['preprocessing']['size']}" for key in ("train_size", "test_size")]
 
 
 def _typed(value: object) -> str:

@@ -36,7 +36,8 @@ def disk(radius: float, edge: float) -> NDArray[np.float64]:
     smooth = np.exp(-(taps**2) / (2 * edge**2))
     for axis in (0, 1):
         inside = correlate1d(inside, smooth / smooth.sum(), axis=axis, mode="constant")
-    return inside / inside.sum()
+    kernel: NDArray[np.float64] = inside / inside.sum()
+    return kernel
 
 
 def motion(pixels: Pixels, constants: tuple[float, float], scale: float, random: np.random.Generator) -> Pixels:

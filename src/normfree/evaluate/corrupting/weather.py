@@ -25,7 +25,8 @@ def plasma(side: int, decay: float, random: np.random.Generator) -> NDArray[np.f
         half = step // 2
 
         def wobbled(total: NDArray[np.float64], rough: float = rough) -> NDArray[np.float64]:
-            return total / 4 + rough * random.uniform(-rough, rough, total.shape)
+            drawn: NDArray[np.float64] = random.uniform(-rough, rough, total.shape)
+            return total / 4 + rough * drawn
 
         corners = heights[::step, ::step]
         pairs = corners + np.roll(corners, -1, 0)
@@ -37,14 +38,16 @@ def plasma(side: int, decay: float, random: np.random.Generator) -> NDArray[np.f
         heights[half::step, ::step] = wobbled(below + middles + np.roll(middles, 1, 1))
         step, rough = half, rough / decay
     heights -= heights.min()
-    return heights / heights.max()
+    found: NDArray[np.float64] = heights / heights.max()
+    return found
 
 
 def brightness(pixels: Pixels, more: float, scale: float, random: np.random.Generator) -> Pixels:
     """Adds to the value of hue, saturation and value, the highest of an image point's channels."""
     value = pixels.max(2, keepdims=True)
     raised = np.minimum(value + more, 1)
-    return np.where(value > 0, pixels * raised / np.where(value > 0, value, 1), raised)
+    lighter: Pixels = np.where(value > 0, pixels * raised / np.where(value > 0, value, 1), raised)
+    return lighter
 
 
 CORRUPTIONS = (

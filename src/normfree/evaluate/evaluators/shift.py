@@ -88,9 +88,9 @@ def findings(judged: Judged, keys: EvaluateKeys) -> Findings:
     other = measures(mirrored) | {"same_answer": float((mirrored.prediction == clean.prediction).mean())}
     accuracy = {far: sum(each["top1"] for each in ways.values()) / len(ways) for far, ways in conditions.items()}
     same = {far: sum(each["same_answer"] for each in ways.values()) / len(ways) for far, ways in conditions.items()}
-    for far, ways in conditions.items():
+    for pixels, ways in conditions.items():
         each_way = [f"{100 * ways[way]['top1']:.2f}" for way in WAYS]
-        rows.append([f"{far} px", f"{100 * accuracy[far]:.2f}", *each_way, f"{100 * same[far]:.2f}"])
+        rows.append([f"{pixels} px", f"{100 * accuracy[pixels]:.2f}", *each_way, f"{100 * same[pixels]:.2f}"])
     rows.append(["mirrored", f"{100 * other['top1']:.2f}", *[""] * len(WAYS), f"{100 * other['same_answer']:.2f}"])
     top1 = measures(clean)["top1"]
     furthest = list(accuracy)[-1]

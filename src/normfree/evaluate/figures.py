@@ -13,7 +13,7 @@ from normfree.evaluate.numbers import Bin, calibration_error, interval
 from normfree.report.style import GREY, INK, ONE_COLUMN, PALE, PALETTE, encode, new_figure, paper_style
 
 COUNTED, MOST = 25, 120
-"""Up to so many classes every count is printed; of more than the second only those with most mistakes are shown."""
+"""Up to so many classes every count is printed; of more than the second only the most confused are shown."""
 SHOWN = 40
 """Of those."""
 _BLUE = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#cfe3f3", PALETTE[3], "#00304f"])
@@ -28,8 +28,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
     """
     total, shown = len(names), np.arange(len(names))
     if total > MOST:
-        mistakes = counts.sum(1) - counts.diagonal()
-        shown = np.sort(np.argsort(-mistakes, kind="stable")[:SHOWN])
+        shown = _most_confused(counts)
     part, labels = counts[np.ix_(shown, shown)], [_short(names[number]) for number in shown.tolist()]
     images = counts.sum(1)[shown]
     shares = part / np.maximum(images, 1)[:, None]
@@ -42,7 +41,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
         for spine in axes.spines.values():
             spine.set_visible(True)
         axes.tick_params(length=0)
-        size = 7 if count <= 12 else 6 if count <= 30 else max(2.6, 7.0 * 0.62 * 72 / count / 7)
+        size = 7 if count <= 12 else 6 if count <= 30 else min(6.0, max(2.6, 0.68 * side * 72 / count * 0.85))
         upright = count <= 12 and max(map(len, labels)) <= 3
         axes.set_xticks(range(count), labels, rotation=0 if upright else 90, fontsize=size)
         axes.set_yticks(range(count), labels, fontsize=size)
@@ -61,7 +60,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str]) -> Drawn:
         bar.set_label("share of the true class (%)")
         bar.outline.set_linewidth(0.6)
         files = encode(figure)
-    which = f" Of {total} classes the {count} with most mistakes." if count < total else ""
+    which = f" Of {total} classes the {count} of the most frequent confusions." if count < total else ""
     numbers = " Numbers are images." if count <= COUNTED else ""
     caption = f"Each true class (row) by what it is taken for (column).{numbers}{which} The shade grows with the root."
     return Drawn("confusion", "Confusion of classes", caption, files, wide=count > 12)
@@ -99,6 +98,19 @@ def draw_reliability(bins: Sequence[Bin]) -> Drawn:
         "Above, the share of images; the expected calibration error is the mean distance over images (Guo et al. 2017)."
     )
     return Drawn("reliability", "Reliability of confidence", caption, files)
+
+
+def _most_confused(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The classes of the most frequent confusions, in their order."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    found: dict[int, None] = {}
+    for place in np.argsort(-wrong, axis=None, kind="stable"):
+        pair = dict.fromkeys(map(int, divmod(int(place), len(counts))))
+        if len(found | pair) > SHOWN:
+            break
+        found |= pair
+    return np.array(sorted(found))
 
 
 def _short(name: str) -> str:

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": {"config", "host", "compose", "runs", "slurm", "train"},
     "trained": {"config", "host", "compose", "runs", "nets", "data", "train"},
     "evaluate": {"config", "host", "compose", "runs", "report", "nets", "data", "train", "trained"},
+    "export": {"config", "host", "runs", "nets", "train", "trained", "evaluate"},
     "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
     "cli": {
         "config",

@@ -31,6 +31,7 @@ PLACES = {
     "tests/evaluate/": "run",
     "tests/evaluate/test_command.py": "process",
     "tests/evaluate/test_corrupting.py": "slow",
+    "tests/export/": "run",
     "tests/lightning/": "run",
     "tests/slurm/": "slurm",
     "tests/slurm/test_refused.py": "process",

@@ -159,7 +159,7 @@ def _record(
 
 
 def _name(groups: Mapping[str, Mapping[str, Trained]]) -> str:
-    return "-".join(Path(next(iter(networks.values())).name).stem for networks in groups.values())
+    return "-".join(next(iter(networks.values())).title for networks in groups.values())
 
 
 def _title(label: str, networks: Mapping[str, Trained]) -> str:

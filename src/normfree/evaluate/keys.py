@@ -78,8 +78,8 @@ def read_evaluate(words: Sequence[str]) -> EvaluateKeys:
     Raises:
         UserError: an unknown word or evaluator, nothing to evaluate or too much of it.
     """
-    passed = {group: [word for word in words if _of(group, word)] for group in PASSED_ON}
-    rest = [word for word in words if not any(_of(group, word) for group in PASSED_ON)]
+    passed = {group: [word for word in words if is_passed_on(group, word)] for group in PASSED_ON}
+    rest = [word for word in words if not any(is_passed_on(group, word) for group in PASSED_ON)]
     alone = "an evaluation is of one network; run evaluate.py once for each"
     keys = read_keys(EvaluateKeys, rest, command=COMMAND, further=PASSED_ON, flags={"-m": alone, "--multirun": alone})
     keys.data_words, keys.model_words = passed["data"], passed["model"]
@@ -87,7 +87,8 @@ def read_evaluate(words: Sequence[str]) -> EvaluateKeys:
     return keys
 
 
-def _of(group: str, word: str) -> bool:
+def is_passed_on(group: str, word: str) -> bool:
+    """Whether a word is of one of the groups of `PASSED_ON`."""
     name, equals, _ = word.partition("=")
     return bool(equals) and name.split(".")[0] == group
 

@@ -56,7 +56,7 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
     kind, model = about["kind"], resolved.config.model.name
     return Trained(
         network=network.eval(),
-        preprocessing=Preprocessing(**said["preprocessing"]) if "preprocessing" in said else _usual(resolved),
+        preprocessing=Preprocessing.of_record(said["preprocessing"]) if "preprocessing" in said else _usual(resolved),
         classes=tuple(said.get("classes") or _names(resolved.config.data)),
         model=model,
         name=path.name,

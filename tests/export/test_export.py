@@ -154,7 +154,7 @@ def test_one_line_for_what_is_wrong(
         ([of, f"weights={bare}"], "give one of them"),
         (
             [of, "format=onx"],
-            "format=onx: no such format, did you mean 'onnx'?; there are: onnx, torch_export, safetensors",
+            "format=onx: no such format, did you mean 'onnx'?; there are: onnx, torch_export",
         ),
         ([of, f"out={tmp_path}"], "is a folder; give a file, such as out="),
         ([of, f"out={tmp_path / 'a.pt2'}"], "a file of this format ends in .onnx; write out="),

@@ -87,9 +87,10 @@ def _print(subject: Subject, checked: Checked, out: Path) -> None:
     console = Console(highlight=False)
     about, through = subject.trained.about, subject.preprocessing
     folded = "folded" if about["folded"] else "not folded"
+    shape, size = f"{through.channels} x {through.size} x {through.size}", out.stat().st_size / 2**20
     console.print(
-        f"{subject.trained.model}, {about['weights']} weights, {folded}; any number of images of "
-        f"{through.channels} x {through.size} x {through.size}; {len(subject.trained.classes)} classes; {out.stat().st_size / 2**20:.1f} MiB",
+        f"{subject.trained.model}, {about['weights']} weights, {folded}; any number of images of {shape}; "
+        f"{len(subject.trained.classes)} classes; {size:.1f} MiB",
         soft_wrap=True,
     )
     console.print(

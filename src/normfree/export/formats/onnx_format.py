@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normfree.config import UserError
 from normfree.export.formats import require_packages
@@ -52,8 +52,18 @@ def write(subject: Subject, path: Path) -> None:
     for name, text in subject.metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = name, text
+    _name_the_free_axis(model.graph)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+
+
+def _name_the_free_axis(graph: Any) -> None:
+    """``batch``, in place of the name that torch made up."""
+    made_up = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param == made_up:
+                axis.dim_param = "batch"
 
 
 def read(path: Path) -> Callable[[Tensor], Tensor]:

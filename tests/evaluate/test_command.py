@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.conftest import command_line
+from tests.data.images import digits_as_parquet, encoded, write_parquet
 
 from normfree import api
 from normfree.cli.main import main
@@ -47,6 +48,32 @@ def test_what_workers_read_is_as_accurate_as_the_result_says(read_anew: api.Run,
     files = pd.read_parquet(tmp_path / "predictions.parquet")["file"]
     assert files.is_unique
     assert files.str.match(rf"{'test' if split == 'test' else 'train'}-.*\.parquet, row \d+").all()
+
+
+def test_labels_are_those_of_the_files(read_anew: api.Run, tmp_path: Path) -> None:
+    """Zeros and ones lie there in turn."""
+    for split in ("test", "validation", "train"):
+        evaluated(f"run={read_anew.path}", f"split={split}", out=tmp_path / split)
+        table = pd.read_parquet(tmp_path / split / "predictions.parquet")
+        assert (table["file"].str.extract(r"row (\d+)")[0].astype(int) % 2 == table["label"]).all()
+        assert (table["label_name"] == table["label"].map({0: "zero", 1: "one"})).all()
+
+
+def test_unreadable_images_are_left_out_and_the_others_keep_their_places(read_anew: api.Run, tmp_path: Path) -> None:
+    digits_as_parquet(tmp_path / "images", 40, 20)
+    contents: list[bytes | None] = list(encoded("test", 20)[0])
+    contents[3] = contents[8] = b"nothing"
+    write_parquet(tmp_path / "images" / "test-00000-of-00001.parquet", contents, [row % 2 for row in range(20)])
+    words = [f"run={read_anew.path}", f"data.root={tmp_path / 'images'}", "data.on_error=skip", "evaluate=test,shift"]
+    tables = []
+    for batch in (4, 250):
+        with pytest.warns(UserWarning, match="unreadable image left out"):
+            record = evaluated(*words, f"batch={batch}", out=tmp_path / str(batch))
+        assert (record["data"]["images"], record["data"]["left_out"]) == (18, 2)
+        tables.append(pd.read_parquet(tmp_path / str(batch) / "predictions.parquet"))
+    assert tables[0]["index"].tolist() == [row for row in range(20) if row not in (3, 8)]
+    assert (tables[0]["label"] == tables[0]["index"] % 2).all()
+    assert tables[0]["prediction"].equals(tables[1]["prediction"])
 
 
 def test_the_same_images_from_another_loader(read_anew: api.Run, tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def _own_words(about: Mapping[str, str]) -> list[str]:
         return []
     given: dict[str, object] = json.loads(about.get("overrides") or "{}")
     words = [f"model.{key}={_typed(value)}" for key, value in given.items() if key not in _SEEN_IN_WEIGHTS]
-    return [f"model={about['architecture']}", *words]
+    library, _, name = about["architecture"].rpartition("/")
+    return [f"model={library}", f"model.name={name}", *words] if library else [f"model={name}", *words]
 
 
 def _sizes(said: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:

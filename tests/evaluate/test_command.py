@@ -76,6 +76,29 @@ def test_unreadable_images_are_left_out_and_the_others_keep_their_places(read_an
     assert tables[0]["prediction"].equals(tables[1]["prediction"])
 
 
+def test_classes_in_another_order_are_found_by_their_names(read_anew: api.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    for split, count in (("train", 40), ("test", 20)):
+        contents, labels = encoded(split, count)
+        write_parquet(folder / f"{split}-0.parquet", contents, [1 - each for each in labels], names=("one", "zero"))
+    words = [f"run={read_anew.path}", "data=parquet", f"data.root={folder}", "data.cache=off"]
+    with pytest.raises(UserError, match=r"in another order .* add classes=by_name"):
+        evaluated(*words, out=tmp_path / "no")
+    record = evaluated(*words, "classes=by_name", out=tmp_path / "by_name")
+    assert record["results"]["raw"]["test"]["top1"] == read_anew.accuracy
+    record = evaluated(*words, "classes=by_number", out=tmp_path / "by_number")
+    assert record["results"]["raw"]["test"]["top1"] == pytest.approx(1 - read_anew.accuracy)
+
+
+def test_other_images_of_fewer_classes_and_in_colour(run: api.Run, folder: Path, tmp_path: Path) -> None:
+    """They become grey, and have the size and the normalisation of the run's own."""
+    words = [f"run={run.path}", "data=parquet", f"data.root={folder}", "classes=by_number", "data.cache=off"]
+    record = evaluated(*words, out=tmp_path)
+    through = record["networks"]["raw"]["preprocessing"]
+    assert (through["size"], through["channels"], through["mean"]) == (14, 1, run.result["data"]["mean"])
+    assert {each["name"] for each in record["results"]["raw"]["test"]["classes"] if each["images"]} == {"0", "1"}
+
+
 def test_the_same_images_from_another_loader(read_anew: api.Run, tmp_path: Path) -> None:
     """Held in memory, and named as another data set with the same classes."""
     one = evaluated(f"run={read_anew.path}", "data.loader=resident", "data.cache=off", out=tmp_path / "a")

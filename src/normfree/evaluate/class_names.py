@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from normfree.config import UserError
 from normfree.config.sources.reading import listed
 
+_WORDNET = re.compile(r"n\d{8}")
+_IMAGENET = 1000
 
-def label_map(network: Sequence[str], images: Sequence[str], how: str = "same") -> tuple[int, ...] | None:
+
+def label_map(
+    network: Sequence[str], images: Sequence[str], how: str = "same", known: bool = True
+) -> tuple[int, ...] | None:
     """The network's number of each class of the images, ``None`` where they are the same.
 
-    Names that are only the numbers say nothing: of so many classes they are taken for the same.
+    Images whose names are only numbers say nothing of theirs: of so many classes they are taken for the same.
 
     Args:
+        known: the network's names are; else they are only numbers, and taken for the same likewise.
         how: ``same``, the names must be the same in the same order; ``by_name``, each class is looked for by its name;
             ``by_number``, numbers mean what they mean to the network.
 
@@ -21,8 +28,8 @@ def label_map(network: Sequence[str], images: Sequence[str], how: str = "same") 
         UserError: they differ; names the first and the remedy.
     """
     count = len(images)
-    unnamed = [list(names) == [str(number) for number in range(len(names))] for names in (network, images)]
-    same = list(network) == list(images) or (any(unnamed) and len(network) == count)
+    unnamed = not known or list(images) == [str(number) for number in range(count)]
+    same = list(network) == list(images) or ((unnamed or _is_imagenet(images)) and len(network) == count)
     if how == "by_number":
         if count > len(network):
             raise UserError(
@@ -52,6 +59,11 @@ def label_map(network: Sequence[str], images: Sequence[str], how: str = "same") 
         f"data: has {count} classes and the network {len(network)}, which are not the same ({differ}); "
         f"{remedy}give the data that it was trained for"
     )
+
+
+def _is_imagenet(names: Sequence[str]) -> bool:
+    """Whether they are ImageNet's folders, WordNet's numbers in order, which a network may know by their words."""
+    return len(names) == _IMAGENET and sorted(names) == list(names) and all(map(_WORDNET.fullmatch, names))
 
 
 def _at(names: Sequence[str], place: int) -> str:

@@ -117,7 +117,7 @@ def _files(
     sections = [] if compared is None else [Section("comparison", "Comparison", compared)]
     for label, found in results.items():
         for name, one in found.items():
-            title = name if len(results) == 1 else f"{name}, {label}"
+            title = name if len(results) == 1 else f"{label}: {name}"
             sections.append(Section(f"{label}-{name}", title.capitalize() if len(results) == 1 else title, one))
             for drawn in one.figures:
                 for kind, content in drawn.files.items():

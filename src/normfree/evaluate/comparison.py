@@ -47,4 +47,4 @@ def findings(first: Judged, second: Judged, names: tuple[str, str]) -> Findings:
         ["A wrong", f"{found.second_alone:,}", f"{found.neither:,}"],
     ]
     about = f"The same class is predicted for {100 * found.agree / found.images:.2f} % of the images."
-    return Findings(found.record(), lines, [Table("Images", ["", "B right", "B wrong"], rows, about)])
+    return Findings(found.record(), lines, [Table("Images by who is right", ["", "B right", "B wrong"], rows, about)])

@@ -98,7 +98,13 @@ def wanted(trained: Trained, words: Sequence[str], size: int | None, classes: st
         reading = read_of(data)
         if not unchanged:
             data = replace(data, classes=len(reading.classes))
-    numbers = None if unchanged else label_map(trained.classes, [str(each) for each in reading.classes], classes)
+    numbers = (
+        None
+        if unchanged
+        else label_map(
+            trained.classes, [str(each) for each in reading.classes], classes, trained.about.get("classes_known", True)
+        )
+    )
     # One image a batch: however few there are to train on.
     config = replace(resolved.config, data=data, batch=resolved.config.batch if unchanged else 1)
     return Wanted(replace(resolved, config=config), preparing.at(size), unchanged, numbers, reading.digest)

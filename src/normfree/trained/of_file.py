@@ -54,13 +54,16 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
     except (OSError, ValueError) as error:
         raise UserError(f"weights={error}") from error
     kind, model = about["kind"], resolved.config.model.name
+    names = tuple(said.get("classes") or _names(resolved.config.data))
+    # ImageNet's are; of others without a word nothing is known but how many there are.
+    named = "classes" in said or not names[0].isdigit()
     return Trained(
         network=network.eval(),
         preprocessing=Preprocessing.of_record(said["preprocessing"]) if "preprocessing" in said else _usual(resolved),
-        classes=tuple(said.get("classes") or _names(resolved.config.data)),
+        classes=names,
         model=model,
         name=path.name,
-        about={"file": kind, "weights": weights, "sha256": digest_of(path), "folded": False},
+        about={"file": kind, "weights": weights, "sha256": digest_of(path), "folded": False, "classes_known": named},
         resolved=resolved,
         published_top1=_published(model) if kind.endswith(_RELEASED) else None,
     )

@@ -26,8 +26,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "slurm": {"config", "host", "runs", "train"},
     "sweep": {"config", "host", "compose", "runs", "slurm", "train"},
     "trained": {"config", "host", "compose", "runs", "nets", "data", "train"},
+    "evaluate": {"config", "host", "compose", "runs", "report", "nets", "data", "train", "trained"},
+    "export": {"config", "host", "runs", "nets", "train", "trained", "evaluate"},
     "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
-    "cli": {"config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"},
+    "cli": {
+        *("config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"),
+        *("evaluate", "export"),
+    },
     "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "trained", "cli"},
 }
 """From the ground to the roof: a part imports from those above its line alone."""

@@ -13,7 +13,18 @@ import pytest
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "extending.md"
-COPIED = ("conf", "experiments", "src", "reports/benchmarks", "train.py", "report.py", "runs.py", "bench.py")
+COPIED = (
+    "conf",
+    "experiments",
+    "src",
+    "reports/benchmarks",
+    "train.py",
+    "report.py",
+    "runs.py",
+    "bench.py",
+    "evaluate.py",
+    "export.py",
+)
 FENCE = re.compile(r"(?:^`(?P<file>[^`\n]+)`\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = ("data.train_size=14", "optimizer.warmup_steps=1")
 """What makes a run on the embedded digits a matter of a second."""

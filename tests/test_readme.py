@@ -138,6 +138,22 @@ def bench(command: str, place: Path) -> None:
     assert "timm nf_resnet50" in (place / "nets.csv").read_text(encoding="utf-8")
 
 
+def after(*few: str, writes: str) -> Check:
+    """Runs it on a run of a second."""
+
+    def check(command: str, place: Path) -> None:
+        trained = command_line("train.py", *TINY, f"runs_dir={place / 'runs'}")
+        assert trained.returncode == 0, trained.stderr
+        (run,) = (place / "runs" / "single").iterdir()
+        script, *words = shlex.split(command)[1:]
+        answer = command_line(script, *(word.replace("RUN", str(run)) for word in words), *few, cwd=place)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert answer.stdout.splitlines()[-1] == writes.replace("RUN", run.name)
+        assert (place / writes.replace("RUN", run.name)).is_file()
+
+    return check
+
+
 CHECKS: dict[str, Check] = {
     "make demo": steps("train.py -m experiment=quickstart", "report.py experiment=quickstart"),
     "make test": steps("-m pytest"),
@@ -150,6 +166,8 @@ CHECKS: dict[str, Check] = {
     "python train.py logger=wandb logger.mode=offline": train(*TINY, says="test accuracy"),
     "python train.py data=imagenet data.root=PATH data.classes=2 data.train_samples=40 data.test_samples=10 "
     "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine": folders,
+    "python evaluate.py run=RUN": after(writes="evaluations/RUN/index.html"),
+    "python export.py run=RUN": after("images=20", writes="exports/RUN.onnx"),
     "python train.py -m experiment=quickstart": train("plan=true", "seed=0", says="steps in all"),
     "python report.py experiment=quickstart": report,
     "python report.py probe=signal model=resnet50,nf_resnet50": signal,

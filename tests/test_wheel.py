@@ -69,6 +69,9 @@ def test_a_run_a_sweep_and_a_report(program: Path, tmp_path: Path) -> None:
     assert provenance["commit"] == f"v{provenance['normfree']}", "the version stands for it"
     assert provenance["dirty"] is False
     assert str(result["run_id"]) in command_line("train.py", *TINY, "plan=true").stdout, "the repository's run"
+    judged = call(program, tmp_path, "evaluate", f"run=runs/single/{result['run_id']}")
+    assert judged.returncode == 0, judged.stderr
+    assert judged.stdout.splitlines()[-1] == f"evaluations/{result['run_id']}/index.html"
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "mine.yaml").write_text(
         "# @package _global_\nhydra: {mode: MULTIRUN}\n"

@@ -28,6 +28,10 @@ PLACES = {
     "tests/api/": "run",
     "tests/bench/": "run",
     "tests/cli/": "process",
+    "tests/evaluate/": "run",
+    "tests/evaluate/test_command.py": "process",
+    "tests/evaluate/test_corrupting.py": "slow",
+    "tests/export/": "run",
     "tests/lightning/": "run",
     "tests/slurm/": "slurm",
     "tests/slurm/test_refused.py": "process",
@@ -73,6 +77,8 @@ PLACES = {
 """The tier of a folder, file or test; what says more of a place comes before what says less."""
 
 QUICK = (
+    "tests/evaluate/test_class_names.py",
+    "tests/evaluate/test_numbers.py",
     "tests/slurm/test_settings.py",
     "tests/sweep/test_grids.py",
     "tests/sweep/test_schedule.py",

@@ -56,7 +56,10 @@ def test_a_command_that_needs_words_tells_them(name: str, told: str, capsys: pyt
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["trian"], "trian: no such command, did you mean 'train'?; there are: train, runs, report, bench, convert"),
+        (
+            ["trian"],
+            "trian: no such command, did you mean 'train'?; there are: train, runs, report, bench, evaluate, export",
+        ),
         (["model=resnet20"], "model=resnet20: give a command first, such as normfree train model=resnet20"),
         (["-m", "seed=0,1"], "-m: give a command first, such as normfree train -m"),
         (["help", "trian"], "trian: no such command, did you mean 'train'?"),
@@ -66,6 +69,8 @@ def test_a_command_that_needs_words_tells_them(name: str, told: str, capsys: pyt
         (["report", "experimnt=a"], "experimnt=a: no such key, did you mean 'experiment'?"),
         (["runs", "rety=failed"], "rety=failed: no such key, did you mean 'retry'?"),
         (["bench", "nts"], "nts: no such suite, did you mean 'nets'?"),
+        (["evaluate", "run=x", "evaluate=tset"], "evaluate=tset: no such evaluator, did you mean 'test'?"),
+        (["export", "run=x", "format=onx"], "format=onx: no such format, did you mean 'onnx'?"),
         (["convert", "data=mnist5k", "--out=x"], "--out=x: no such flag; write out=x, without dashes"),
     ],
 )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from normfree.data import Batch, Source
-from normfree.train.evaluation import _highest, evaluate, measure
+from normfree.train.evaluation import evaluate, highest, measure
 
 LABELS = torch.tensor([0] * 9 + [1])
 """Nine of ten images are of one class."""
@@ -92,7 +92,7 @@ class Labelled(Ten):
     ("labels", "correct", "among_five"),
     [([0, 0, 6], 3, 3), ([4, 4, 2], 0, 3), ([5, 5, 1], 0, 0), ([1, 6, 6], 1, 2)],
 )
-def test_among_the_five_highest(labels: list[int], correct: int, among_five: int) -> None:
+def test_among_the_fivehighest(labels: list[int], correct: int, among_five: int) -> None:
     source: Any = Labelled(labels)
     scores = measure(Table(SEVEN), cast(Source, source), "test", torch.device("cpu"))
     assert (scores.correct, scores.among_five) == (correct, among_five)
@@ -110,7 +110,7 @@ def test_of_five_classes_all_are_among_five() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_five_are_those_of_topk_and_the_first_is_that_of_argmax(seed: int) -> None:
     logits = torch.randn(64, 10, generator=torch.Generator().manual_seed(seed))
-    found = _highest(logits)
+    found = highest(logits)
     assert torch.equal(found, logits.topk(5, dim=1).indices)
     with_equals = logits.round()
-    assert torch.equal(_highest(with_equals)[:, 0], with_equals.argmax(1))
+    assert torch.equal(highest(with_equals)[:, 0], with_equals.argmax(1))

@@ -16,6 +16,8 @@ COMMANDS = {
     "runs": "where runs are, how two differ, start some again, free room",
     "report": "figures, tables and verdicts of an experiment; probes of networks and images",
     "bench": "measure beside peers",
+    "evaluate": "how good a trained network is, on any images",
+    "export": "a trained network as ONNX and other files, checked",
     "convert": "a data set as FFCV's files",
 }
 ABOUT = """\

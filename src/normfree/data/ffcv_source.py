@@ -108,6 +108,9 @@ class FfcvSource:
     def share_size(self, split: str) -> int:
         return len(self._share.places(self.size(split)))
 
+    def places(self, split: str) -> list[int]:
+        return list(self._share.places(self.size(split)))
+
     def skipped(self) -> dict[str, int]:
         return {}
 

@@ -75,6 +75,9 @@ class ResidentSource:
     def share_size(self, split: str) -> int:
         return len(self._share.places(self.size(split)))
 
+    def places(self, split: str) -> list[int]:
+        return list(self._share.places(self.size(split)))
+
     def training_batches(self, start: int, stop: int) -> Iterator[Batch]:
         images, labels = self._arrays["train"]
         epoch = -1

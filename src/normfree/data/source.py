@@ -65,6 +65,12 @@ class Source(Protocol):
         """Images of a split that this rank evaluates, without those that it could not read and left out."""
         ...
 
+    def places(self, split: str) -> list[int]:
+        """Where in the split the images lie that this rank evaluates, in their order, without those that it could not
+        read and left out so far.
+        """
+        ...
+
     def skipped(self) -> dict[str, int]:
         """Unreadable images that were left out so far, by where they were."""
         ...

@@ -150,6 +150,10 @@ class WorkerSource:
     def share_size(self, split: str) -> int:
         return len(set(self._share.places(len(self._parts[split][1]))) - self._bad[split])
 
+    def places(self, split: str) -> list[int]:
+        bad = self._bad[split]
+        return [place for place in self._share.places(len(self._parts[split][1])) if place not in bad]
+
     def skipped(self) -> dict[str, int]:
         return {split: len(bad) for split, bad in self._bad.items()}
 

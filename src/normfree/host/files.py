@@ -116,3 +116,13 @@ def finite(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [finite(value) for value in content]
     return content
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """As :func:`write_text_atomic`, of bytes; what was there stays where this cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

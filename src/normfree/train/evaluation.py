@@ -109,7 +109,7 @@ def measure(
         classes = seen if classes is None else classes + seen
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-        among_five += int((_highest(logits) == labels[:, None]).sum())
+        among_five += int((highest(logits) == labels[:, None]).sum())
         count += len(labels)
         beat()
     network.train(training)
@@ -136,6 +136,6 @@ def measure(
     return Scores(round(correct), round(count), loss, tuple(map(round, each)), top)
 
 
-def _highest(logits: Tensor) -> Tensor:
+def highest(logits: Tensor) -> Tensor:
     """The five classes of each image with the highest logits; of equal ones the first, as ``argmax`` has it."""
     return logits.argsort(stable=True, dim=1, descending=True)[:, :TOP]

@@ -2,7 +2,8 @@
 
 from normfree.trained.network import Trained
 from normfree.trained.of_file import from_file
+from normfree.trained.of_onnx import OnnxTrained, from_onnx
 from normfree.trained.of_run import from_run
 from normfree.trained.preprocessing import Preprocessing
 
-__all__ = ["Preprocessing", "Trained", "from_file", "from_run"]
+__all__ = ["OnnxTrained", "Preprocessing", "Trained", "from_file", "from_onnx", "from_run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -47,6 +48,11 @@ class Trained:
     def probabilities(self, images: Tensor) -> Tensor:
         """float32 ``[N, K]``, each row of sum 1, of uint8 ``[N, C, S, S]``."""
         return self.logits(images).softmax(1)
+
+    @property
+    def title(self) -> str:
+        """The name without a file's ending, to call other files by."""
+        return self.name if "checkpoint" in self.about else Path(self.name).stem
 
     def folded(self) -> Trained:
         """The same with its weights worked out once: same outputs, less work."""

@@ -47,20 +47,23 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
     own, said = _own_words(about), _said(about)
     if not own and not any(word.startswith("model=") for word in overrides):
         raise UserError(f"weights={path}: the file does not say of which network it is; add model=NAME")
-    resolved = _shaped(compose_run([*own, *overrides]), state)
+    resolved = _shaped(compose_run([*own, *_sizes(said, overrides), *overrides]), state)
     network = build_network(resolved)
     try:
         load_weights(network, path, weights=weights)
     except (OSError, ValueError) as error:
         raise UserError(f"weights={error}") from error
     kind, model = about["kind"], resolved.config.model.name
+    names = tuple(said.get("classes") or _names(resolved.config.data))
+    # ImageNet's are; of others without a word nothing is known but how many there are.
+    named = "classes" in said or not names[0].isdigit()
     return Trained(
         network=network.eval(),
-        preprocessing=Preprocessing(**said["preprocessing"]) if "preprocessing" in said else _usual(resolved),
-        classes=tuple(said.get("classes") or _names(resolved.config.data)),
+        preprocessing=Preprocessing.of_record(said["preprocessing"]) if "preprocessing" in said else _usual(resolved),
+        classes=names,
         model=model,
         name=path.name,
-        about={"file": kind, "weights": weights, "sha256": digest_of(path), "folded": False},
+        about={"file": kind, "weights": weights, "sha256": digest_of(path), "folded": False, "classes_known": named},
         resolved=resolved,
         published_top1=_published(model) if kind.endswith(_RELEASED) else None,
     )
@@ -83,7 +86,15 @@ def _own_words(about: Mapping[str, str]) -> list[str]:
         return []
     given: dict[str, object] = json.loads(about.get("overrides") or "{}")
     words = [f"model.{key}={_typed(value)}" for key, value in given.items() if key not in _SEEN_IN_WEIGHTS]
-    return [f"model={about['architecture']}", *words]
+    library, _, name = about["architecture"].rpartition("/")
+    return [f"model={library}", f"model.name={name}", *words] if library else [f"model={name}", *words]
+
+
+def _sizes(said: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
+    """For another data set, that of the images that the file says it is for."""
+    if "preprocessing" not in said or not any(word.startswith("data=") for word in overrides):
+        return []
+    return [f"data.{key}={said['preprocessing']['size']}" for key in ("train_size", "test_size")]
 
 
 def _typed(value: object) -> str:

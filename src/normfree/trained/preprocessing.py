@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
@@ -52,6 +53,15 @@ class Preprocessing:
     def record(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        """What `record` was made of.
+
+        Raises:
+            TypeError: it was made of something else.
+        """
+        return cls(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"])})
 
     @cached_property
     def _data(self) -> DataConfig:

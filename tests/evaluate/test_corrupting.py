@@ -1,0 +1,95 @@
+"""Corruptions: nothing at strength 0, the same for the same image, worse with strength, of any size and colour."""
+
+import numpy as np
+import pytest
+import torch
+
+from normfree.data.mnist5k import mnist5k
+from normfree.evaluate.corrupting import LARGE, SMALL, STRENGTHS, Corrupted, corruptions
+from normfree.evaluate.corrupting.blur import disk
+from normfree.evaluate.corrupting.weather import plasma
+from normfree.evaluate.evaluators.shift import Mirrored, Moved
+
+
+def digits(side: int = 28, channels: int = 1, count: int = 6) -> torch.Tensor:
+    images = mnist5k(28)["test"][0][:count].float()
+    grown = torch.nn.functional.interpolate(images, side, mode="bilinear").round().to(torch.uint8)
+    return grown.expand(-1, channels, -1, -1).contiguous()
+
+
+@pytest.mark.parametrize("name", corruptions())
+def test_strength_0_is_the_clean_image(name: str) -> None:
+    images = digits()
+    assert torch.equal(Corrupted(name, 0)(images, range(6)), images)
+
+
+@pytest.mark.parametrize("name", corruptions())
+def test_an_image_is_the_same_in_whatever_batch(name: str) -> None:
+    images = digits(channels=3)
+    whole = Corrupted(name, 4)(images, range(6))
+    parts = [Corrupted(name, 4)(images[rank::2], range(rank, 6, 2)) for rank in (0, 1)]
+    assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)
+    assert (whole.dtype, whole.shape) == (torch.uint8, images.shape)
+
+
+@pytest.mark.parametrize("name", corruptions())
+def test_images_go_further_from_the_clean_one_with_strength(name: str) -> None:
+    for side in (SMALL, LARGE):
+        images = digits(side, count=4)
+        if name == "brightness":
+            images = images // 2  # where there is room
+        distances = [
+            float((Corrupted(name, strength)(images, range(4)).float() - images.float()).abs().mean())
+            for strength in STRENGTHS
+        ]
+        assert distances[0] < distances[-1], (side, distances)
+        assert distances[-1] > 0.5, (side, distances)
+
+
+@pytest.mark.parametrize("side", [7, 28, 50, 96])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size_and_colour(side: int, channels: int) -> None:
+    images = digits(side, channels, 1)
+    for name in corruptions():
+        assert Corrupted(name, 5)(images, [3]).shape == images.shape, name
+
+
+def test_each_kind_is_what_it_says() -> None:
+    grey = torch.full((1, 3, 32, 32), 128, dtype=torch.uint8)
+    assert torch.equal(Corrupted("contrast", 5)(grey, [0]), grey)
+    assert Corrupted("brightness", 5)(grey, [0]).unique().tolist() == [round(128 + 0.3 * 255)]
+    noisy = Corrupted("gaussian_noise", 5)(grey, [0]).float()
+    assert float(noisy.std()) / 255 == pytest.approx(0.10, rel=0.05)
+    shot = Corrupted("shot_noise", 5)(grey, [0]).float()
+    assert float(shot.std()) / 255 == pytest.approx((128 / 255 / 50) ** 0.5, rel=0.05)
+    struck = Corrupted("impulse_noise", 5)(grey, [0])
+    assert float((struck != 128).float().mean()) == pytest.approx(0.07, abs=0.02)
+    assert set(struck.unique().tolist()) == {0, 128, 255}
+    for name in ("defocus_blur", "motion_blur", "zoom_blur", "pixelate"):
+        assert (Corrupted(name, 5)(grey, [0]).int() - 128).abs().max() <= 1, name
+
+
+def test_a_disk_is_round_and_weighs_one() -> None:
+    kernel = disk(4.0, 0.5)
+    assert kernel.sum() == pytest.approx(1)
+    np.testing.assert_allclose(kernel, kernel.T)
+    np.testing.assert_allclose(kernel, kernel[::-1])
+    assert (disk(0.3, 0.4) > 0.01).sum() == 5
+
+
+def test_clouds_fill_their_range_and_are_rougher_with_less_decay() -> None:
+    def roughness(decay: float) -> float:
+        clouds = plasma(64, decay, np.random.default_rng(0))
+        assert (clouds.min(), clouds.max()) == (0, 1)
+        return float(np.abs(np.diff(clouds, axis=0)).mean())
+
+    assert roughness(1.5) > roughness(3)
+
+
+def test_moved_pixels_are_where_they_are_said_to_be() -> None:
+    images = torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4)
+    right = Moved(0, 1)(images, [0])
+    assert torch.equal(right[..., 1:], images[..., :-1])
+    assert torch.equal(right[..., 0], images[..., 0])
+    assert torch.equal(Moved(-2, 0)(images, [0])[:, :, :2], images[:, :, 2:])
+    assert torch.equal(Mirrored()(Mirrored()(images, [0]), [0]), images)

@@ -29,6 +29,7 @@ PLACES = {
     "tests/bench/": "run",
     "tests/cli/": "process",
     "tests/lightning/": "run",
+    "tests/serve/": "process",
     "tests/slurm/": "slurm",
     "tests/slurm/test_refused.py": "process",
     "tests/sweep/": "process",

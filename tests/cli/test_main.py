@@ -56,7 +56,10 @@ def test_a_command_that_needs_words_tells_them(name: str, told: str, capsys: pyt
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["trian"], "trian: no such command, did you mean 'train'?; there are: train, runs, report, bench, convert"),
+        (
+            ["trian"],
+            "trian: no such command, did you mean 'train'?; there are: train, runs, report, predict, bench, convert",
+        ),
         (["model=resnet20"], "model=resnet20: give a command first, such as normfree train model=resnet20"),
         (["-m", "seed=0,1"], "-m: give a command first, such as normfree train -m"),
         (["help", "trian"], "trian: no such command, did you mean 'train'?"),

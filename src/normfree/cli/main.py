@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train one network, or with -m a sweep of them",
     "runs": "where runs are, how two differ, start some again, free room",
     "report": "figures, tables and verdicts of an experiment; probes of networks and images",
+    "predict": "what a trained network sees: files, videos, cameras, a page in the browser",
     "bench": "measure beside peers",
     "convert": "a data set as FFCV's files",
 }

@@ -15,5 +15,5 @@ def spoken(text: str) -> str:
     """The text, with every command in the user's form."""
     if not _installed:
         return text
-    text = re.sub(r"python (train|report|runs|bench)\.py", r"normfree \1", text)
+    text = re.sub(r"python (train|report|runs|predict|bench)\.py", r"normfree \1", text)
     return text.replace("python -m normfree.data.convert", "normfree convert")

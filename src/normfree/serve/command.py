@@ -17,7 +17,7 @@ def predict(keys: Prediction) -> None:
     if isinstance(source, Browser | Webcam) and keys.out:
         raise UserError(f"out={keys.out}: source={keys.source} is shown and not written; leave it out")
     if isinstance(source, Browser):
-        from normfree.serve.browser import serve
+        from normfree.serve.browser.serving import serve
 
         serve(keys)
     elif isinstance(source, Webcam):

@@ -1,9 +1,11 @@
 """Trained twins on the embedded digits, and their test images as files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.serve.server import Server
 
 from normfree import api
 from normfree.data.mnist5k import mnist5k
@@ -38,3 +40,11 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.mkdir(exist_ok=True)
         Image.fromarray(image[0].numpy()).save(folder / f"{number:04d}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def server(both: str) -> Iterator[Server]:
+    """The page with both twins."""
+    with Server(both) as server:
+        yield server
+    assert server.errors == ""

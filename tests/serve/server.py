@@ -61,6 +61,9 @@ class Server:
                 raise
         self._reader.join(5)
         self._listener.join(5)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
 
     @property
     def url(self) -> str:
@@ -80,10 +83,13 @@ class Server:
     def code(self) -> int | None:
         return self._process.poll()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def memory(self) -> dict[str, float]:
         """MiB that each process has for itself or shares (PSS): the server's own, and those that decode."""
         own = psutil.Process(self._process.pid)
         decoders = [each for each in own.children(recursive=True) if "forkserver" in " ".join(each.cmdline())]
         parts = {"server": [own], "decoders": decoders}
         return {name: sum(each.memory_full_info().pss for each in every) / 2**20 for name, every in parts.items()}
-

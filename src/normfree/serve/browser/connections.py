@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any, ClassVar
 
+from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from normfree.serve.browser.limits import CONNECTIONS, HEAD_SECONDS
@@ -39,6 +40,16 @@ class BoundedProtocol(H11Protocol):
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(error)
+
+    def send_400_response(self, msg: str) -> None:
+        """What goes wrong in the middle of a request ends it: its answer has nobody to go to."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except LocalProtocolError:  # an answer is on its way already
+            self.transport.abort()
 
     @property
     def is_silent(self) -> bool:

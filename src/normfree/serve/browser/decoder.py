@@ -49,6 +49,8 @@ class Decoder:
         Raises:
             Refused: it is no image, a damaged one, too large, too slow, or the decoder did not survive it.
         """
+        if self._process is not None and not self._process.is_alive():
+            self.stop()  # ended from outside, since the last image
         connection = self._connection or self.start()
         try:
             connection.send_bytes(kind.encode())

@@ -62,7 +62,11 @@ def listening(host: str, port: int) -> socket.socket:
         # With its protocol: asyncio sends small answers at once on sockets alone that are known to be of TCP.
         bound = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        try:
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
         return bound
     except socket.gaierror as error:
         raise UserError(f"host={host}: {error.strerror}; give an address of this machine") from error

@@ -55,7 +55,7 @@ function choose(number) {
   find("agree").hidden = networks().length < 2;
   find("agree").textContent = "";
   meter.clear();
-  if (still) sendStill();
+  if (still) sendStill(); else if (paused) showPaused();
 }
 
 const networks = () => (shown < cards.length ? [shown] : cards.map((_, place) => place));
@@ -87,10 +87,8 @@ async function run() {
     if (paused || still || serverGone || document.hidden || !camera.isLive) { await pause(50); continue; }
     const taken = performance.now(), of = networks();
     try {
-      const size = Math.max(...of.map((place) => about.networks[place].size));
-      const body = await camera.grab(size, find("invert").checked);
-      if (!body) { await pause(50); continue; }
-      const told = await ask(`/frame?of=${of.join(",")}`, body, "image/jpeg");
+      const told = await askFrame(of);
+      if (!told) { await pause(50); continue; }
       if (paused || still || of.join() !== networks().join()) continue;
       await new Promise((done) => requestAnimationFrame(done));
       const now = performance.now();
@@ -103,6 +101,20 @@ async function run() {
     }
   }
   running = false;
+}
+
+async function askFrame(of) {
+  const size = Math.max(...of.map((place) => about.networks[place].size));
+  const body = await camera.grab(size, find("invert").checked);
+  return body && ask(`/frame?of=${of.join(",")}`, body, "image/jpeg");
+}
+
+// What the frame that stands still shows, not smoothed over those before it.
+async function showPaused() {
+  try {
+    const told = camera.isLive && await askFrame(networks());
+    if (told && paused && !still) draw(told, 0);
+  } catch (error) { if (!error.status) gone(null); }
 }
 
 function draw(told, now) {
@@ -192,8 +204,8 @@ function togglePause() {
   if (still) return;
   paused = !paused;
   find("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) camera.video.pause(); else if (camera.stream) camera.video.play();
   meter.clear();
+  if (paused) { camera.video.pause(); showPaused(); } else if (camera.stream) camera.video.play();
 }
 
 find("pause").addEventListener("click", togglePause);

@@ -10,7 +10,7 @@ from tests.serve.server import Server
 from normfree import api
 from normfree.data.mnist5k import mnist5k
 
-WORDS = ("steps=60", "batch=64", "data.train_size=28", "trainer.threads=1")
+WORDS = ("steps=120", "batch=64", "data.train_size=28", "trainer.threads=1")
 TWINS = {"resnet20": "none", "nf_resnet20": "agc"}
 
 

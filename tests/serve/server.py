@@ -18,11 +18,11 @@ START_SECONDS = 90
 class Server:
     """``predict.py source=browser port=0 ...``; a context manager that stops it by Ctrl-C."""
 
-    def __init__(self, *words: str, cwd: Path = ROOT) -> None:
+    def __init__(self, *words: str, port: int = 0, cwd: Path = ROOT) -> None:
         self.lines: list[str] = []
         self.errors = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / "predict.py"), "source=browser", "port=0", *words],
+            [sys.executable, "-u", str(ROOT / "predict.py"), "source=browser", f"port={port}", *words],
             cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

@@ -44,11 +44,12 @@ class Reader:
         self.stream: Any = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
         self.sound: Any = self.container.streams.audio[0] if heard and self.container.streams.audio else None
+        self.copies = self.sound is not None and self.sound.codec_context.name in COPIED
         self.time_base: Fraction = self.stream.time_base or _MILLISECONDS
         self.rate: Fraction = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         length = float(self.container.duration or 0) / 1e6
         self.frames = int(self.stream.frames or length * self.rate)
-        self._packets: list[Any] = []
+        self._heard: list[Any] = []
 
     def _open(self) -> Any:
         try:
@@ -69,7 +70,7 @@ class Reader:
         for packet in self.container.demux(streams):
             if self.sound is not None and packet.stream_index == self.sound.index:
                 if packet.size:
-                    self._packets.append(packet)
+                    self._heard.extend([packet] if self.copies else packet.decode())
                 continue
             try:
                 decoded = packet.decode()
@@ -82,9 +83,9 @@ class Reader:
             raise UserError(f"source={self._source}: has no frame that can be read; give another video")
 
     def sounds(self) -> list[Any]:
-        """Packets of sound that have come by since this was last asked."""
-        packets, self._packets = self._packets, []
-        return packets
+        """Packets of sound that have come by since this was last asked, decoded where they cannot be copied."""
+        heard, self._heard = self._heard, []
+        return heard
 
     def seconds(self, frame: VideoFrame) -> float:
         return float(frame.pts * self.time_base) if frame.pts is not None else 0.0
@@ -107,11 +108,10 @@ class Writer:
         self._sound: Any = None
         self._last = -1
         if reader.sound is not None:
-            if reader.sound.codec_context.name in COPIED:
+            if reader.copies:
                 self._sound = self._container.add_stream_from_template(reader.sound)
             else:
                 self._sound = self._container.add_stream("aac", rate=reader.sound.codec_context.sample_rate)
-        self._copies = reader.sound is not None and reader.sound.codec_context.name in COPIED
 
     def add(self, picture: Image.Image, like: VideoFrame) -> None:
         """One frame, at the time of another."""
@@ -137,20 +137,19 @@ class Writer:
         self._hear()
         if self._video is not None:
             self._container.mux(self._video.encode(None))
-        if self._sound is not None and not self._copies:
+        if self._sound is not None and not self._reader.copies:
             self._container.mux(self._sound.encode(None))
 
     def close(self) -> None:
         self._container.close()
 
     def _hear(self) -> None:
-        for packet in self._reader.sounds():
-            if self._copies:
-                packet.stream = self._sound
-                self._container.mux(packet)
+        for heard in self._reader.sounds():
+            if self._reader.copies:
+                heard.stream = self._sound
+                self._container.mux(heard)
             else:
-                for frame in packet.decode():
-                    self._container.mux(self._sound.encode(frame))
+                self._container.mux(self._sound.encode(heard))
 
 
 def upright(frame: VideoFrame) -> Image.Image:

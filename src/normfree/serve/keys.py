@@ -52,6 +52,7 @@ class Prediction:
     device: str = key("auto", "cpu, cuda, or auto: a GPU where there is one", choice("auto", "cpu", "cuda"))
     host: str = key(LOOPBACK, "address of the page; any other than this machine's own needs token and TLS")
     port: int = key(8765, "its port; 0 takes a free one", whole_number(0, _MOST_PORTS))
+    open: bool = key(False, "open the page in this machine's browser, where there is a display")
     token: str = key("", "secret of at least 16 characters that the page asks for")
     tls_cert: str = key("", "certificate file (PEM)")
     tls_key: str = key("", "its key file (PEM)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 import time
 from collections import deque
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from normfree.config import UserError
+from normfree.host.devices import has_display
 from normfree.serve.keys import Prediction
 from normfree.serve.labels import top_of
 from normfree.serve.networks import Named, networks_of
@@ -53,8 +53,9 @@ def show(webcam: Webcam, keys: Prediction) -> None:
 def _opencv(source: str) -> Any:
     if importlib.util.find_spec("cv2") is None:
         raise UserError(f"source={source}: a window needs OpenCV; pip install opencv-python, or {_ELSEWHERE}")
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_display():
         raise UserError(f"source={source}: there is no display here; {_ELSEWHERE}")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # of a camera that is missing we have a line of our own
     import cv2
 
     try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import socket
 import ssl
+import threading
+import webbrowser
 from pathlib import Path
 
 from normfree.config import UserError
+from normfree.host.devices import has_display
 from normfree.host.wording import counted
 from normfree.serve.browser.reception import bracketed, is_own
 from normfree.serve.keys import Prediction
@@ -118,7 +121,10 @@ def _serve(keys: Prediction, bound: socket.socket) -> None:
         size = each.network.preprocessing.size
         print(f"{each.name}, {counted(len(each.network.classes), 'class', 'classes')}, {size} px: {each.way}")
     enter = f"/enter?token={keys.token}" if keys.token else "/"
-    print(f"open http{'s' if secure else ''}://{bracketed(keys.host)}:{port}{enter}   (Ctrl-C ends it)", flush=True)
+    url = f"http{'s' if secure else ''}://{bracketed(keys.host)}:{port}{enter}"
+    print(f"open {url}   (Ctrl-C ends it)", flush=True)
+    if keys.open and has_display():
+        threading.Timer(1, webbrowser.open, [url]).start()
     try:
         Server(config).run(sockets=[bound])
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from normfree.host.files import read_bytes
 from normfree.host.wording import counted
 from normfree.serve.keys import Prediction
 from normfree.serve.labels import label_columns, told, top_of
-from normfree.serve.networks import Named, for_files
+from normfree.serve.networks import Named, for_files, kinds_of
 from normfree.serve.output import Table, check_table, table
 from normfree.serve.progress import Progress
 from normfree.serve.sources import Images
@@ -56,7 +56,7 @@ def predict_images(images: Images, keys: Prediction) -> None:
 
 def rows_of(images: Images, networks: Named, top: int, batch: int) -> Iterator[list[dict[str, Any]]]:
     """A row for every image and network, a batch at a time in the order of the files."""
-    wanted = list(dict.fromkeys(network.preprocessing for _, network in networks))
+    wanted = kinds_of(network for _, network in networks)
 
     def prepared(path: Path) -> list[Tensor] | str:
         try:

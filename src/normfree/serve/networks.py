@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -53,6 +53,15 @@ def networks_of(keys: Prediction) -> list[tuple[str, Network]]:
     else:
         raise UserError("run=: give the directory of a finished run, such as run=runs/single/<run>, or weights=FILE")
     return list(zip(_names(loaded), (_ready(network, keys) for network in loaded), strict=True))
+
+
+def kinds_of(networks: Iterable[Network]) -> list[Preprocessing]:
+    """What their images go through, each kind once."""
+    kinds: list[Preprocessing] = []
+    for network in networks:
+        if network.preprocessing not in kinds:
+            kinds.append(network.preprocessing)
+    return kinds
 
 
 def for_files(keys: Prediction) -> list[tuple[str, Network]]:

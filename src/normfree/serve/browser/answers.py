@@ -17,7 +17,7 @@ from torch import Tensor
 from normfree.serve.browser.decoder import Decoder
 from normfree.serve.browser.limits import Kind, Refused
 from normfree.serve.labels import top_of
-from normfree.serve.networks import Network
+from normfree.serve.networks import Network, kinds_of
 from normfree.serve.speed import Way
 
 _Made = TypeVar("_Made")
@@ -44,7 +44,7 @@ class Shown:
             "dark": max(preprocessing.mean) < 0.3,
             "classes": len(self.network.classes),
             "precision": self.way.precision,
-            "ms": round(self.way.seconds * 1000, 2),
+            "ms": float(f"{self.way.seconds * 1000:.3g}"),
         }
 
 
@@ -69,7 +69,7 @@ class Answers:
 
     def __init__(self, shown: Sequence[Shown], lanes: dict[str, Kind], top: int) -> None:
         self.shown, self.top = list(shown), top
-        self._wanted = list(dict.fromkeys(each.network.preprocessing for each in shown))
+        self._wanted = kinds_of(each.network for each in shown)
         self.lanes = {name: Lane(kind, Decoder(self._wanted, kind.formats)) for name, kind in lanes.items()}
         self._computing = ThreadPoolExecutor(1, "networks")
         self.count = 0

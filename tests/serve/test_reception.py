@@ -118,7 +118,6 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_port_that_is_taken() -> None:
     with listening("127.0.0.1", 0) as first:
-        first.listen()
         port = first.getsockname()[1]
         with pytest.raises(UserError, match=f"port={port}: Address already in use; give another, or port=0"):
             listening("127.0.0.1", port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from normfree.config.keys import read_keys, rows
+from normfree.host.openmp import wait_briefly
 from normfree.host.spoken import spoken
 from normfree.serve.keys import Prediction
 
@@ -44,6 +45,7 @@ def main(words: Sequence[str]) -> int:
         print(spoken(help_text()), end="")
         return 0
     keys = read_keys(Prediction, words, command=COMMAND)
+    wait_briefly()
     from normfree.serve.command import predict
 
     predict(keys)

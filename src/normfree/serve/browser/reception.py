@@ -117,7 +117,7 @@ class Reception:
             Refused: another name of the server.
         """
         if len(visitor.hosts) != 1 or (self._names is not None and visitor.hosts[0].lower() not in self._names):
-            raise Refused(421, "this server has another name")
+            raise Refused(421, "open the address that was printed when the server started")
 
     def admit(self, token: str, address: str) -> str:
         """The cookie for one who gives the token.

@@ -16,6 +16,7 @@ from normfree.serve.browser.reception import bracketed, is_own
 from normfree.serve.keys import Prediction
 
 _LEAST_TOKEN = 16
+_BACKLOG = 256
 _NEEDED = ("starlette", "uvicorn")
 
 
@@ -67,6 +68,7 @@ def listening(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind(address)
+            bound.listen(_BACKLOG)  # whoever comes while the networks are loaded waits
         except OSError:
             bound.close()
             raise

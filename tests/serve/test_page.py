@@ -238,7 +238,7 @@ def test_a_server_that_is_gone_and_comes_back(twins: list[api.Run], camera: Path
             driver.get(first.url)
             until(lambda: rate(driver) > 0)
         assert first.code == 0
-        assert "images; medians of the last" in first.lines[-1]
+        assert "; medians of the last" in first.lines[-1]
         until(lambda: text(driver, "#message-title") == "The server does not answer")
         with Server(run, port=first.port) as second:
             until(lambda: driver.execute_script("return document.getElementById('message').hidden"))

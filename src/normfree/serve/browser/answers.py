@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from normfree.host.wording import counted
 from normfree.serve.browser.decoder import Decoder
 from normfree.serve.browser.limits import Kind, Refused
 from normfree.serve.labels import top_of
@@ -127,8 +128,8 @@ class Answers:
         decoding, computing = (1000 * statistics.median(each) for each in (self.decoding, self.computing))
         share = 100 * computing / (decoding + computing)
         return (
-            f"{self.count:,} images; medians of the last: networks {computing:.1f} ms, decoding {decoding:.1f} ms; "
-            f"the networks' share is {share:.0f} %"
+            f"{counted(self.count, 'image')}; medians of the last: networks {computing:.1f} ms, "
+            f"decoding {decoding:.1f} ms; the networks' share is {share:.0f} %"
         )
 
 

@@ -32,6 +32,10 @@ demo: setup ## train the quickstart's networks on real digits and write its repo
 	$(BIN)/python train.py -m experiment=quickstart
 	$(BIN)/python report.py experiment=quickstart
 
+.PHONY: demo-webcam
+demo-webcam: setup ## train twins on real digits, or take those that are there, and open a page for the camera
+	$(BIN)/python scripts/demo_webcam.py
+
 .PHONY: check
 check: lint type ## check style and types, and run the quick tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not run and not process and not chaos and not slurm and not slow"

@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": {"config", "host", "compose", "runs", "report", "nets", "data", "train", "trained"},
     "export": {"config", "host", "runs", "nets", "train", "trained", "evaluate"},
     "bench": {"config", "host", "compose", "runs", "nets", "clip", "optim", "data", "train", "sweep"},
+    "serve": {"config", "host", "trained"},
     "cli": {
         *("config", "host", "compose", "runs", "nets", "data", "probe", "study", "report", "train", "sweep", "bench"),
-        *("evaluate", "export"),
+        *("evaluate", "export", "serve"),
     },
     "api": {"config", "host", "compose", "runs", "study", "report", "nets", "train", "trained", "cli"},
 }

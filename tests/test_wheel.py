@@ -60,6 +60,14 @@ def test_all_configuration_is_in_it(program: Path) -> None:
             assert (inside / group / file.relative_to(ROOT / folder)).read_bytes() == file.read_bytes()
 
 
+def test_the_page_is_in_it(program: Path) -> None:
+    (inside,) = program.parents[1].glob("lib/*/site-packages/normfree/serve/browser/page")
+    page = ROOT / "src" / "normfree" / "serve" / "browser" / "page"
+    assert {file.name for file in page.iterdir()} == {file.name for file in inside.iterdir()}
+    for file in page.iterdir():
+        assert (inside / file.name).read_bytes() == file.read_bytes()
+
+
 def test_a_run_a_sweep_and_a_report(program: Path, tmp_path: Path) -> None:
     run = call(program, tmp_path, "train", *TINY, "data=mnist5k", "model=nf_resnet20")
     assert run.returncode == 0, run.stderr

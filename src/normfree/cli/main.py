@@ -15,9 +15,10 @@ COMMANDS = {
     "train": "train one network, or with -m a sweep of them",
     "runs": "where runs are, how two differ, start some again, free room",
     "report": "figures, tables and verdicts of an experiment; probes of networks and images",
-    "bench": "measure beside peers",
     "evaluate": "how good a trained network is, on any images",
+    "predict": "what a trained network sees: files, videos, cameras, a page in the browser",
     "export": "a trained network as ONNX and other files, checked",
+    "bench": "measure beside peers",
     "convert": "a data set as FFCV's files",
 }
 ABOUT = """\

@@ -1,6 +1,7 @@
 """The cores and GPUs that this process may use, found without torch."""
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -20,3 +21,8 @@ def visible_gpus() -> list[str]:
 def grouped(gpus: list[str], width: int) -> list[str]:
     """GPUs for each worker, as CUDA_VISIBLE_DEVICES names them; the last, incomplete group is left idle."""
     return [",".join(gpus[first : first + width]) for first in range(0, len(gpus) - width + 1, width)] or gpus[:1]
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,1 @@
+"""Networks at work: on files, videos and cameras, in a window and on a local web page."""

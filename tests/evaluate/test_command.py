@@ -99,6 +99,22 @@ def test_other_images_of_fewer_classes_and_in_colour(run: api.Run, folder: Path,
     assert {each["name"] for each in record["results"]["raw"]["test"]["classes"] if each["images"]} == {"0", "1"}
 
 
+def test_another_set_is_counted_anew_and_one_that_was_moved_is_not(read_anew: api.Run, tmp_path: Path) -> None:
+    digits_as_parquet(tmp_path / "fewer", 16, 10)
+    record = evaluated(f"run={read_anew.path}", f"data.root={tmp_path / 'fewer'}", out=tmp_path / "a")
+    assert record["data"]["images"] == 10
+    digits_as_parquet(tmp_path / "moved", 40, 20)
+    for split in ("validation", "test"):
+        words = [f"data.root={tmp_path / 'moved'}", f"split={split}"]
+        there = evaluated(f"run={read_anew.path}", *words, out=tmp_path / f"moved {split}")
+        here = evaluated(f"run={read_anew.path}", f"split={split}", out=tmp_path / f"here {split}")
+        for key in ("images", "correct", "classes"):
+            assert there["results"]["raw"]["test"][key] == here["results"]["raw"]["test"][key]
+        assert there["data"]["images"] == {"validation": 4, "test": 20}[split]
+    with pytest.raises(UserError, match=r"data\.workers=many: .* could not be converted"):
+        evaluated(f"run={read_anew.path}", "data.workers=many", out=tmp_path / "no")
+
+
 def test_the_same_images_from_another_loader(read_anew: api.Run, tmp_path: Path) -> None:
     """Held in memory, and named as another data set with the same classes."""
     one = evaluated(f"run={read_anew.path}", "data.loader=resident", "data.cache=off", out=tmp_path / "a")

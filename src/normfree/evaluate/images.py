@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from normfree.compose.run import compose_run
 from normfree.config import Resolved, UserError
-from normfree.config.errors import nearest
+from normfree.config.other_images import other_images
 from normfree.config.schema import DataConfig
 from normfree.config.sources import check_source, is_ffcv, is_resident, read_of, require_images
 from normfree.config.sources.reading import looked_up_once
@@ -146,16 +144,11 @@ def _with(data: DataConfig, words: Sequence[str]) -> DataConfig:
         UserError: there is no such key.
         HydraException, OmegaConfBaseException: the value cannot be read, or is of another type.
     """
-    known = {each.name for each in fields(DataConfig)}
-    node: Any = OmegaConf.structured(data)
+    given = {}
     for word in words:
-        name = word.partition("=")[0].removeprefix("data.")
-        if name not in known:
-            raise UserError(f"{word}: no such key of data{nearest(name, known)}; there are: {', '.join(sorted(known))}")
-        node[name] = OverridesParser.create().parse_override(word).value()
-    changed = OmegaConf.to_object(node)
-    assert isinstance(changed, DataConfig)
-    return changed
+        read = OverridesParser.create().parse_override(word)
+        given[word.partition("=")[0].removeprefix("data.")] = read.value()
+    return other_images(data, given)
 
 
 def _prepared(data: DataConfig, preparing: Preprocessing, size: int | None) -> DataConfig:

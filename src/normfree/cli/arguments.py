@@ -25,7 +25,8 @@ _INFO, _ABOUT = ("-i", "--info"), ("all", "config", "defaults", "defaults-tree",
 _EMPTY = ("null", "none", "false", "no")
 _NONE = {"logger": "csv"}
 """Options that are a group's 'none' by another name."""
-_OF_OWN_CODE = re.compile(rf"({'|'.join(part.group for part in PARTS)})\.arguments\.[\w.]+")
+_OPEN = re.compile(rf"({'|'.join(part.group for part in PARTS)})\.arguments\.[\w.]+|evaluate_also\.[\w.-]+")
+"""Keys that no schema names."""
 _CONTRADICTIONS = (("steps", "epochs"),)
 
 
@@ -106,7 +107,7 @@ def _read(argument: str, places: Places) -> str:
             parts = [_empty(name, places, argument) if part.lower() in _EMPTY else part for part in value.split(",")]
             return f"{key}={','.join(parts)}"
         return argument
-    if _OF_OWN_CODE.fullmatch(key):
+    if _OPEN.fullmatch(key):
         return f"++{argument}"  # Hydra adds a new name with +, changes one that is there without, and does both so.
     if key.startswith("~"):
         raise UserError(f"{argument}: a key cannot be taken out; leave it away to have its usual value")

@@ -227,6 +227,8 @@ class TrainConfig:
     lr: float | None = None  # None: optimizer.base_lr * batch / 256
     seed: int = 0
     precision: str = "32-true"
+    # Other images that the end is measured on, by a name of yours: keys of data, such as {other: {root: PATH}}
+    evaluate_also: Any = None
     plan: bool = False
     again: bool | int = False  # true: a run that has its result is run anew beside it; or which repetition, from 2
     runs_dir: str = "runs"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from normfree.config.also import check_also
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
@@ -172,6 +173,7 @@ def _check_relations(config: TrainConfig) -> None:
         )
     _check_sync_norm(config)
     check_finetuning(config)
+    check_also(config)
     if config.model.standardization is not None and config.model.family != "nfnet":
         raise UserError(
             f"model.standardization={config.model.standardization}: not an option of {config.model.name}; "

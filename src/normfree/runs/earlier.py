@@ -13,6 +13,7 @@ from normfree.runs.directory import RunDirectory
 
 # That images lie elsewhere now is told by `other_data`, and changes nothing where they are the same.
 _TOLD_ELSEWHERE = ("data.root",)
+_ALSO = "evaluate_also"
 _GROUPS = ("trainer", "logger", "data", "model", "augment", "optimizer", "clip", "outcome")
 
 
@@ -41,6 +42,8 @@ def _late(directory: RunDirectory, resolved: Resolved, given: Sequence[str]) -> 
     late = []
     for override in given:
         key, equals, _ = override.lstrip("+").partition("=")
+        if key.partition(".")[0] == _ALSO and stored.get(_ALSO) != resolved.config.evaluate_also:
+            late.append(override)
         group, _, name = key.partition(".")
         if not equals or group not in _GROUPS or key in _TOLD_ELSEWHERE:
             continue

@@ -17,7 +17,7 @@ from normfree.runs.result import result_of, weights_name
 
 Factors = dict[str, str | int | float | bool | None]
 
-_OF_THE_COMMAND = ("logger", "experiment", "sweep", "plan", "again", "runs_dir", "seed", "batch")
+_OF_THE_COMMAND = ("logger", "experiment", "sweep", "plan", "again", "runs_dir", "evaluate_also", "seed", "batch")
 _OF_THE_MACHINE = ("root", "train_file", "test_file", "workers", "cache", "download")
 _OF_RESULTS = ("model", "clip", "data", "batch", "lr", "steps", "precision")
 _PLACES = ("data.root", "data.places")

@@ -13,7 +13,7 @@ from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 
-_IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "again", "runs_dir"
+_IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "again", "runs_dir", "evaluate_also"
 # The last three act through augment, whose values they give.
 _DATA_IRRELEVANT = (
     "root", "train_file", "test_file", "workers", "label", "cache", "download",

@@ -7,7 +7,7 @@ has no row here can be drawn, under its own name, and no claim can say which of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -102,6 +102,8 @@ MEASURES: dict[str, Measure] = {row.name: row for row in ROWS}
 UNITS = {"epochs": "", "steps": "", "seconds": "s"}
 """In which a time to a target is told, with the unit of its axis."""
 TO_TARGET = re.compile(r"(epochs|steps|seconds)_to:(0?\.\d+|1|1\.0+)")
+ALSO = re.compile(r"also/(?P<name>[\w-]+)/(?P<what>(ema_)?((top5_)?accuracy|loss))")
+"""Of the images that ``evaluate_also`` names."""
 SECONDS_PER_STEP = Measure("seconds_per_step", "time of a step", "s", "lower")
 ACCURACY = MEASURES["test/accuracy"]
 """What figures show and claims compare where they say nothing else."""
@@ -111,6 +113,9 @@ def derived_measure(name: str) -> Measure | None:
     """The measure of this name that is worked out of others, if it is one."""
     if name == SECONDS_PER_STEP.name:
         return SECONDS_PER_STEP
+    if also := ALSO.fullmatch(name):
+        (row,) = (row for row in _scores(also["name"]) if row.name == f"{also['name']}/{also['what']}")
+        return replace(row, name=name)
     if not (found := TO_TARGET.fullmatch(name)):
         return None
     unit, target = found[1], float(found[2])

@@ -9,6 +9,7 @@ import torch
 from normfree.config import BatchPlan
 from normfree.config.sources import is_resident
 from normfree.probe import batch_dependence
+from normfree.train.also import measured_also
 from normfree.train.callbacks import Callbacks, Recorder
 from normfree.train.callbacks.recorder import mean_abs_skip_gain
 from normfree.train.chance import against_chance
@@ -87,6 +88,7 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
     scores = {split: examiner.trained(split) for split in ("test", "validation")}
     for split, found in scores.items():
         final |= {} if found is None else found.named(split) | examiner.averaged(split)
+    final |= measured_also(session)
     chance = against_chance(settings, scores.__getitem__)
     broken = rule.reason or _non_finite(final)
     status, reason = ("diverged", broken) if broken else status_of(rule, chance)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normfree.config import BatchPlan, Resolved, UserError, require_images
+from normfree.config.also import also_images
 from normfree.config.sources.reading import remembered
 from normfree.runs import RunDirectory
 from normfree.train.ranks.rank import Rank, check_cores, check_processor, check_ranks
@@ -41,6 +42,8 @@ def _cores(resolved: Resolved, rank: Rank | None) -> None:
 def _images(resolved: Resolved, rank: Rank | None) -> None:
     data = resolved.config.data
     remembered(("images", repr(data)), lambda: require_images(data))  # once for all runs of a sweep
+    if also := resolved.config.evaluate_also:
+        remembered(("also", repr(data), repr(also)), lambda: also_images(resolved.config))
 
 
 def _processor(resolved: Resolved, rank: Rank | None) -> None:

@@ -1,0 +1,55 @@
+"""``evaluate_also``: other images that the end of a run is measured on, beside its own test split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from normfree.config.errors import UserError
+from normfree.config.other_images import other_images
+from normfree.config.schema import DataConfig, TrainConfig
+from normfree.config.sources import read_of, require_images
+
+_NAME = re.compile(r"\w[\w-]{0,39}")
+_EXAMPLE = "'evaluate_also={other: {root: PATH}}'"
+
+
+def check_also(config: TrainConfig) -> None:
+    """Their form; the images are asked for by `also_images`.
+
+    Raises:
+        UserError: a name that is none, or something else than keys of ``data`` behind it.
+    """
+    if config.evaluate_also is None:
+        return
+    if not isinstance(config.evaluate_also, Mapping):
+        raise UserError(f"evaluate_also={config.evaluate_also}: give names with keys of data, such as {_EXAMPLE}")
+    for name, given in config.evaluate_also.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"evaluate_also.{name}: a name of up to 40 letters, digits and dashes is needed, such as {_EXAMPLE}"
+            )
+        if not isinstance(given, Mapping) or not given:
+            raise UserError(f"evaluate_also.{name}={given}: give keys of data, such as {_EXAMPLE}")
+
+
+def also_images(config: TrainConfig) -> dict[str, DataConfig]:
+    """The images that each name stands for: the run's own data set, some keys changed, at its size of testing.
+
+    Raises:
+        UserError: a key that there is not, images that are not there or whose classes are others.
+    """
+    found = {}
+    for name, given in (config.evaluate_also or {}).items():
+        place = f"evaluate_also.{name}."
+        data = other_images(config.data, given, place)
+        require_images(data)
+        own, other = (tuple(map(str, read_of(each).classes)) for each in (config.data, data))
+        if own != other:
+            odd = next((f"{b} for {a}" for a, b in zip(own, other, strict=False) if a != b), f"{len(other)} classes")
+            raise UserError(
+                f"{place}root={data.root}: its classes are others ({odd}); give images of the same classes, or use "
+                "python evaluate.py with classes=by_name afterwards"
+            )
+        found[name] = data
+    return found

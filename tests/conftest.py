@@ -32,6 +32,7 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 from normfree.config import Resolved, TrainConfig, resolve
+from normfree.host import spoken
 from tests.tiers import LONG, TIERS, VARIABLE, left_out, tier_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,12 @@ CLIP_FIGURE = "normfree.train.record.clip_figure"
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 ConfigStore.instance().store(name="schema", node=TrainConfig)
+
+
+@pytest.fixture(autouse=True)
+def commands_are_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that calls the installed command leaves its words to no other."""
+    monkeypatch.setattr(spoken, "_installed", False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

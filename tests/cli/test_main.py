@@ -15,7 +15,6 @@ HEAVY = {"torch", "pytorch_lightning", "wandb", "matplotlib"}
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spoken, "_installed", False)
     monkeypatch.setattr(sys, "argv", ["normfree"])
 
 

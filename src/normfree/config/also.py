@@ -39,12 +39,15 @@ def also_images(config: TrainConfig) -> dict[str, DataConfig]:
     Raises:
         UserError: a key that there is not, images that are not there or whose classes are others.
     """
-    found = {}
-    for name, given in (config.evaluate_also or {}).items():
+    found: dict[str, DataConfig] = {}
+    if not config.evaluate_also:
+        return found
+    own = tuple(map(str, read_of(config.data).classes))
+    for name, given in config.evaluate_also.items():
         place = f"evaluate_also.{name}."
         data = other_images(config.data, given, place)
         require_images(data)
-        own, other = (tuple(map(str, read_of(each).classes)) for each in (config.data, data))
+        other = tuple(map(str, read_of(data).classes))
         if own != other:
             odd = next((f"{b} for {a}" for a, b in zip(own, other, strict=False) if a != b), f"{len(other)} classes")
             raise UserError(

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from itertools import permutations
 
 import pytest
+import torch
 from tests.conftest import resolved
 
 from normfree.config import Resolved, UserError, resolve_stored
@@ -115,6 +116,23 @@ def test_the_clock_alone_may_differ(tiny: Callable[..., Resolved]) -> None:
     assert same_rows(one, third) is False
     assert told_bits(one, third) == "not equal bit for bit: metrics.csv differs"
     assert same_rows(one, ended(tiny("again=4"), "failed")) is None
+
+
+def test_what_is_damaged_is_not_compared(tiny: Callable[..., Resolved]) -> None:
+    one, other = ended(tiny()), ended(tiny("again=2"))
+    for run in (one, other):
+        run.checkpoints.mkdir(exist_ok=True)
+        torch.save({"a": torch.arange(12.0), "b": torch.ones(3)}, run.checkpoints / "final.ckpt")
+    assert told_bits(one, other) == "equal bit for bit (metrics.csv, final.ckpt)"
+    whole = (one.checkpoints / "final.ckpt").read_bytes()
+    for start in range(0, len(whole), 2):
+        for content in (whole[:start], whole[:start] + bytes(each ^ 0x5A for each in whole[start : start + 14])):
+            (other.checkpoints / "final.ckpt").write_bytes(content + whole[len(content) :])
+            assert told_bits(one, other)
+    (other.checkpoints / "final.ckpt").write_bytes(whole[:700])
+    for damaged in (b"step,lr\n\0", b'step,lr\n"' + b"1" * 2**18, b"step,lr\n\xff"):
+        other.metrics.write_bytes(damaged)
+        assert told_bits(one, other) in ("nothing to compare bit by bit", "not equal bit for bit: metrics.csv differs")
 
 
 def test_a_command_reads_each_result_once(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def _same(one: Path, other: Path, pieces: Callable[[BinaryIO], Iterator[object]]
     try:
         with open_regular(one) as left, open_regular(other) as right:
             return all(a == b for a, b in zip_longest(pieces(left), pieces(right)))
-    except (OSError, ValueError, BadZipFile):
+    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, csv.Error):  # of damaged archives and tables
         return None
 
 

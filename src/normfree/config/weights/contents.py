@@ -5,6 +5,7 @@ run, the same weights in safetensors, and whatever layout in memory they had. Th
 are taken as they are there, under the names they have there.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -129,8 +130,12 @@ def _of_torch(path: Path, content: mmap.mmap, kind: str) -> Iterator[tuple[str, 
             found = table(read_inert(archive.read(described), lambda stored: stored))
             for name, tensor in _state(found or {}, kind).items():
                 yield name, _tensor(name, tensor, lambda key: archive.read(members[f"data/{key}"]))
-    except (zipfile.BadZipFile, NotImplementedError, KeyError) as error:
-        raise ValueError(f"is a damaged checkpoint ({error})") from error
+    except (zipfile.BadZipFile, KeyError, EOFError, RuntimeError) as error:  # whatever zipfile says of wrong headers
+        raise ValueError(f"is a damaged checkpoint ({str(error) or 'it ends too early'})") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError("is a damaged checkpoint (a part lies outside of it)") from error
 
 
 def _state(content: Mapping[Any, Any], kind: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Bars of cost and the ladder of an ablation: medians, steps between rows, published columns."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 from tests.report import synthetic
 
 from normfree.config.errors import UserError
@@ -78,6 +80,22 @@ def test_a_rung_is_compared_with_the_one_above(study: Study) -> None:
     assert any(text.startswith(f"{mean:+.1f} [") for text in said)
     assert "83.6" in said
     assert "table 2" in said
+
+
+@pytest.mark.parametrize("width", [3.3, 6.9])
+def test_no_number_of_a_ladder_lies_on_another_or_beside_the_figure(study: Study, width: float) -> None:
+    """The columns take the room that their texts need, at the width of a column of a paper as at a page's."""
+    published = {"NFNet-F0": {"agc": 83.6}, "F1": {"agc": 84.7, "bn": 84.4}, "F3": {"bn": 85.5}}
+    panel = Panel(f"wide{width}", "ladder", "T", {"lr": 0.4}, ("bn", "agc"), {"published": published})
+    figure = new_figure(width, 2.6)
+    axes = figure.add_subplot()
+    ladder.draw(axes, _context(panel, study))
+    figure.canvas.draw()
+    shown = [text for text in axes.texts if isinstance(text, Annotation) and text.get_text()]
+    boxes = [text.get_window_extent() for text in shown]
+    assert len(boxes) > 10
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert not [(i, j) for i, j in combinations(range(len(boxes)), 2) if boxes[i].overlaps(boxes[j])]
 
 
 def test_rungs_stand_in_the_order_of_the_panel(study: Study) -> None:

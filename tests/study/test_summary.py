@@ -51,7 +51,7 @@ def test_a_difference_that_excludes_0_is_a_win() -> None:
 
 def test_a_difference_that_does_not_is_none() -> None:
     won = summary(study_of(arms([0.95, 0.90, 0.99], [0.94, 0.95, 0.93])), [])[0]
-    assert won.startswith("No series wins: BN, at")
+    assert won.startswith("No series wins: BN, at 94.7 % (n = 3), and NF, at 94.0 % (n = 3), differ by ")
     assert "which does not exclude 0" in won
 
 
@@ -65,6 +65,14 @@ def test_validation_chooses_the_arm_of_a_series() -> None:
     assert won.endswith("each in the arm that validation chose.")
     del rows[-1]["validation/accuracy"]
     assert "at lr 0.4, 97.0 %" in summary(study_of(rows), [])[0]
+
+
+@pytest.mark.parametrize(("group", "told"), [(64, False), (16, True)])
+def test_the_group_of_batchnorms_statistics_is_told_where_it_is_no_batch(group: int, told: bool) -> None:
+    rows = arms([0.95, 0.951, 0.949], [0.90, 0.902, 0.898])
+    for one in rows:
+        one["batch.norm_batch"] = group if one["model.name"] == "bn" else None
+    assert ("norm_batch" in summary(study_of(rows), [])[0]) == told
 
 
 def test_one_seed_tells_nothing() -> None:

@@ -53,10 +53,7 @@ class Drawing:
 def draw_all(study: Study) -> list[Drawing]:
     """The main figure first, then every panel by itself."""
     with paper_style():
-        return [
-            _drawing(name, title, contexts, Page(columns, TWO_COLUMNS if columns > 1 else ONE_COLUMN))
-            for name, title, contexts, columns in _figures(study)
-        ]
+        return [_drawing(name, title, shown, _page(shown, columns)) for name, title, shown, columns in _figures(study)]
 
 
 def paper_files(study: Study, size: str) -> dict[str, bytes]:
@@ -129,6 +126,11 @@ def _rows(contexts: Sequence[Context], columns: int) -> list[list[int]]:
         rows[-1].append(index)
         room = 0 if wide else room - 1
     return rows
+
+
+def _page(contexts: Sequence[Context], columns: int) -> Page:
+    wide = columns > 1 or any(kind_of(context.panel).wide for context in contexts)
+    return Page(columns, TWO_COLUMNS if wide else ONE_COLUMN)
 
 
 def _height(context: Context, page: Page) -> float:

@@ -77,8 +77,11 @@ class Study:
 
     @cached_property
     def varying_settings(self) -> tuple[str, ...]:
-        """Those of `SETTINGS` in which runs differ."""
-        return tuple(name for name in SETTINGS if self.table[name].nunique(dropna=False) > 1)
+        """Those of `SETTINGS` in which runs differ; the group of BatchNorm's statistics only where it is no batch."""
+        batch, statistics = self.table["batch.global"], self.table["batch.norm_batch"]
+        told = (statistics.isna() | (statistics == batch)).all()
+        names = [name for name in SETTINGS if not (told and name == "batch.norm_batch")]
+        return tuple(name for name in names if self.table[name].nunique(dropna=False) > 1)
 
     @cached_property
     def by_seed(self) -> pd.DataFrame:

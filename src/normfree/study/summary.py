@@ -43,7 +43,9 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     tops: dict[str, Arm] = {}
     for arm in sorted(compared, key=lambda arm: _of_validation(arm) if validated else _mean(arm)):
         tops[str(arm.first("series"))] = arm
-    chosen = "each in the arm that validation chose" if validated else "each in its own best arm"
+    chosen = ", each in the arm that validation chose" if validated else ", each in its own best arm"
+    if len(tops) == len(compared):
+        chosen = ""
     ranked = sorted(tops, key=lambda label: -_mean(tops[label]))
     if not ranked:
         return "No arm has an accuracy to compare: in each of them a run did not train or is missing."
@@ -62,8 +64,8 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
         )
     low, high, difference = found
     if low <= 0 <= high:
-        return f"No series wins: {told}, and {beside}, {chosen}, differ by {difference}, which does not exclude 0."
-    return f"The most accurate is {told}: {difference} above the next, {beside}, {chosen}."
+        return f"No series wins: {told}, and {beside}{chosen}, differ by {difference}, which does not exclude 0."
+    return f"The most accurate is {told}: {difference} above the next, {beside}{chosen}."
 
 
 def _between(one: Arm, other: Arm, experiment: Experiment) -> tuple[float, float, str] | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from normfree.config.errors import UserError, nearest
@@ -47,8 +46,9 @@ def draw(axes: Axes, context: Context) -> None:
     Raises:
         UserError: a series that is several arms, or a published number of none.
     """
-    measure, columns = context.measure, _columns(context)
+    measure, published = context.measure, _columns(context)
     rows = [(one, arm) for one in context.series if (arm := _arm(context, one.name)) is not None]
+    means, steps = ["mean"], ["Δ to row above"]
     before: Arm | None = None
     for row, (one, arm) in enumerate(rows):
         look = context.looks[one.name]
@@ -58,7 +58,7 @@ def draw(axes: Axes, context: Context) -> None:
         heights = [row + 0.32 + offset for offset in spread(len(seeds), 0.1)]
         axes.plot(seeds, heights, ".", ms=3, mew=0, color=GREY)
         if arm.interval is None:
-            _beside(axes, _MEAN, row, told(arm) or "no mean")
+            means.append(told(arm) or "no mean")
         else:
             mean, half = measure.shown(arm.interval.estimate), measure.shown(arm.interval.half_width)
             if arm.interval.n > 1:
@@ -67,44 +67,57 @@ def draw(axes: Axes, context: Context) -> None:
                 [mean], [row + 0.12], look.marker, color=look.colour, ms=look.size(4.6), mec="white", mew=look.edge,
                 zorder=4,
             )  # fmt: skip
-            _beside(axes, _MEAN, row, f"{mean:.1f}" if measure.share else f"{mean:.3g}")
-        _beside(axes, _STEP, row, _step(arm, before, context) if row else "")
-        for place, values in zip(_places(columns), columns.values(), strict=True):
-            _beside(axes, place, row, str(values.get(one.name, "")))
+            means.append(f"{mean:.1f}" if measure.share else f"{mean:.3g}")
+        steps.append(_step(arm, before, context) if row else "")
         axes.text(0.015, row - 0.24, look.label, transform=axes.get_yaxis_transform(), va="center", fontsize=6.3)
         before = arm
-    heads = [(_MEAN, "mean"), (_STEP, "Δ to row above"), *zip(_places(columns), columns, strict=True)]
-    for place, head in heads:
-        _beside(axes, place, -0.72, textwrap.fill(str(head), 9) if place > _STEP else str(head), GREY)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    others = [
+        [textwrap.fill(str(head), 9), *(str(values.get(one.name, "")) for one, _ in rows)]
+        for head, values in published.items()
+    ]
+    axes.set_ylim(len(rows) - 0.5, -1.4 if others else -1.15)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    _leave_room(axes, _PUBLISHED + _APART * len(columns))
+    _write_beside(axes, [means, steps, *others])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axes.set_xlabel(measure.axis, loc="left")
 
 
-def _leave_room(axes: Axes, points: float) -> None:
-    """Set the plot apart from the columns of numbers, which take so many points at the right of the axes."""
+def _write_beside(axes: Axes, columns: Sequence[Sequence[str]]) -> None:
+    """Columns of numbers under their heads at the right, published ones from the third, and the plot in what room they
+    leave.
+    """
     low, high = axes.get_xlim()
     figure = axes.get_figure(root=True)
     assert figure is not None
-    whole = 62 * figure.get_size_inches()[0]
-    share = max(1 - points / whole, 0.3)
+    whole = _POINTS * figure.get_size_inches()[0]
+    widths = [_GAP + _LETTER * max(len(line) for text in column for line in text.split("\n")) for column in columns]
+    share = max(1 - (_GAP + sum(widths)) / whole, _LEAST)
     axes.set_xticks([tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high])
     axes.set_xlim(low, low + (high - low) / share)
     axes.spines["bottom"].set_bounds(low, high)
-    for text in axes.texts:
-        if isinstance(text, Annotation):
-            text.xy, text.xycoords = (high, text.xy[1]), "data"
+    place = _GAP
+    for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        if number == 2:
+            _write(axes, "published", (high, -1.15), place, GREY)
+        for row, text in enumerate(column):
+            _write(axes, text, (high, row - 1 if row else -0.8), place, INK if row else GREY)
+        place += width
 
 
-_MEAN, _STEP, _PUBLISHED, _APART = 4, 32, 104, 36
-"""Points from the plot to the columns of numbers, and between those of published ones."""
+def _write(axes: Axes, text: str, where: tuple[float, float], right: float, colour: str) -> None:
+    axes.annotate(
+        text, where, xytext=(right, 0), textcoords="offset points", va="center", fontsize=_FONT, color=colour,
+        annotation_clip=False, in_layout=False,
+    )  # fmt: skip
 
 
-def _places(columns: Mapping[str, object]) -> list[float]:
-    return [_PUBLISHED + _APART * index for index in range(len(columns))]
+_FONT, _LETTER, _GAP = 6.2, 3.5, 7.0
+"""Points: the size of the letters, about what one takes, and what sets columns of numbers apart."""
+_POINTS = 70
+"""That an inch of the figure's width gives to the axes."""
+_LEAST = 0.25
+"""Share of the width that the plot keeps."""
 
 
 def _arm(context: Context, name: str) -> Arm | None:
@@ -148,10 +161,3 @@ def _columns(context: Context) -> Mapping[str, Mapping[str, Any]]:
             if known and name not in known:
                 raise UserError(f"{place}: '{name}' is no series{nearest(str(name), known)}")
     return found
-
-
-def _beside(axes: Axes, points: float, row: float, text: str, colour: str = INK) -> None:
-    axes.annotate(
-        text, (1, row), xycoords=axes.get_yaxis_transform(), xytext=(points, 0), textcoords="offset points",
-        va="center", fontsize=6.2, color=colour, annotation_clip=False,
-    )  # fmt: skip

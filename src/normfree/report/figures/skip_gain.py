@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
 
-from normfree.report.axes import Places, places, plain, spread, x_axis
+from normfree.report.axes import Places, places, spread, x_axis
 from normfree.report.figures import Context
+from normfree.report.log_axis import log_axis
 from normfree.report.style import SHAPES
 from normfree.study import MEASURES, Arm, Value
 
@@ -41,9 +41,8 @@ def draw(axes: Axes, context: Context) -> None:
                 ms=look.size(3.6), mew=0.8 if stalled else 0,
                 mec=look.colour, mfc="white" if stalled else look.colour, alpha=0.85,
             )  # fmt: skip
-    axes.set_yscale("log")
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.set_yscale("log")  # its limits are other ones than those of a linear axis
+    log_axis(axes)
     axes.set_ylabel(_GAIN.label)
     x_axis(axes, where, context)
 

@@ -59,6 +59,33 @@ def test_labels_are_those_of_the_files(read_anew: api.Run, tmp_path: Path) -> No
         assert (table["label_name"] == table["label"].map({0: "zero", 1: "one"})).all()
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_all_of_a_set_is_its_splits_one_after_another(read_anew: api.Run, tmp_path: Path, devices: int) -> None:
+    words = [f"run={read_anew.path}", f"devices={devices}"]
+    record = evaluated(*words, "split=all", out=tmp_path / "all")
+    for split in ("train", "validation", "test"):
+        evaluated(*words, f"split={split}", out=tmp_path / split)
+    parts = [pd.read_parquet(tmp_path / split / "predictions.parquet") for split in ("train", "validation", "test")]
+    table = pd.read_parquet(tmp_path / "all" / "predictions.parquet")
+    assert table["index"].tolist() == list(range(60)), "each place once"
+    for key in ("file", "label", "prediction"):
+        assert table[key].tolist() == pd.concat(parts)[key].tolist()
+    assert record["data"]["images"] == record["results"]["raw"]["test"]["images"] == 60
+    assert "the network was trained on most of them" in (tmp_path / "all" / "index.html").read_text(encoding="utf-8")
+
+
+def test_class_folders_without_splits_are_counted_whole(read_anew: api.Run, tmp_path: Path) -> None:
+    for row, (content, label) in enumerate(zip(encoded("test", 7)[0], [0, 1, 0, 1, 0, 1, 0], strict=True)):
+        folder = tmp_path / "images" / ("zero", "one")[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{row}.png").write_bytes(content)
+    words = [f"run={read_anew.path}", "data=folder", f"data.root={tmp_path / 'images'}", "classes=by_name", "split=all"]
+    evaluated(*words, out=tmp_path / "out")
+    table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    names = {f"{('zero', 'one')[row % 2]}/{row}.png": ("zero", "one")[row % 2] for row in range(7)}
+    assert dict(zip(table["file"], table["label_name"], strict=True)) == names
+
+
 def test_unreadable_images_are_left_out_and_the_others_keep_their_places(read_anew: api.Run, tmp_path: Path) -> None:
     digits_as_parquet(tmp_path / "images", 40, 20)
     contents: list[bytes | None] = list(encoded("test", 20)[0])

@@ -20,7 +20,7 @@ from normfree.evaluate.devices import collected, device_of
 from normfree.evaluate.evaluators import evaluators
 from normfree.evaluate.findings import CLEAN, Findings, Judged, Table
 from normfree.evaluate.folder import require_writable, write
-from normfree.evaluate.images import Wanted, files_of
+from normfree.evaluate.images import Wanted, files_of, splits_of
 from normfree.evaluate.keys import EvaluateKeys
 from normfree.evaluate.page import Section, page
 from normfree.evaluate.predictions import parquet_of
@@ -171,7 +171,8 @@ def _progress(asked: Mapping[str, Wanted], keys: EvaluateKeys) -> Iterator[Calla
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        total = sum(int(getattr(each.data, f"{keys.split}_samples")) for each in asked.values())
+        splits = splits_of(keys.split)
+        total = sum(int(getattr(each.data, f"{split}_samples")) for each in asked.values() for split in splits)
         task = shown.add_task("images", total=total)
         yield lambda images: shown.advance(task, images)
 

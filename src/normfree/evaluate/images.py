@@ -19,11 +19,12 @@ from normfree.config.sources.reading import looked_up_once
 from normfree.data import Source
 from normfree.data.build import build_source
 from normfree.data.readers import encoded_images, parts_of
-from normfree.data.source import ALONE, Share
+from normfree.data.source import ALONE, SPLITS, Share
 from normfree.data.split import cut_points, shuffled_order
 from normfree.evaluate.class_names import label_map
 from normfree.trained import Preprocessing, Trained
 
+ALL = "all"
 UNTRAINED = ("clip=none", "augment=none", "batch=1", "steps=1", "optimizer.warmup_steps=0")
 """For what is composed and never trained: however few images there are, they are enough."""
 
@@ -48,30 +49,38 @@ class Wanted:
         return self.resolved.config.data
 
 
+def splits_of(split: str) -> tuple[str, ...]:
+    """The parts of a set that are counted: one, or with ``all`` training, validation and test images in turn."""
+    return SPLITS if split == ALL else (split,)
+
+
 class Images:
-    """One share of a split."""
+    """One share of a split, or of all."""
 
     def __init__(self, wanted: Wanted, split: str, share: Share = ALONE) -> None:
         self._wanted, self._split = wanted, split
         config = wanted.resolved.config
         self.source: Source = build_source(wanted.resolved, config.batch, None, share)
-        if not self.source.size(split):
-            raise UserError(f"split={split}: {config.data.name} has no images there; choose another")
+        if not any(self.source.size(each) for each in splits_of(split)):
+            raise UserError(f"split={split}: {config.data.name} has no images there; choose another, or split={ALL}")
         self._numbers = None if wanted.numbers is None else torch.tensor(wanted.numbers)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor, list[int]]]:
         """Of at most ``size`` images each: pixels uint8 ``[N, C, S, S]`` on the processor, the same normalised, labels
         by the network's numbers and places in the split.
         """
-        seen = 0
-        for images, labels in self.source.evaluation_batches(self._split, size):
-            places = self.source.places(self._split)[seen : seen + len(labels)]
-            seen += len(labels)
-            pixels = self.source.pixels(images).mul(255).round().clamp(0, 255).to(torch.uint8)
-            own = labels.cpu() if self._numbers is None else self._numbers[labels.cpu()]
-            # Normalised as in training, to the last bit, where they are the run's own.
-            inputs = images if self._wanted.unchanged else self._wanted.preprocessing.normalised(pixels)
-            yield pixels, inputs, own, places
+        before = 0
+        for split in splits_of(self._split):
+            seen = 0
+            for images, labels in self.source.evaluation_batches(split, size) if self.source.size(split) else ():
+                places = self.source.places(split)[seen : seen + len(labels)]
+                seen += len(labels)
+                pixels = self.source.pixels(images).mul(255).round().clamp(0, 255).to(torch.uint8)
+                own = labels.cpu() if self._numbers is None else self._numbers[labels.cpu()]
+                # Normalised as in training, to the last bit, where they are the run's own.
+                inputs = images if self._wanted.unchanged else self._wanted.preprocessing.normalised(pixels)
+                yield pixels, inputs, own, [before + place for place in places]
+            before += self.source.size(split)
 
 
 def wanted(trained: Trained, words: Sequence[str], size: int | None, classes: str) -> Wanted:
@@ -113,16 +122,16 @@ def files_of(data: DataConfig, split: str) -> list[str] | None:
     if is_ffcv(data) or not encoded_images(data):
         return None
     parts = parts_of(data)
-    if split in parts and split != "train":
-        samples, order = parts[split], range(len(parts[split].labels))
-        places = list(order)
-    else:
-        samples = parts["train"]
-        first, last = cut_points(data, parts)
-        whole = shuffled_order(len(samples.labels)).tolist()
-        places = {"test": whole[:first], "validation": whole[first:last], "train": whole[last:]}[split]
+    first, last = cut_points(data, parts)
+    whole = shuffled_order(len(parts["train"].labels)).tolist()
+    cut = {"test": whole[:first], "validation": whole[first:last], "train": whole[last:]}
     root = "" if data.root is None else f"{Path(data.root).expanduser()}/"
-    return [samples.where(place).removeprefix(root) for place in places]
+    found = []
+    for each in splits_of(split):
+        own = each in parts and each != "train"
+        samples = parts[each if own else "train"]
+        found += [samples.where(place) for place in (range(len(samples.labels)) if own else cut[each])]
+    return [path.removeprefix(root) for path in found]
 
 
 def _names_a_set(words: Sequence[str]) -> bool:

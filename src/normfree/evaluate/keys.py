@@ -13,7 +13,7 @@ from normfree.evaluate.evaluators import evaluators
 
 COMMAND = "python evaluate.py"
 KINDS = ("raw", "ema", "both")
-SPLITS = ("test", "validation", "train")
+SPLITS = ("test", "validation", "train", "all")
 CLASSES = ("same", "by_name", "by_number")
 PASSED_ON = ("data", "model")
 """Groups whose words go to where a run's configuration is composed."""
@@ -51,7 +51,7 @@ class EvaluateKeys:
     checkpoint: str = key("final", "or best, of a run with trainer.evaluate_every", choice("final", "best"))
     kind: str = key("raw", "weights as trained, ema (their moving average) or both", choice(*KINDS))
     fold: bool = key(False, "with the weights worked out once: same outputs, less work")
-    split: str = key("test", "or validation, train", choice(*SPLITS))
+    split: str = key("test", "or validation, train; all for a set without a split of its own", choice(*SPLITS))
     size: int | None = key(None, "side of the images in pixels; default: as the run tested", optional(whole_number(1)))
     classes: str = key("same", "of other images: by_name finds each by its name, by_number takes numbers as they are",
                        choice(*CLASSES))  # fmt: skip

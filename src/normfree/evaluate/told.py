@@ -54,7 +54,9 @@ def facts_of(
         deviations = ", ".join(f"{value:.4g}" for value in through["std"])
         found[f"images of {label}"] = f"{through['size']} px, {cut}; mean {means}; deviation {deviations}"
     left = f", {data['left_out']:,} unreadable ones left out" if data["left_out"] else ""
-    found["data"] = f"{data['label']}, {data['split']}: {data['images']:,} images{left}; digest {data['digest']}"
+    trained_on = {"train": "; the network was trained on them", "all": "; the network was trained on most of them"}
+    seen = trained_on.get(data["split"], "") if data["the_runs_own"] else ""
+    found["data"] = f"{data['label']}, {data['split']}: {data['images']:,} images{left}{seen}; digest {data['digest']}"
     code = (
         f"commit {made['commit'][:12]}{' with uncommitted changes' if made['dirty'] else ''}"
         if made["commit"]

@@ -111,7 +111,7 @@ def test_the_network_has_the_weights_of_the_run(trained: api.Run) -> None:
         (lambda: api.run([], conf="nowhere"), r"nowhere: no configuration there"),
         (lambda: api.run(["data=cifar10"]), r"^data=cifar10: no images, data.root is not set"),
         (lambda: api.sweep(["clip=non,agc"]), r"^clip=non: no such option; did you mean none\?"),
-        (lambda: api.load_run("nowhere"), r"^nowhere: no config.yaml there; give a run directory"),
+        (lambda: api.load_run("nowhere"), r"^run=nowhere: there is no such folder; give a run directory"),
         (lambda: api.find_runs("nowhere"), r"^experiment=nowhere: no runs in runs"),
         (lambda: api.find_runs("../runs"), r"^experiment=../runs: "),
         (lambda: api.report("nowhere"), r"nowhere"),

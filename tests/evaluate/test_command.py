@@ -1,6 +1,7 @@
 """``evaluate.py``: what it writes is what the run's result says, however it is computed."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from normfree.cli.main import main
 from normfree.config import UserError
 from normfree.evaluate.command import evaluate
 from normfree.evaluate.keys import read_evaluate
+from normfree.evaluate.told import suffix_of
 from normfree.nets import create_model, save_weights
 
 
@@ -84,6 +86,63 @@ def test_class_folders_without_splits_are_counted_whole(read_anew: api.Run, tmp_
     table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
     names = {f"{('zero', 'one')[row % 2]}/{row}.png": ("zero", "one")[row % 2] for row in range(7)}
     assert dict(zip(table["file"], table["label_name"], strict=True)) == names
+
+
+def test_a_run_may_be_moved_and_renamed(run: api.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "of a colleague")
+    record = evaluated(f"run={tmp_path / 'of a colleague'}", out=tmp_path / "out")
+    assert record["results"]["raw"]["test"]["top1"] == run.accuracy
+
+
+def test_no_other_evaluation_is_written_over(run: api.Run, tmp_path: Path) -> None:
+    evaluated(f"run={run.path}", out=tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    for words in (["split=validation"], ["evaluate=shift", "shifts=1"], ["kind=ema"], ["size=20"]):
+        with pytest.raises(UserError, match=r"holds another evaluation \(.*\); give another folder, or remove"):
+            evaluated(f"run={run.path}", *words, out=tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    evaluated(f"run={run.path}", "devices=2", "batch=100", out=tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds index\.html, which no evaluation made"):
+        evaluated(f"run={run.path}", out=tmp_path / "mine")
+
+
+def test_evaluations_of_a_network_have_folders_of_their_own(run: api.Run, tmp_path: Path) -> None:
+    names = [
+        suffix_of([f"run={run.path}", *words])
+        for words in ([], ["split=train"], ["evaluate=test,shift"], ["data=folder", "data.root=/far/photos"])
+    ]
+    assert names == ["", "_split=train", "_evaluate=test,shift", "_data=folder_photos"]
+    assert suffix_of([f"run={run.path}", "device=cpu", "batch=3", "out=here"]) == ""
+
+
+def test_classes_that_have_numbers_for_names_are_asked_about(run: api.Run, folder: Path, tmp_path: Path) -> None:
+    contents, labels = encoded("test", 20)
+    for split in ("train", "test"):
+        write_parquet(tmp_path / "images" / f"{split}-0.parquet", contents, labels, names=None)
+    words = [f"run={run.path}", "data=parquet", f"data.root={tmp_path / 'images'}", "data.cache=off"]
+    with pytest.warns(UserWarning, match="its classes have numbers for names, which are taken for the network's"):
+        evaluated(*words, "classes=by_number", out=tmp_path / "out")
+
+
+def test_weights_that_are_not_finite_are_no_network(run: api.Run, tmp_path: Path) -> None:
+    network = create_model("resnet20", num_classes=10, in_channels=1)
+    with torch.no_grad():
+        next(network.parameters())[0, 0, 0, 0] = float("nan")
+    torch.save(network.state_dict(), tmp_path / "nan.pt")
+    with pytest.raises(UserError, match="has numbers that are not finite, as after a divergence"):
+        evaluated(f"weights={tmp_path / 'nan.pt'}", "model=resnet20", "data=mnist5k", out=tmp_path / "out")
+
+
+def test_a_run_that_did_not_train_is_said_to_be_one(run: api.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    result = tmp_path / "run" / "result.json"
+    content = json.loads(result.read_text(encoding="utf-8"))
+    (tmp_path / "run" / "checksums.sha256").unlink()
+    result.write_text(json.dumps({**content, "status": "diverged", "reason": "the loss blew up"}), encoding="utf-8")
+    with pytest.warns(UserWarning, match="run run is diverged: the loss blew up"):
+        evaluated(f"run={tmp_path / 'run'}", out=tmp_path / "out")
 
 
 def test_unreadable_images_are_left_out_and_the_others_keep_their_places(read_anew: api.Run, tmp_path: Path) -> None:
@@ -221,7 +280,7 @@ def test_a_released_variant_stands_beside_its_published_accuracy() -> None:
 
 def test_what_an_earlier_evaluation_left_is_removed_and_nothing_else(run: api.Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
-    evaluated(f"run={run.path}", "kind=both", out=tmp_path)
+    evaluated(f"run={run.path}", out=tmp_path)
     record = evaluated(f"run={run.path}", "mistakes=0", out=tmp_path)
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert there == {*record["files"], "evaluation.json", "mine.txt"}
@@ -263,7 +322,7 @@ def test_one_line_for_what_is_wrong(
     for words, line in (
         ([], "run: is missing; give run=DIR, weights=FILE model=NAME, or compare=RUN_A,RUN_B"),
         ([of, f"weights={bare}"], "give one of them"),
-        ([f"run={tmp_path}"], "no config.yaml there; give a run directory"),
+        ([f"run={tmp_path}"], "has no config.yaml; give a run directory"),
         ([f"run={without}"], "final.ckpt: there is none; the run is incomplete"),
         ([of, "checkpoint=best"], "the run was trained without trainer.evaluate_every"),
         ([of, "evaluate=test,shfit"], "evaluate=shfit: no such evaluator, did you mean 'shift'?; there are: test"),
@@ -273,8 +332,18 @@ def test_one_line_for_what_is_wrong(
         ),
         ([of, "evaluate=shift", "shifts=14"], "shifts=14: the images have 14 px"),
         ([of, "size=2"], "size=2: nf_resnet20 takes images of"),
-        ([of, "size=11"], "size=11: data.train_size=11: mnist5k has sizes"),
-        ([of, f"out={tmp_path / 'file' / 'x'}"], "cannot be written"),
+        ([of, "size=11"], "size=11: mnist5k has sizes"),
+        ([of, f"out={tmp_path / 'file' / 'x'}"], f"out={tmp_path / 'file' / 'x'}: {tmp_path / 'file'} is no folder"),
+        ([of, f"out={run.path}"], "is a run's own folder; give another"),
+        ([of, "corruptions=fog"], "corruptions=fog: is of evaluate=corruptions; add that"),
+        ([of, "shifts=1,2"], "shifts=1,2: is of evaluate=shift; add that"),
+        ([f"run={tmp_path / 'no'}"], f"run={tmp_path / 'no'}: there is no such folder; give a run directory"),
+        ([f"run={run.path},{read_anew.path}"], f"two are compared with compare={run.path},"),
+        ([f"run={run.path / 'checkpoints' / 'final.ckpt'}"], f"lies in a run; give run={run.path}"),
+        ([f"run={bare}"], f"is a file; give a run directory, or weights={bare}"),
+        ([f"weights={tmp_path / 'a.onnx'}"], "an ONNX file runs in predict.py alone"),
+        ([f"compare={run.path},{tmp_path / 'no'}"], f"compare={tmp_path / 'no'}: there is no such folder"),
+        ([f"run={read_anew.path}", "kind=ema"], "kind=ema: run "),
         ([of, "devices=999"], "devices=999: there are"),
         ([of, *zeros], "10, which are not the same (number 0 is zero in the images and 0 to the network)"),
         ([of, "data.rot=x"], "data.rot=x: no such key of data, did you mean 'root'?"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -158,7 +160,7 @@ def test_one_line_for_what_is_wrong(
         ),
         ([of, f"out={tmp_path}"], "is a folder; give a file, such as out="),
         ([of, f"out={tmp_path / 'a.pt2'}"], "a file of this format ends in .onnx; write out="),
-        ([of, f"out={tmp_path / 'file' / 'a.onnx'}"], "cannot be written"),
+        ([of, f"out={tmp_path / 'file' / 'a.onnx'}"], f"a.onnx: {tmp_path / 'file'} is no folder; give another"),
         ([of, "size=2"], "size=2: resnet20 takes images of"),
         ([of, "checkpoint=best"], "the run was trained without trainer.evaluate_every"),
         ([of, "evaluate=test"], "evaluate=test: no such key"),
@@ -180,6 +182,34 @@ def test_one_line_for_what_is_wrong(
     monkeypatch.setattr("normfree.export.formats.find_spec", lambda name: None)
     assert main(["export", of, "format=openvino"]) == 2
     assert "needs openvino, which is not installed; pip install openvino" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", sorted(formats()))
+def test_a_full_disk_is_one_line(
+    form: str, runs: dict[str, api.Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a disk that takes 20,000 bytes of a file; torch's own writer would end the process."""
+    if form == "openvino":
+        pytest.importorskip("openvino")
+    out = tmp_path / f"network{formats()[form].SUFFIX}"
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        code = main(["export", f"run={runs['resnet20'].path}", f"format={form}", f"out={out}"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: out={out}: cannot be written (")
+    assert told.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_may_be_read_by_whom_others_may_be(runs: dict[str, api.Run], tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    export(read_export([f"run={runs['resnet20'].path}", "format=safetensors", f"out={tmp_path / 'a.safetensors'}"]))
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_openvino(runs: dict[str, api.Run], pixels: Tensor, tmp_path: Path) -> None:

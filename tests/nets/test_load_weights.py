@@ -277,7 +277,7 @@ def test_other_archives_and_files(tmp_path, model):
     torch.save([1, 2], tmp_path / "list.ckpt")
     assert "no state dict" in message(model, tmp_path / "list.ckpt")
     torch.save({"state_dict": {"other.w": torch.zeros(1)}}, tmp_path / "other.ckpt")
-    assert "network." in message(model, tmp_path / "other.ckpt")
+    assert "1 left over (other.w)" in message(model, tmp_path / "other.ckpt")
     with pytest.raises(FileNotFoundError):
         load_weights(model, tmp_path / "absent")
 

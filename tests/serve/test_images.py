@@ -78,13 +78,24 @@ def test_an_unreadable_image_is_a_row(twins: list[api.Run], tmp_path: Path, caps
     (folder / "a.png").write_bytes(b"nothing")
     (folder / "c.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
     (folder / ".hidden.png").write_bytes(b"")
+    (folder / "d.png").symlink_to(folder / "nowhere.png")
     (folder / "notes.txt").write_text("none")
     out = tmp_path / "labels.jsonl"
     assert main(["predict", f"run={twins[0].path}", f"source={folder}", f"out={out}"]) == 0
     rows = read(out)
-    assert rows["file"].tolist() == ["a.png", "b.jpg", "c.jpg"]
-    assert rows["error"].notna().tolist() == [True, False, True]
-    assert "unreadable: 2 images" in capsys.readouterr().out
+    assert rows["file"].tolist() == ["a.png", "b.jpg", "c.jpg", "d.png"]
+    assert rows["error"].notna().tolist() == [True, False, True, True]
+    assert "unreadable: 3 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_name_that_is_no_utf8_is_in_every_table(suffix: str, twins: list[api.Run], tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("L", (28, 28)).save(tmp_path / "images" / "a.png")
+    os.rename(tmp_path / "images" / "a.png", os.fsencode(tmp_path / "images") + b"/b\xff.png")
+    out = tmp_path / f"labels{suffix}"
+    assert main(["predict", f"run={twins[0].path}", f"source={tmp_path / 'images'}", f"out={out}"]) == 0
+    assert read(out)["file"].tolist() == [r"b\udcff.png"]
 
 
 BAD = [
@@ -102,6 +113,9 @@ BAD = [
     (["source=DIGITS", "run=RUN", "out=labels.xls"], "out=labels.xls: give a file that ends in .csv"),
     (["source=DIGITS", "run=RUN", "out=/proc/absent/labels.csv"], "give a writable directory with out="),
     (["source=BROKEN", "run=RUN"], "unreadable image"),
+    (["source=EMPTY/..", "run=RUN"], "none of 1 image can be read, the first for this reason"),
+    (["source=webcam:x", "run=RUN"], "source=webcam:x: give webcam, or webcam:1 for the second camera"),
+    (["source=browser", "run=RUN", "token=@absent"], "token=@absent: cannot be read (No such file or directory)"),
     (["source=DIGITS", "run=RUN", "top=0"], "top=0: give a whole number from 1 to 20"),
     (["source=browser", "run=RUN", "out=x.csv"], "out=x.csv: source=browser is shown and not written"),
 ]

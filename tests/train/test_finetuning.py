@@ -1,6 +1,7 @@
 """Runs that start from weights: what they start with, what of it is trained, and what their names depend on."""
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -232,6 +233,22 @@ def test_a_classifier_of_other_classes_is_that_of_a_fresh_network(tiny: Tiny) ->
     assert run_one(run, [])["weights"]["head"] == "new"
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050"])
+def test_a_network_of_timm_starts_from_timms_own_weights(tiny: Tiny, tmp_path: Path, name: str, wrapped: bool) -> None:
+    """Its names and padding are those of the network here; DistributedDataParallel writes ``module.`` before them."""
+    timm = pytest.importorskip("timm")
+    state = timm.create_model(name, num_classes=10).state_dict()
+    held = {"state_dict": {f"module.{key}": value for key, value in state.items()}}
+    torch.save(held if wrapped else state, tmp_path / "timm.pth")
+    size = ("data=synthetic", "data.classes=10", "data.train_size=32", "data.test_size=32")
+    run = tiny("model=timm", f"model.name={name}", "clip=none", *size, f"model.weights={tmp_path / 'timm.pth'}")
+    network = build_network(run)
+    give_weights(network, run)
+    found = network.state_dict()
+    assert all(torch.equal(found[f"network.{key}"], value) for key, value in state.items())
+
+
 def test_other_images_have_a_classifier_of_their_own_unless_told(tiny: Tiny) -> None:
     """Ten classes of one data set are not the ten of another."""
     source = trained(tiny, *NF)
@@ -257,6 +274,7 @@ WRONG = [
     (BN, ("model.freeze_norm=true", "model.sync_norm=true"), r"model\.sync_norm=true: frozen statistics see no batch"),
     (NF, ("model.freeze=[stem]", "clip.stages=[stem]"), r"clip\.stages=\[stem\]: all of it is frozen"),
     (NF, ("model.weights=SOURCE", "model.weights_kind=ema"), r"keeps no moving average"),
+    (NF, ("model.weights=NAN",), r"model\.weights=.*nan\.ckpt: classifier\.bias has numbers that are not finite"),
     (NF, ("model.weights=SOURCE", "model.weights_sha256=abc"), r"give 64 hexadecimal digits"),
     (NF, ("model.weights=SOURCE", f"model.weights_sha256={'a' * 64}"), r"aaaaaaaaaaaa\.\.\.: the weights in .* have"),
     (NF, ("model.weights=SOURCE", *STRIPES, "data.classes=7", "model.head=keep"), r"is for 10 classes and .* has 7"),
@@ -281,8 +299,12 @@ def test_what_does_not_fit_is_one_line_before_anything_starts(
     )
     if "model.weights=COPY" in words:
         source = shutil.copy(trained(tiny, *network) / "checkpoints/final.ckpt", tmp_path / "copy.ckpt")
-    known = {"SOURCE": str(source), "COPY": str(source), "FOLDER": str(tmp_path / "empty")}
-    filled = [re.sub("SOURCE|COPY|FOLDER", lambda found: known[found[0]], word) for word in words]
+    if "model.weights=NAN" in words:
+        state = values(weights(trained(tiny, *network)))
+        state["classifier.bias"] = torch.full_like(state["classifier.bias"], math.inf)
+        torch.save(state, source := str(tmp_path / "nan.ckpt"))
+    known = {"NAN": str(source), "SOURCE": str(source), "COPY": str(source), "FOLDER": str(tmp_path / "empty")}
+    filled = [re.sub("SOURCE|COPY|FOLDER|NAN", lambda found: known[found[0]], word) for word in words]
     with pytest.raises(UserError, match=line) as told:
         preflight(tiny(*network, *filled))
     assert "\n" not in str(told.value)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -38,6 +39,7 @@ def entered(command: Callable[[], int], interrupted: str) -> int:
     Args:
         interrupted: what is said after Ctrl-C.
     """
+    warnings.formatwarning = _plain_warning
     try:
         return command()
     except KeyboardInterrupt:
@@ -49,6 +51,12 @@ def entered(command: Callable[[], int], interrupted: str) -> int:
         return EXIT_FAILED
     except Exception as error:
         return _told(error)
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
@@ -140,7 +139,6 @@ def _train(resolved: Resolved, overrides: list[str]) -> tuple[Result, int | None
             print(start, flush=True)
         for remark in read_of(resolved.config.data).remarks():
             print(f"data.root={resolved.config.data.root}: {remark}", flush=True)
-    warnings.formatwarning = _plain_warning
     try:
         from normfree.train.lightning_noise import quieten
         from normfree.train.run import run_one
@@ -163,12 +161,6 @@ def _speaks() -> bool:
     """Of several ranks that SLURM started, the first alone."""
     rank = rank_of()
     return rank is None or rank.number == 0
-
-
-def _plain_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    return f"warning: {message}\n"
 
 
 def _headline(resolved: Resolved) -> str:

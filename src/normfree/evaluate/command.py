@@ -19,13 +19,22 @@ from normfree.evaluate.comparison import FIRST, SECOND
 from normfree.evaluate.devices import collected, device_of
 from normfree.evaluate.evaluators import evaluators
 from normfree.evaluate.findings import CLEAN, Findings, Judged, Table
-from normfree.evaluate.folder import require_writable, write
+from normfree.evaluate.folder import refuse_others, require_writable, write
 from normfree.evaluate.images import Wanted, files_of, splits_of
 from normfree.evaluate.keys import EvaluateKeys
 from normfree.evaluate.page import Section, page
 from normfree.evaluate.predictions import parquet_of
 from normfree.evaluate.subjects import images_of, subjects
-from normfree.evaluate.told import command_of, data_record, facts_of, made_with, network_record, summary_table
+from normfree.evaluate.told import (
+    command_of,
+    data_record,
+    facts_of,
+    identity_of,
+    made_with,
+    network_record,
+    suffix_of,
+    summary_table,
+)
 from normfree.host.exit_codes import EXIT_OK
 from normfree.train.hardware import device_name
 from normfree.trained import Trained
@@ -46,7 +55,9 @@ def evaluate(keys: EvaluateKeys, words: Sequence[str]) -> int:
         raise UserError(f"compare={','.join(keys.compare)}: is the same run twice; give two")
     asked = {run: images_of(keys, next(iter(networks.values()))) for run, networks in groups.items()}
     _check(keys, groups, asked)
-    out = Path(keys.out or Path("evaluations") / _name(groups))
+    out = Path(keys.out or Path("evaluations") / f"{_name(groups)}{suffix_of(words)}")
+    identity = identity_of(keys, groups, asked)
+    refuse_others(out, identity)
     require_writable(out)
     with _progress(asked, keys) as tick:
         found = {run: collected(keys, run, networks, tick) for run, networks in groups.items()}
@@ -64,7 +75,7 @@ def evaluate(keys: EvaluateKeys, words: Sequence[str]) -> int:
     names = files_of(first.data, keys.split) if not sum(each.skipped for each in found.values()) else None
     for label, one in judged.items():
         files[_file("predictions.parquet", label, judged)] = parquet_of(one.clean, one.classes, names)
-    record = _record(keys, words, networks, results, compared, asked, found, device)
+    record = {**_record(keys, words, networks, results, compared, asked, found, device), "identity": identity}
     summary = summary_table(record["results"], {label: _title(label, networks) for label in networks})
     facts = facts_of(record["networks"], record["data"], record["provenance"])
     title = " and ".join(dict.fromkeys(trained.name for trained in networks.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import warnings
 from collections.abc import Callable, Mapping, MutableSequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
@@ -70,7 +71,10 @@ def _as_rank(keys: EvaluateKeys, run: str, share: Share, done: MutableSequence[i
     def tick(images: int) -> None:
         done[share.rank] += images
 
-    return _share(keys, subjects(keys, run), share, tick)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said by the process that asks
+        networks = subjects(keys, run)
+    return _share(keys, networks, share, tick)
 
 
 def _share(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +17,14 @@ from normfree.config import Resolved, UserError
 from normfree.config.other_images import other_images
 from normfree.config.schema import DataConfig
 from normfree.config.sources import check_source, is_ffcv, is_resident, read_of, require_images
-from normfree.config.sources.reading import looked_up_once
+from normfree.config.sources.reading import listed, looked_up_once
 from normfree.data import Source
 from normfree.data.build import build_source
 from normfree.data.readers import encoded_images, parts_of
 from normfree.data.source import ALONE, SPLITS, Share
 from normfree.data.split import cut_points, shuffled_order
 from normfree.evaluate.class_names import label_map
+from normfree.host.files import printable
 from normfree.trained import Preprocessing, Trained
 
 ALL = "all"
@@ -112,6 +115,18 @@ def wanted(trained: Trained, words: Sequence[str], size: int | None, classes: st
             trained.classes, [str(each) for each in reading.classes], classes, trained.about.get("classes_known", True)
         )
     )
+    names = list(map(str, reading.classes))
+    if (
+        from_run
+        and not unchanged
+        and data.name != resolved.config.data.name
+        and names == list(map(str, range(len(names))))
+    ):
+        warnings.warn(
+            f"data={data.name}: its classes have numbers for names, which are taken for the network's "
+            f"({listed(trained.classes)}); do they mean the same?",
+            stacklevel=2,
+        )
     # One image a batch: however few there are to train on.
     config = replace(resolved.config, data=data, batch=resolved.config.batch if unchanged else 1)
     return Wanted(replace(resolved, config=config), preparing.at(size), unchanged, numbers, reading.digest)
@@ -131,7 +146,7 @@ def files_of(data: DataConfig, split: str) -> list[str] | None:
         own = each in parts and each != "train"
         samples = parts[each if own else "train"]
         found += [samples.where(place) for place in (range(len(samples.labels)) if own else cut[each])]
-    return [path.removeprefix(root) for path in found]
+    return [printable(path.removeprefix(root)) for path in found]
 
 
 def _names_a_set(words: Sequence[str]) -> bool:
@@ -184,5 +199,7 @@ def _prepared(data: DataConfig, preparing: Preprocessing, size: int | None) -> D
     try:
         check_source(changed)
     except UserError as error:
-        raise UserError(f"size={size}: {error}" if size else str(error)) from error
+        # The keys of sizes are nobody's here.
+        why = re.sub(r"^data\.(train|test)_size=\d+: ", "", str(error))
+        raise UserError(f"size={size}: {why}" if size else str(error)) from error
     return changed

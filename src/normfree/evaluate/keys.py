@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from normfree.config import UserError
 from normfree.config.errors import nearest
@@ -101,6 +102,8 @@ def _check(keys: EvaluateKeys) -> None:
         first, second = given[:2]
         both = f"{first}={_typed(keys, first)} and {second}={_typed(keys, second)}"
         raise UserError(f"{both}: give one of them")
+    if "," in keys.run and not Path(keys.run).exists():
+        raise UserError(f"run={keys.run}: an evaluation is of one run; two are compared with compare={keys.run}")
     if keys.compare and len(keys.compare) != 2:
         raise UserError(f"compare={','.join(keys.compare)}: give two run directories, with a comma between them")
     if keys.model_words and not keys.weights:
@@ -113,6 +116,11 @@ def _check(keys: EvaluateKeys) -> None:
             raise UserError(f"evaluate={name}: no such evaluator{nearest(name, evaluators())}; there are: {known}")
     if not keys.evaluate:
         raise UserError(f"evaluate: is empty; there are: {', '.join(evaluators())}")
+    for name, evaluator, values in (("corruptions", "corruptions", keys.corruptions), ("shifts", "shift", keys.shifts)):
+        if values and evaluator not in keys.evaluate:
+            raise UserError(
+                f"{name}={','.join(map(str, values))}: is of evaluate={evaluator}; add that, or leave it out"
+            )
     for name in keys.evaluate:
         evaluators()[name].check(keys)
 

@@ -38,7 +38,12 @@ def images_of(keys: EvaluateKeys, trained: Trained) -> Wanted:
 
 def _one(keys: EvaluateKeys, run: str, kind: str) -> Trained:
     if run:
-        return from_run(run, keys.checkpoint, kind)
+        try:
+            return from_run(run, keys.checkpoint, kind)
+        except UserError as error:
+            if not keys.compare:
+                raise
+            raise UserError(str(error).replace(f"run={run}:", f"compare={run}:", 1)) from error
     if keys.checkpoint != "final":
         raise UserError(f"checkpoint={keys.checkpoint}: is of a run; give run=DIR, or leave it out")
     named = any(word.startswith("data=") for word in keys.data_words)

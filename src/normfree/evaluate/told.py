@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from normfree.evaluate.findings import Table
@@ -12,6 +15,9 @@ from normfree.evaluate.keys import COMMAND, EvaluateKeys
 from normfree.runs.provenance import provenance
 from normfree.trained import Trained
 
+_NOT_TOLD = ("run", "compare", "weights", "model", "out", "device", "devices", "batch")
+_LONGEST = 120
+_QUESTIONS = ("evaluate", "kind", "fold", "split", "classes", "corruptions", "shifts")
 _HIDDEN = "data.root"
 """Where the user's images lie is nobody else's business."""
 
@@ -20,6 +26,24 @@ def command_of(words: Sequence[str]) -> str:
     """The command that makes the folder again."""
     shown = [f"{_HIDDEN}=PATH" if word.startswith(f"{_HIDDEN}=") else word for word in words]
     return " ".join([COMMAND, *map(shlex.quote, shown)])
+
+
+def suffix_of(words: Sequence[str]) -> str:
+    """What tells an evaluation from others of its network, for the name of its folder; empty for the plain one."""
+    said = [word for word in words if word.partition("=")[0] not in _NOT_TOLD]
+    text = "_".join(Path(word).name if word.startswith(f"{_HIDDEN}=") else word for word in said)
+    return "_" + re.sub(r"[^\w.,=-]+", "-", text)[:_LONGEST] if text else ""
+
+
+def identity_of(
+    keys: EvaluateKeys, groups: Mapping[str, Mapping[str, Trained]], asked: Mapping[str, Wanted]
+) -> dict[str, Any]:
+    """What an evaluation is of, as JSON has it: the same weights, images and questions give the same numbers."""
+    weights = [trained.about["sha256"] for networks in groups.values() for trained in networks.values()]
+    images = [[each.digest, each.preprocessing.record()] for each in asked.values()]
+    asking = {name: getattr(keys, name) for name in _QUESTIONS}
+    found: dict[str, Any] = json.loads(json.dumps({"weights": weights, "images": images, **asking}))
+    return found
 
 
 def data_record(keys: EvaluateKeys, asked: Wanted, images: int, skipped: int) -> dict[str, Any]:

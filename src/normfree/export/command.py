@@ -47,10 +47,14 @@ def export(keys: ExportKeys) -> int:
         with warnings.catch_warnings():
             # torch's own word to itself.
             warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.", FutureWarning)
-            form.write(subject, draft)
+            try:
+                form.write(subject, draft)
+            except OSError as error:
+                raise _unwritten(error, out) from error
             checked = check(form.read(draft), original, inputs, out)
+        size = sum(path.stat().st_size for path in Path(folder).iterdir())
         _name(Path(folder), draft, out)
-    _print(subject, checked, out)
+    _print(subject, checked, out, size)
     return EXIT_OK
 
 
@@ -59,7 +63,7 @@ def _refuse(out: Path, suffix: str) -> None:
         raise UserError(f"out={out}: is a folder; give a file, such as out={out / f'network{suffix}'}")
     if out.suffix != suffix:
         raise UserError(f"out={out}: a file of this format ends in {suffix}; write out={out.with_suffix(suffix)}")
-    require_writable(out.parent)
+    require_writable(out.parent, out)
 
 
 def _real(wanted: Wanted, count: int) -> Tensor:
@@ -80,17 +84,21 @@ def _name(folder: Path, draft: Path, out: Path) -> None:
             flush(path)
             path.replace(out.with_name(path.name))
     except OSError as error:
-        raise UserError(f"out={out}: cannot be written ({error.strerror}); {where_to_write(error, 'out')}") from error
+        raise _unwritten(error, out) from error
 
 
-def _print(subject: Subject, checked: Checked, out: Path) -> None:
+def _unwritten(error: OSError, out: Path) -> UserError:
+    return UserError(f"out={out}: cannot be written ({error.strerror or error}); {where_to_write(error, 'out')}")
+
+
+def _print(subject: Subject, checked: Checked, out: Path, size: int) -> None:
     console = Console(highlight=False)
     about, through = subject.trained.about, subject.preprocessing
     folded = "folded" if about["folded"] else "not folded"
-    shape, size = f"{through.channels} x {through.size} x {through.size}", out.stat().st_size / 2**20
+    shape = f"{through.channels} x {through.size} x {through.size}"
     console.print(
         f"{subject.trained.model}, {about['weights']} weights, {folded}; any number of images of {shape}; "
-        f"{len(subject.trained.classes)} classes; {size:.1f} MiB",
+        f"{len(subject.trained.classes)} classes; {size / 2**20:.1f} MiB",
         soft_wrap=True,
     )
     console.print(

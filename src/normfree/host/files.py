@@ -58,6 +58,11 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
+def printable(name: str) -> str:
+    """The name of a file as text that any table can hold: bytes that are no UTF-8 as ``\\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def remove_unfinished(folder: Path, seconds: float = 0.0) -> None:
     """Remove what writers that were killed have left; for the only process that writes into the folder now.
 

@@ -11,8 +11,9 @@ from normfree.config.validate import lookup
 from normfree.runs.checksums import read_text_verified
 from normfree.runs.directory import RunDirectory
 
-# That images lie elsewhere now is told by `other_data`, and changes nothing where they are the same.
-_TOLD_ELSEWHERE = ("data.root",)
+# That images lie elsewhere now is told by `other_data`, and changes nothing where they are the same; neither does
+# another file with the same weights, whose digest is part of a run's name.
+_TOLD_ELSEWHERE = ("data.root", "model.weights")
 _ALSO = "evaluate_also"
 _GROUPS = ("trainer", "logger", "data", "model", "augment", "optimizer", "clip", "outcome")
 

@@ -50,7 +50,10 @@ def predict_images(images: Images, keys: Prediction) -> None:
                     _print(row, len(networks) > 1)
             progress.add(len(rows) // len(networks))
         if tally.unread == len(images.paths):
-            raise UserError(f"source={keys.source}: unreadable image ({tally.why}); give another")
+            every = f"none of {counted(len(images.paths), 'image')} can be read, the first for this reason: {tally.why}"
+            raise UserError(
+                f"source={keys.source}: {f'unreadable image ({tally.why})' if images.single else every}; give another"
+            )
     tally.tell(keys, len(images.paths))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from normfree.config.key_readers import choice, listed, number, optional, plain_text, whole_number
 from normfree.config.keys import key
@@ -18,6 +19,15 @@ def _networks(text: str) -> tuple[str, ...]:
     if not paths or len(paths) > MOST_NETWORKS:
         raise ValueError("give one run directory, or two with a comma between them to see them side by side")
     return paths
+
+
+def _secret(text: str) -> str:
+    if not text.startswith("@"):
+        return plain_text(text)
+    try:
+        return Path(text[1:]).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot be read ({getattr(error, 'strerror', None) or 'no text'}); give a file") from error
 
 
 def _seconds(text: str) -> float:
@@ -53,6 +63,6 @@ class Prediction:
     host: str = key(LOOPBACK, "address of the page; any other than this machine's own needs token and TLS")
     port: int = key(8765, "its port; 0 takes a free one", whole_number(0, _MOST_PORTS))
     open: bool = key(False, "open the page in this machine's browser, where there is a display")
-    token: str = key("", "secret of at least 16 characters that the page asks for")
+    token: str = key("", "secret of at least 16 characters that the page asks for; @FILE reads it from there", _secret)
     tls_cert: str = key("", "certificate file (PEM)")
     tls_key: str = key("", "its key file (PEM)")

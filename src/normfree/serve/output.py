@@ -119,5 +119,5 @@ def table(out: str, columns: Sequence[str]) -> Iterator[Table]:
             finally:
                 parquet.close()
         else:
-            with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield Lines(columns, file, suffix == ".jsonl")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from normfree.config import UserError
 from normfree.config.sources.folder_listing import EXTENSIONS
+from normfree.host.files import printable
 from normfree.serve.keys import BROWSER, WEBCAM
 
 VIDEOS = (
@@ -33,7 +34,7 @@ class Images:
     single: bool = False
 
     def name(self, path: Path) -> str:
-        return path.name if self.single else os.path.relpath(path, self.root)
+        return printable(path.name if self.single else os.path.relpath(path, self.root))
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def source_of(text: str) -> Images | Video | Webcam | Browser:
     if camera := re.fullmatch(rf"{WEBCAM}(?::(\d{{1,3}}))?", text):
         return Webcam(int(camera[1] or 0))
     path = Path(text).expanduser()
+    if text.startswith(f"{WEBCAM}:") and not path.exists():
+        raise UserError(f"source={text}: give {WEBCAM}, or {WEBCAM}:1 for the second camera")
     if path.is_dir():
         return _listed(text, path, (file for file in path.rglob("*")))
     if path.is_file():
@@ -85,7 +88,9 @@ def _listed(text: str, root: Path, paths: object) -> Images:
     found = sorted(
         path
         for path in map(Path, paths)  # type: ignore[call-overload]
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in EXTENSIONS
+        and not path.name.startswith(".")
+        and (path.is_file() or path.is_symlink())  # one that leads nowhere is a row that says so
     )
     if not found:
         raise UserError(f"source={text}: no image there; {_GIVE}")

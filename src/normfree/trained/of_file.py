@@ -19,12 +19,13 @@ from normfree.nets import load_weights
 from normfree.nets.published import PUBLISHED
 from normfree.nets.weights import read_weights
 from normfree.runs.checksums import digest_of
-from normfree.train.parts.network import build_network
+from normfree.train.parts.network import TIMM, build_network
 from normfree.trained.network import Trained
 from normfree.trained.of_run import statistics_of
 from normfree.trained.preprocessing import Preprocessing
 
 IMAGENET_CLASSES = 1000
+ONNX = ".onnx"
 _SEEN_IN_WEIGHTS = ("num_classes", "in_channels")
 _RELEASED = ("released Haiku file", "timm's dm_nfnet")
 
@@ -43,7 +44,7 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
         UserError: there is no such file, it has other weights than the model takes, or no model is named.
     """
     path = Path(file)
-    state, about = _read(path, weights)
+    state, about = _read(path, weights, TIMM if f"model={TIMM}" in overrides else None)
     own, said = _own_words(about), _said(about)
     if not own and not any(word.startswith("model=") for word in overrides):
         raise UserError(f"weights={path}: the file does not say of which network it is; add model=NAME")
@@ -69,9 +70,11 @@ def from_file(file: str | Path, overrides: Sequence[str] = (), weights: str = "r
     )
 
 
-def _read(path: Path, weights: str) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
+def _read(path: Path, weights: str, library: str | None) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
+    if path.suffix.lower() == ONNX:
+        raise UserError(f"weights={path}: an ONNX file runs in predict.py alone; evaluate the run that it is of")
     try:
-        return read_weights(path, weights)
+        return read_weights(path, weights, library)
     except FileNotFoundError as error:
         raise UserError(f"weights={path}: no such file") from error
     except (OSError, ValueError) as error:

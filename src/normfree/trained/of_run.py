@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from normfree.data.transforms import statistics
 from normfree.nets import ClassifierNetwork, load_weights
 from normfree.runs import RunDirectory
 from normfree.runs.checksums import digest_of
-from normfree.runs.stored import stored_config, weights_file
+from normfree.runs.stored import stored_config, stored_result, weights_file
 from normfree.train.parts.network import build_network
 from normfree.trained.network import Trained
 from normfree.trained.preprocessing import Preprocessing
@@ -35,8 +36,10 @@ def from_run(path: str | Path, checkpoint: str = "final", weights: str = "raw") 
     directory = RunDirectory(Path(path))
     resolved = resolve_stored(stored_config(directory))
     network, file = network_of(directory, resolved, checkpoint, weights)
-    data, result = resolved.config.data, directory.read_result()
+    data, result = resolved.config.data, stored_result(directory)
     read: Mapping[str, Any] = result["data"] if result else {}
+    if result and result["status"] == "diverged":
+        warnings.warn(f"run {directory.path.name} is {result['status']}: {result['reason']}", stacklevel=2)
     mean, std = statistics_of(resolved, read)
     names = tuple(map(str, read.get("class_names") or range(data.classes)))
     return Trained(
@@ -58,6 +61,11 @@ def network_of(
     Raises:
         UserError: as `from_run`.
     """
+    if weights == "ema" and resolved.config.optimizer.ema_decay is None:
+        raise UserError(
+            f"kind=ema: run {directory.path.name} kept no moving average, as optimizer.ema_decay was not set; "
+            "leave kind= out"
+        )
     file = weights_file(directory, checkpoint, evaluated=bool(resolved.config.trainer.evaluate_every))
     network = build_network(resolved)
     try:

@@ -29,13 +29,20 @@ def require() -> None:
 
 
 def write(subject: Subject, path: Path) -> None:
-    """In single precision; metadata lies in the model's runtime information."""
+    """In single precision; metadata lies in the model's runtime information.
+
+    Raises:
+        OSError: there is no room, or whatever else OpenVINO, which does not say why, could not write for.
+    """
     import openvino
 
     model = openvino.convert_model(subject.captured())
     for name, text in subject.metadata.items():
         model.set_rt_info(text, [METADATA, name])
-    openvino.save_model(model, path, compress_to_fp16=False)
+    try:
+        openvino.save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        raise OSError(f"OpenVINO cannot write there: {error}") from error
 
 
 def read(path: Path) -> Callable[[Tensor], Tensor]:

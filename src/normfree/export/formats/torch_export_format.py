@@ -24,11 +24,15 @@ def require() -> None:
 
 def write(subject: Subject, path: Path) -> None:
     """The first axis is free; metadata lies beside the graph as `METADATA`."""
+    import io
     import json
 
     import torch
 
-    torch.export.save(subject.captured(), path, extra_files={METADATA: json.dumps(dict(subject.metadata))})
+    # By way of memory: where torch's own writer finds no room, it ends the process.
+    content = io.BytesIO()
+    torch.export.save(subject.captured(), content, extra_files={METADATA: json.dumps(dict(subject.metadata))})
+    path.write_bytes(content.getbuffer())
 
 
 def read(path: Path) -> Callable[[Tensor], Tensor]:

@@ -15,18 +15,21 @@ from normfree.nets.weights.haiku_pickle import read_haiku_pickle
 from normfree.nets.weights.safetensors_file import read_safetensors
 from normfree.nets.weights.torch_checkpoint import read_torch_checkpoint
 
-_HEAD = "classifier."
+_HEAD, _HELD = "classifier.", "network."
 _NAMED = 3
 _CHOICES = {"raw": "torch checkpoint", "ema": "moving average in a torch checkpoint"}
 
 
-def read_weights(path: str | os.PathLike[str], weights: str = "raw") -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(
+    path: str | os.PathLike[str], weights: str = "raw", library: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """State dict with this package's names, and what the file says of itself.
 
     The second has the key ``kind``, and ``architecture``, ``overrides`` and ``provenance`` if the file is ours.
 
     Args:
         weights: ``raw`` or, of a run's checkpoint, ``ema``: see `load_weights`.
+        library: whose network they are for, ``timm`` for instance, which knows them by its own names.
 
     Raises:
         OSError: no such file.
@@ -46,14 +49,20 @@ def read_weights(path: str | os.PathLike[str], weights: str = "raw") -> tuple[di
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{path}: {error}") from None
     if start[:4] == b"PK\x03\x04":
-        return _own_names(path, read_torch_checkpoint(path, weights), {"kind": _CHOICES[weights]})
+        return _named(path, read_torch_checkpoint(path, weights), {"kind": _CHOICES[weights]}, library)
     if start[8:] == b"{":
         state, metadata = read_safetensors(path)
-        return _own_names(path, state, {**metadata, "kind": "safetensors"})
+        return _named(path, state, {**metadata, "kind": "safetensors"}, library)
     raise ValueError(f"{path}: neither safetensors, nor a checkpoint, nor a released file of Haiku weights")
 
 
-def _own_names(path: Path, state: dict[str, Tensor], about: dict[str, str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _named(
+    path: Path, state: dict[str, Tensor], about: dict[str, str], library: str | None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """With the names that the network here has: of this package's, or of a library's, which is held as ``network``."""
+    if library is not None:
+        held = all(name.startswith(_HELD) for name in state)
+        return (state if held else {f"{_HELD}{name}": value for name, value in state.items()}), about
     if not is_timm(state):
         return state, about
     try:
@@ -82,10 +91,10 @@ def load_weights(
 
     Raises:
         OSError: no such file.
-        ValueError: the file is not of these kinds or does not fit the model; names that are missing or left
-            over are in the message.
+        ValueError: the file is not of these kinds, does not fit the model (names that are missing or left over are in
+            the message), or has numbers that are not finite.
     """
-    state, about = read_weights(path, weights)
+    state, about = read_weights(path, weights, getattr(model, "library", None))
     wanted = model.state_dict()
     if keep_head:
         state = {name: value for name, value in state.items() if not name.startswith(_HEAD)}
@@ -93,9 +102,16 @@ def load_weights(
     if problem := _misfit(state, wanted):
         of = f" (it holds {about['architecture']})" if "architecture" in about else ""
         raise ValueError(f"{os.fspath(path)}{of} does not fit the model: {problem}")
+    if name := not_finite(state):
+        raise ValueError(f"{os.fspath(path)}: {name[:120]} has numbers that are not finite, as after a divergence")
     with torch.no_grad():
         for name, value in state.items():
             wanted[name].copy_(value)
+
+
+def not_finite(state: Mapping[str, Tensor]) -> str:
+    """The name of the first array with a number that is not finite; empty where all are."""
+    return next((name for name, value in state.items() if not bool(torch.isfinite(value).all())), "")
 
 
 def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:

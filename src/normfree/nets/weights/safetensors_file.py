@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,10 +50,15 @@ def save_weights(
     target = Path(path)
     fresh = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
+        fresh.touch()
+        mode = fresh.stat().st_mode  # as any new file has it; save_file makes one that its user alone can read
         save_file(state, fresh, metadata)
+        fresh.chmod(mode)
         fresh.replace(target)
     except SafetensorError as error:
-        raise OSError(f"{target}: cannot be written: {error}") from None
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number) if found else str(error), str(target)) from None
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from normfree.nets.timm_names import is_timm
 from normfree.nets.weights.seal import check_seal
 
 _PREFIX = "network."
+_PARALLEL = "module."
+"""Of names in a checkpoint of a network that DistributedDataParallel held."""
 _AVERAGE = "ema"
 
 
@@ -41,10 +42,12 @@ def read_torch_checkpoint(path: Path, weights: str = "raw") -> dict[str, Tensor]
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
         raise ValueError(f"{path}: holds no state dict of a network")
-    if "state_dict" in content and not is_timm(state):
+    if "state_dict" in content and any(name.startswith(_PREFIX) for name in state):
         state = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+    if state and all(name.startswith(_PARALLEL) for name in state):
+        state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
     if not state:
-        raise ValueError(f"{path}: holds no network's weights; their names would start with {_PREFIX!r}")
+        raise ValueError(f"{path}: holds no network's weights")
     return state
 
 

@@ -79,6 +79,19 @@ def listening(host: str, port: int) -> socket.socket:
         raise UserError(f"host={host} port={port}: {error.strerror}; give another, or port=0 for any") from error
 
 
+def _reachable(host: str) -> str:
+    """An address that others can open: of ``0.0.0.0`` and ``::``, which are every address, this machine's own."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    family, far = (socket.AF_INET, "192.0.2.1") if host == "0.0.0.0" else (socket.AF_INET6, "2001:db8::1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far, 9))  # nothing is sent; it only says by which address one would go there
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
 def _check_certificate(keys: Prediction) -> None:
     for name in ("tls_cert", "tls_key"):
         if not Path(getattr(keys, name)).is_file():
@@ -123,7 +136,7 @@ def _serve(keys: Prediction, bound: socket.socket) -> None:
         size = each.network.preprocessing.size
         print(f"{each.name}, {counted(len(each.network.classes), 'class', 'classes')}, {size} px: {each.way}")
     enter = f"/enter?token={keys.token}" if keys.token else "/"
-    url = f"http{'s' if secure else ''}://{bracketed(keys.host)}:{port}{enter}"
+    url = f"http{'s' if secure else ''}://{bracketed(_reachable(keys.host))}:{port}{enter}"
     print(f"open {url}   (Ctrl-C ends it)", flush=True)
     if keys.open and has_display():
         threading.Timer(1, webbrowser.open, [url]).start()

@@ -25,7 +25,7 @@ from normfree.nets import (
 from normfree.train.parts.frozen import frozen
 from normfree.train.parts.own_network import build_own, check_own, on_meta
 
-_TIMM = "timm"
+TIMM = "timm"
 _NOT_FOR_THE_NETWORK = (
     "name", "family", "normalizer", "train_size", "test_size", "sync_norm", "_target_", "arguments",
     "weights", "weights_kind", "head", "freeze", "freeze_norm", "weights_sha256", "weights_run", "weights_arm",
@@ -117,7 +117,7 @@ def _description(resolved: Resolved) -> dict[str, Any]:
     overrides = {
         key: value for key, value in asdict(model).items() if key not in _NOT_FOR_THE_NETWORK and value is not None
     }
-    name = f"{_TIMM}/{model.name}" if model.family == _TIMM else model.name
+    name = f"{TIMM}/{model.name}" if model.family == TIMM else model.name
     given = dict(model.arguments or {})
     if known := sorted(key for key in given if key in ("num_classes", "in_channels", *asdict(model))):
         raise UserError(f"model.arguments={given}: {known[0]} is a key by itself; give it as model.{known[0]}")
@@ -136,7 +136,7 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
         network = create_model(**description)
     except ValueError as error:
         name = description["name"]
-        if not name.startswith(_TIMM) and name not in list_models():
+        if not name.startswith(TIMM) and name not in list_models():
             raise UserError(f"model.name={name}: {error}; python train.py --help lists all, as model=") from error
         raise UserError(f"{_subject(name)}: {error}") from error
     if network.normalizer != normalizer:
@@ -222,7 +222,7 @@ def _macs(network: ClassifierNetwork, name: str, key: str, size: int) -> int:
     try:
         return count_macs(network, size)
     except (AssertionError, RuntimeError, ValueError) as error:
-        if not name.startswith(_TIMM):
+        if not name.startswith(TIMM):
             raise
         own = getattr(model_info(name), key)
         raise UserError(

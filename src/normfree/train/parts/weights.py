@@ -16,6 +16,7 @@ from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered
 from normfree.config.weights import Source, contents_of, source_of
 from normfree.nets import read_weights
+from normfree.nets.weights import not_finite
 from normfree.train.parts.frozen import head_names
 from normfree.train.parts.network import build_network, described
 from normfree.train.parts.own_network import on_meta
@@ -39,7 +40,7 @@ def check_weights(resolved: Resolved) -> None:
         source = source_of(resolved.config)
         _refuse_other_network(resolved, source)
         network = on_meta(lambda: build_network(resolved))
-        _fitting(resolved, network, _read(resolved, source.file))
+        _fitting(resolved, network, _read(resolved, network, source.file))
 
     remembered(("weights fit", described(resolved), model.weights_sha256, model.head), looked)
 
@@ -66,7 +67,7 @@ def give_weights(network: nn.Module, resolved: Resolved) -> None:
         )
     wanted = network.state_dict()
     with torch.no_grad():
-        for name, value in _fitting(resolved, network, _read(resolved, file)).items():
+        for name, value in _fitting(resolved, network, _read(resolved, network, file)).items():
             wanted[name].copy_(value)
 
 
@@ -89,10 +90,10 @@ def _refuse_other_network(resolved: Resolved, source: Source) -> None:
             )
 
 
-def _read(resolved: Resolved, file: Path) -> dict[str, Tensor]:
+def _read(resolved: Resolved, network: nn.Module, file: Path) -> dict[str, Tensor]:
     model = resolved.config.model
     try:
-        return read_weights(file, model.weights_kind)[0]
+        return read_weights(file, model.weights_kind, getattr(network, "library", None))[0]
     except (OSError, ValueError) as error:
         reason = str(error).removeprefix(f"{file}: ")
         raise UserError(f"model.weights={model.weights}: {file} cannot be read ({reason})") from error
@@ -115,9 +116,13 @@ def _fitting(resolved: Resolved, network: nn.Module, state: Mapping[str, Tensor]
     missing = [name for name in wanted if name not in taken and not (new and name in head)]
     extra = [name for name in taken if name not in wanted]
     other = [name for name in wanted if name in taken and taken[name].shape != wanted[name].shape]
-    if not missing and not extra and not other:
-        return taken
     said = f"model.weights={model.weights}"
+    if not missing and not extra and not other:
+        if name := not_finite(taken):
+            raise UserError(
+                f"{said}: {name[:120]} has numbers that are not finite, as after a divergence; give other weights"
+            )
+        return taken
     if not missing and not extra and set(other) <= head:
         there, here = len(taken[other[0]]), config.data.classes
         raise UserError(

@@ -33,7 +33,8 @@ export function makeCard(about, number, top) {
         const keep = Math.exp(-(now - before) / SMOOTH_MS), fresh = new Map(pairs);
         for (const name of smoothed.keys()) if (!fresh.has(name)) fresh.set(name, 0);
         for (const [name, p] of fresh) fresh.set(name, keep * (smoothed.get(name) ?? 0) + (1 - keep) * p);
-        smoothed = new Map([...fresh].filter(([, p]) => p > 1e-4));
+        const ranked = [...fresh].sort((a, b) => b[1] - a[1]);
+        smoothed = new Map(ranked.filter(([, p], place) => place < rows.length || p > 1e-4));
       }
       before = now;
       const order = [...smoothed].sort((a, b) => b[1] - a[1]);

@@ -51,6 +51,7 @@ PLACES = {
     "tests/train/ranks/test_killed_ranks.py": "chaos",
     "tests/train/test_killed_workers.py": "chaos",
     "tests/clip/test_classifier.py::test_of_ours_it_is_the_one_that_runs_leave_alone": "slow",
+    "tests/clip/test_compiled_for_gpus.py": "slow",
     "tests/config/test_hub.py": "slow",
     "tests/data/test_convert.py": "slow",
     "tests/data/test_cut.py": "slow",

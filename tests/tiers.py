@@ -63,6 +63,7 @@ PLACES = {
     "tests/nets/test_bn_nfnet.py": "slow",
     "tests/nets/test_convert.py": "slow",
     "tests/nets/test_deployment.py": "slow",
+    "tests/nets/test_devices.py": "slow",
     "tests/nets/test_models_page.py": "slow",
     "tests/nets/test_network_cost.py": "slow",
     "tests/nets/test_network_laws.py::test_torch_compile_sees_one_graph": "slow",
@@ -160,6 +161,9 @@ SHORTENED: dict[str, int | tuple[str, ...]] = {
     "tests/nets/test_bn_nfnet.py::test_every_layer_is_the_twins": ("bn_nfnet_f0", "bn_nfnet_nano"),
     "tests/nets/test_deployment.py::test_export_gives_the_same_logits": ("nf_resnet20", "bn_nfnet_nano"),
     "tests/nets/test_deployment.py::test_onnxruntime_gives_the_same_logits": ("nf_resnet50",),
+    "tests/nets/test_devices.py::test_a_step_and_an_evaluation": (
+        "bn_nfnet_nano", "efficientnet_b0", "nf_regnet_b0", "nf_resnet20", "nfnet_f0", "resnet50_v1", "se_resnet50"
+    ),
     "tests/nets/test_network_laws.py::test_torch_compile_sees_one_graph": ("nf_resnet20",),
     "tests/report/test_faults.py::test_a_single_fault_stops_one_run_or_is_one_line": 60,
     "tests/serve/test_page.py::test_a_narrow_screen": ("360-dark",),

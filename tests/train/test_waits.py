@@ -19,6 +19,7 @@ from normfree.config import Resolved
 from normfree.runs import RunDirectory
 from normfree.train import fit, lightning_noise
 from normfree.train.callbacks import Callbacks
+from normfree.train.evaluation import EVALUATION_BATCH
 from normfree.train.module import Classifier
 from normfree.train.preflight import preflight
 from normfree.train.ranks.world import ALONE
@@ -35,6 +36,8 @@ AT_A_ROW = {
 """Where a step with a row may wait, and how often: the losses and accuracies since the last row; norms, clipped units
 and skip gains; the units of AGC.
 """
+AT_AN_EVALUATION = 3
+"""Of each batch: accuracy, loss and top-5 accuracy."""
 RANDAUGMENT = "data/randaugment.py"
 """torchvision's operations on a GPU make small tensors by copying them there, and index by masks."""
 
@@ -95,7 +98,11 @@ def trained(resolved: Resolved, monkeypatch: pytest.MonkeyPatch) -> tuple[Counts
             trainer = fit.train(session, made)
             assert trainer.global_step == STEPS
             assert made.watch.rule.reason == ""
+            gpu.waits.clear()
             scores = session.examiner.scores("validation")
+            batches = -(-session.source.size("validation") // EVALUATION_BATCH) * (1 + (made.average is not None))
+    assert {wait.place for wait in gpu.waits} == {"train/evaluation.py:measure"}
+    assert len(gpu.waits) == AT_AN_EVALUATION * batches
     return counts, gpu, scores
 
 

@@ -76,8 +76,14 @@ def test_the_quickstart_and_its_report(checkout: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "reports").rglob("*.md"))
 
 
-def test_a_sweep_that_fails_is_told(checkout: Path, tmp_path: Path) -> None:
-    (checkout / "experiments" / "quickstart.yaml").unlink()
+@pytest.mark.parametrize(("code", "failed"), [(0, False), (1, True), (124, False)])
+def test_a_sweep_that_fails_is_told_and_one_without_time_is_not(
+    checkout: Path, tmp_path: Path, code: int, failed: bool
+) -> None:
+    """Its report is made whatever it ended with."""
+    (checkout / "train.py").write_text(f"raise SystemExit({code})", encoding="utf-8")
+    (checkout / "report.py").write_text("print('reported')", encoding="utf-8")
     answer = session(checkout, "sweep", OUT=str(tmp_path / "out"), REHEARSAL="1")
-    assert answer.returncode == 1
-    assert "failed: sweep" in answer.stderr
+    assert answer.stdout.splitlines() == ["== sweep", "reported"]
+    assert answer.returncode == failed
+    assert ("failed: sweep" in answer.stderr) == failed

@@ -120,6 +120,7 @@ LEFT_OUT = (
     "tests/sweep/test_runs_command.py::test_a_failed_run_is_shown_and_started_again",
     "tests/sweep/test_side_by_side.py",
     "tests/sweep/test_stored.py::test_the_plan_that_the_user_started_goes_on_without_asking",
+    "tests/test_gpu_session.py::test_the_quickstart_and_its_report",
     "tests/test_wheel.py",
     "tests/train/test_cut_law.py::test_ghost_batches_are_the_same_images_in_every_cut",
     "tests/train/test_cut_law.py::test_with_batchnorm_a_cut_is_another_network_however_many_devices",

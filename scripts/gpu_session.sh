@@ -12,16 +12,54 @@
 # Without a PART all of them. Each takes less than ten minutes on one H100 or H200 (the limits below) and needs no
 # other; a part that fails does not stop the next. Rows are written as they are measured, to $OUT (reports/benchmarks).
 # Nothing is fetched from a network. In a copy without .git, set NORMFREE_COMMIT to the commit.
+#
+# REHEARSAL=1 makes the same calls on the processor, each as small as it can be, to $OUT (a folder under /tmp then): what
+# is wrong with a command, a key or a package is known before a GPU is waited for. Nothing is compiled, tests are only
+# collected, and the numbers mean nothing.
 set -u
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
-OUT=${OUT:-reports/benchmarks}
+REHEARSAL=${REHEARSAL:-}
+OUT=${OUT:-$([ -z "$REHEARSAL" ] && echo reports/benchmarks || mktemp -d /tmp/rehearsal-XXXXXX)}
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 WANDB_MODE=offline
 
 NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
-bench() { timeout 590 "$PYTHON" bench.py "$@"; }
+# In the rehearsal these replace what a call says of the same keys.
+TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 compile=false)
+TINY_SWEEP=(trainer=cpu hydra.launcher.workers=1 model=resnet20 clip=none seed=0
+  data.train_size=7 batch=48 steps=2 optimizer.warmup_steps=1)
 
-part_tests() { timeout 590 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests; }
+# WORD ... -- KEY=VALUE ...: the words, with these values for the keys that are among them, and the other values after.
+replaced() {
+  local words=() word value
+  while [ "$1" != -- ]; do words+=("$1"); shift; done
+  shift
+  for word in "${words[@]}"; do
+    for value in "$@"; do [ "${word%%=*}" != "${value%%=*}" ] || continue 2; done
+    printf '%s\n' "$word"
+  done
+  printf '%s\n' "$@"
+}
+bench() {
+  local suite=$1 words=("${@:2}") tiny=("${TINY_BENCH[@]}")
+  if [ -n "$REHEARSAL" ]; then
+    # clip has no inference, and compiles nothing.
+    [ "$suite" != clip ] || tiny=(device=cpu models=nf_resnet20 batch=2 image_size=32 rounds=1)
+    mapfile -t words < <(replaced "${words[@]}" -- "${tiny[@]}")
+  fi
+  timeout 590 "$PYTHON" bench.py "$suite" "${words[@]}"
+}
+# SECONDS KEY=VALUE ...: what the time does not allow is no failure, as the next call goes on with it.
+sweep() {
+  local limit=$1 words=("${@:2}") code=0
+  [ -z "$REHEARSAL" ] || mapfile -t words < <(replaced "${words[@]}" -- "${TINY_SWEEP[@]}")
+  timeout "$limit" "$PYTHON" train.py -m "${words[@]}" || code=$?
+  [ $code -eq 0 ] || [ $code -eq 124 ]
+}
+
+part_tests() {
+  timeout 590 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider ${REHEARSAL:+--collect-only} tests
+}
 part_clip() { bench clip device=cuda out="$OUT/clip-gpu.csv"; }
 part_nets() {
   bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128,256 infer_batch=1,128 out="$OUT/nets-gpu.csv"
@@ -34,14 +72,18 @@ part_latency() {
     layout=nhwc batch=32,128 what=train,memory out="$OUT/nets-gpu.csv"
 }
 part_sweep() {
-  # Small networks leave a GPU idle: eight share it. What the time does not allow is done by the next call.
-  timeout 540 "$PYTHON" train.py -m experiment=quickstart trainer=gpu hydra.launcher.workers=8 runs_dir="$OUT/runs"
-  "$PYTHON" report.py experiment=quickstart runs_dir="$OUT/runs" reports_dir="$OUT/reports"
+  # Small networks leave a GPU idle: eight share it.
+  local code=0
+  sweep 540 experiment=quickstart trainer=gpu hydra.launcher.workers=8 runs_dir="$OUT/runs" || code=1
+  "$PYTHON" report.py experiment=quickstart runs_dir="$OUT/runs" reports_dir="$OUT/reports" || code=1
+  return $code
 }
 part_cifar10() {
   [ -n "${CIFAR10:-}" ] || { echo "cifar10: set CIFAR10 to the folder of train-*.parquet and test-*.parquet" >&2; return 2; }
-  timeout 590 "$PYTHON" train.py -m experiment=cifar10 size=gpu data.root="$CIFAR10" hydra.launcher.workers=12 runs_dir="$OUT/runs"
-  "$PYTHON" report.py experiment=cifar10 size=gpu runs_dir="$OUT/runs" reports_dir="$OUT/reports"
+  local code=0
+  sweep 590 experiment=cifar10 size=gpu data.root="$CIFAR10" hydra.launcher.workers=12 runs_dir="$OUT/runs" || code=1
+  "$PYTHON" report.py experiment=cifar10 size=gpu runs_dir="$OUT/runs" reports_dir="$OUT/reports" || code=1
+  return $code
 }
 
 parts=("$@")
@@ -53,7 +95,7 @@ for part in "${parts[@]}"; do
     exit 2
   fi
 done
-"$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ||
+[ -n "$REHEARSAL" ] || "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ||
   { echo "PYTHON=$PYTHON: it has no torch, or torch sees no GPU here; nothing was measured" >&2; exit 2; }
 mkdir -p "$OUT"
 for part in "${parts[@]}"; do

@@ -132,4 +132,4 @@ def _launch(
 @lru_cache(maxsize=16)
 def _owners(units: tuple[int, ...], device: torch.device) -> Tensor:
     owners = torch.arange(len(units), dtype=torch.int32).repeat_interleave(torch.tensor(units))
-    return owners.to(device)
+    return owners.to(device, non_blocking=True)

@@ -49,11 +49,10 @@ class SampleNoise:
     def of_features(self, features: int) -> Tensor:
         """The next layer's: a number in [0, 1) for each feature of each sample, float32 ``[N, features]``."""
         self._layer += 1
-        layer = torch.tensor(self._layer, device=self._words_of_samples.device)
-        words = self._words(layer)[:, None]
+        words = self._words(self._layer)[:, None]
         return _uniform(words + torch.arange(1, features + 1, device=words.device) * 0x85EBCA6B)
 
-    def _words(self, layers: Tensor) -> Tensor:
+    def _words(self, layers: Tensor | int) -> Tensor:
         return _scrambled((self._words_of_samples + (layers + 1) * 0x9E3779B1 & _WORD) ^ self._high)
 
 

@@ -103,9 +103,9 @@ def measure(
     classes: Tensor | None = None
     for batch in source.evaluation_batches(split, EVALUATION_BATCH):
         images = batch.images.to(device, kind, memory_format=layout)
-        labels = batch.labels.to(device)
+        labels = batch.labels.to(device, non_blocking=True)
         logits = network(images)
-        seen = labels.cpu().bincount(minlength=logits.shape[1])
+        seen = batch.labels.cpu().bincount(minlength=logits.shape[1])
         classes = seen if classes is None else classes + seen
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))

@@ -1,0 +1,89 @@
+"""What is measured on a GPU is rehearsed on the processor, from a copy without .git."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+
+COPIED = ("bench.py", "train.py", "report.py", "conf", "experiments", "pyproject.toml", "scripts", "src")
+COMMIT = "0123456789" * 4
+
+
+def session(place: Path, *parts: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "REHEARSAL"}
+    return subprocess.run(
+        ["bash", "scripts/gpu_session.sh", *parts],
+        cwd=place,
+        env={**environment, "PYTHON": sys.executable, "NORMFREE_COMMIT": COMMIT, **variables},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    place = tmp_path / "checkout"
+    place.mkdir()
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, place)
+    return place
+
+
+def test_no_such_part() -> None:
+    answer = session(ROOT, "clips")
+    assert answer.returncode == 2
+    assert "clips: no such part; there are: tests clip nets" in answer.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
+    answer = session(ROOT, "clip", OUT=str(tmp_path / "out"))
+    assert answer.returncode == 2
+    assert "torch sees no GPU here; nothing was measured" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "file", "rows"),
+    [("clip", "clip-gpu.csv", 18), ("nets", "nets-gpu.csv", 12), ("compiled", "nets-gpu.csv", 4),
+     ("latency", "nets-gpu.csv", 4)],
+)  # fmt: skip
+def test_a_measurement(checkout: Path, tmp_path: Path, part: str, file: str, rows: int) -> None:
+    answer = session(checkout, part, OUT=str(tmp_path / "out"), REHEARSAL="1")
+    assert answer.returncode == 0, answer.stderr
+    with (tmp_path / "out" / file).open(newline="", encoding="utf-8") as opened:
+        found = list(csv.DictReader(opened))
+    assert len(found) >= rows
+    assert {row["commit"] for row in found} == {COMMIT}
+
+
+def test_the_quickstart_and_its_report(checkout: Path, tmp_path: Path) -> None:
+    answer = session(checkout, "sweep", OUT=str(tmp_path / "out"), REHEARSAL="1")
+    assert answer.returncode == 0, answer.stderr
+    assert len(list((tmp_path / "out" / "runs").glob("*/*/result.json"))) >= 1
+    assert list((tmp_path / "out" / "reports").rglob("*.md"))
+
+
+@pytest.mark.parametrize(("code", "failed"), [(0, False), (1, True), (124, False)])
+def test_a_sweep_that_fails_is_told_and_one_without_time_is_not(
+    checkout: Path, tmp_path: Path, code: int, failed: bool
+) -> None:
+    """Its report is made whatever it ended with."""
+    (checkout / "train.py").write_text(f"raise SystemExit({code})", encoding="utf-8")
+    (checkout / "report.py").write_text("print('reported')", encoding="utf-8")
+    answer = session(checkout, "sweep", OUT=str(tmp_path / "out"), REHEARSAL="1")
+    assert answer.stdout.splitlines() == ["== sweep", "reported"]
+    assert answer.returncode == failed
+    assert ("failed: sweep" in answer.stderr) == failed

@@ -10,6 +10,7 @@ from normfree.bench.race import work as race
 from normfree.bench.race.work import Done, Work
 from normfree.compose.run import compose_run
 from normfree.config import UserError
+from normfree.runs import RunDirectory
 from normfree.train.lightning_noise import quieten
 from normfree.train.run import run_one
 
@@ -45,14 +46,15 @@ def train(work: Work) -> Done:
     quieten()
     rows: list[tuple[float, dict[str, Any]]] = []
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began, since = time.perf_counter(), time.time()
         resolved = compose_run(overrides(work, folder))
         result = run_one(resolved, [], lambda row: rows.append((time.perf_counter() - began, row)))
-        ended = time.perf_counter() - began
+        # The last evaluation is part of the run's end, and has its row before all else there.
+        ended = RunDirectory.of(resolved).metrics.stat().st_mtime - since
     if result["traceback"]:
         raise UserError(f"contestants=normfree: the run failed: {result['reason']}")
     evaluations: list[tuple[float, float]] = []
-    if work.evaluated:  # that of the last step is part of the run's end
+    if work.evaluated:
         name = "validation/accuracy"
         evaluations = [(seconds, row[name]) for seconds, row in rows if name in row]
         evaluations.append((ended, float(result["metrics"][name] or 0)))

@@ -56,7 +56,7 @@ def training(work: Work) -> Batches:
 
 
 def testing(work: Work) -> Batches:
-    """All test images, in order."""
+    """All test images, in order and whole: a run tests less of one only where it shrinks it."""
     resize = v2.Resize([work.size, work.size], interpolation=v2.InterpolationMode.BICUBIC)
     workers = work.workers
     return DataLoader(

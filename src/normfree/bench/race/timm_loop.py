@@ -43,8 +43,8 @@ def train(work: Work) -> Done:
     )
     averages = [] if work.ema is None else [timm_parts.utils.ModelEmaV3(network, decay=work.ema)]
     loss_of = timm_parts.loss.LabelSmoothingCrossEntropy(race.LABEL_SMOOTHING)
-    loader = _loader(work, training=True)
-    testing = _loader(work, training=False) if work.evaluated else None
+    loader = loader_of(work, training=True)
+    testing = loader_of(work, training=False) if work.evaluated else None
     network.train()
     for images, labels in reading.steps_of(loader, work.steps):
         images = images.contiguous(memory_format=work.memory_format)
@@ -65,7 +65,7 @@ def train(work: Work) -> Done:
     return watch.done(network)
 
 
-def _loader(work: Work, training: bool) -> Any:
+def loader_of(work: Work, training: bool) -> Any:
     split = "train" if training else "validation"
     if work.data == "parquet":
         dataset = timm_parts.data.ImageDataset(

@@ -145,7 +145,16 @@ def test_a_target_that_is_not_reached_is_told(tmp_path: Path, capsys: pytest.Cap
     done = Done(9.0, 1, 1, 1, (1.0, 1.0), ((1.0, 0.2), (2.0, 0.4), (3.0, 0.3)))
     assert (done.seconds_to(0.2), done.seconds_to(0.3), done.seconds_to(0.5)) == (1.0, 2.0, None)
     table = Table(tmp_path / "train-cpu.csv", COLUMNS, KEYS, torch.device("cpu"))
-    usual = {"what": "target", "model": "m", "size": 32, "batch": 1, "precision": "fp32", "layout": "nhwc", "unit": "s"}
+    usual = {
+        "what": "target",
+        "model": "m",
+        "size": 32,
+        "batch": 1,
+        "precision": "fp32",
+        "layout": "nhwc",
+        "unit": "s",
+        "peer_layout": "nchw",
+    }
     usual |= {"accuracy": 0.3, "target": 0.4}
     add(table, usual | {"contestant": "normfree", "reached": "2 of 2"}, [1.0, 2.0], [1.0, 2.0])
     add(table, usual | {"contestant": "bare", "reached": "1 of 2"}, [None, 2.0], [1.0, 2.0])
@@ -158,7 +167,7 @@ def test_a_target_that_is_not_reached_is_told(tmp_path: Path, capsys: pytest.Cap
 
 def test_the_command_measures_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "train-cpu.csv"
-    asked = ["contestants=normfree,bare,timm", "data=folder", "apart=false"]
+    asked = ["contestants=normfree,bare,timm", "data=folder", "peer_layout=nchw", "apart=false"]
     assert run("bench", ["train", *SMALL, *asked, f"out={out}"]) == 0, capsys.readouterr().err
     rows = _rows(out)
     assert [(row["what"], row["contestant"], row["network"]) for row in rows] == [
@@ -177,7 +186,7 @@ def test_the_command_measures_all(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {row["images"] for row in rows[:6]} == {"digits (MNIST-5k) as JPEG"}
     page = summary.page(tmp_path)
     assert "## Training, CPU" in page
-    assert "| to 1% | digits (MNIST-5k) as JPEG | folder | 16 | 16 | fp32 | nhwc | 1 | 1 | timm |" in page
+    assert "| to 1% | digits (MNIST-5k) as JPEG | folder | 16 | 16 | fp32 | nchw | 1 | 1 | timm |" in page
 
 
 def test_contestants_have_processes_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

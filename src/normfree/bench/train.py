@@ -72,8 +72,10 @@ class Options:
     target: float = key(0.4, "accuracy of what=target on the test images, in [0, 1]", number)
     target_epochs: int = key(6, "passes of what=target, of one learning-rate schedule")
     precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", listed(choice("fp32", "bf16")))
-    layout: str = key("nhwc", "memory format of all: nhwc, as train.py has it for small images, or nchw",
+    layout: str = key("nhwc", "memory format: nhwc, as train.py has it for small images, or nchw",
                       choice("nhwc", "nchw"))  # fmt: skip
+    peer_layout: str = key("same", "that of all but normfree; timm's train.py has nchw unless it is told otherwise",
+                           choice("same", "nhwc", "nchw"))  # fmt: skip
     ema: float | None = key(0.99, "decay of the moving average of the weights; null: none", optional(number))
     loader: str = key("auto", "data.loader of normfree", choice("auto", "resident", "workers"))
     workers: int = key(2, "processes that read images", whole_number(0))
@@ -158,13 +160,15 @@ def _work(what: str, data: str, precision: str, root: str, images: Encoded, opti
 
 def _train(what: str, asked: Work, images: Encoded, options: Options, table: Table, contestants: Contestants) -> None:
     names = options.contestants
+    theirs = asked if options.peer_layout == "same" else replace(asked, layout=options.peer_layout)
+    works = {name: asked if name == OURS else theirs for name in names}
     for name in names:
-        contestants.call(name, work.train, name, replace(asked, steps=_WARMUP_STEPS))
+        contestants.call(name, work.train, name, replace(works[name], steps=_WARMUP_STEPS))
     done: dict[str, list[Done]] = {name: [] for name in names}
     for turn in range(options.rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            done[name].append(contestants.call(name, work.train, name, replace(asked, seed=turn)))
+            done[name].append(contestants.call(name, work.train, name, replace(works[name], seed=turn)))
             if (trained := done[name][-1].steps) != asked.steps:
                 raise UserError(f"contestants={name}: trained {trained} steps instead of {asked.steps}; it diverged")
     seconds = {name: [_seconds(what, each, options.target) for each in done[name]] for name in names}
@@ -173,7 +177,8 @@ def _train(what: str, asked: Work, images: Encoded, options: Options, table: Tab
         row: dict[str, Any] = {
             "what": what, "model": asked.model, "images": images.label, "data": asked.data, "contestant": name,
             "network": _network(name, asked.model), "crop": asked.crop, "loader": asked.loader,
-            "precision": asked.precision, "layout": asked.layout, "size": asked.size, "batch": asked.batch,
+            "precision": asked.precision, "layout": asked.layout,
+            "peer_layout": theirs.layout, "size": asked.size, "batch": asked.batch,
             "samples": asked.samples, "epochs": asked.steps // asked.per_epoch, "ema": asked.ema,
             "workers": asked.workers, "seen": latest.images, "steps": latest.steps, "parameters": latest.parameters,
             "unit": "images/s" if what == "train" else "s", "rounds": options.rounds, "clock": "wall",
@@ -210,7 +215,8 @@ def _step(case: StepCase, names: list[str], options: Options, table: Table, cont
     for name in names:
         row = {
             "what": "step", "model": case.model, "contestant": name, "network": _network(name, case.model),
-            "precision": case.precision, "layout": case.layout, "size": case.size, "batch": case.batch,
+            "precision": case.precision, "layout": case.layout, "peer_layout": case.layout,
+            "size": case.size, "batch": case.batch,
             "ema": case.ema, "parameters": parameters[name], "unit": "ms", "rounds": options.step_rounds,
             "clock": "wall",
         }  # fmt: skip

@@ -9,13 +9,13 @@ from normfree.bench.measure import Spread, ratios
 from normfree.bench.rows import Table
 
 COLUMNS = (
-    "what", "model", "images", "data", "contestant", "network", "crop", "loader", "precision", "layout", "size",
-    "batch", "samples", "epochs", "ema", "workers", "target", "value", "low", "high", "unit",
+    "what", "model", "images", "data", "contestant", "network", "crop", "loader", "precision", "layout", "peer_layout",
+    "size", "batch", "samples", "epochs", "ema", "workers", "target", "value", "low", "high", "unit",
     "ratio", "ratio_low", "ratio_high", "accuracy", "reached", "seen", "steps", "parameters", "rounds", "clock",
 )  # fmt: skip
 KEYS = (
-    "what", "model", "images", "data", "contestant", "crop", "loader", "precision", "layout", "size", "batch",
-    "samples", "epochs", "ema", "workers", "target", "threads",
+    "what", "model", "images", "data", "contestant", "crop", "loader", "precision", "layout", "peer_layout",
+    "size", "batch", "samples", "epochs", "ema", "workers", "target", "threads",
 )  # fmt: skip
 
 Seconds = Sequence[float | None]
@@ -41,9 +41,14 @@ def add(table: Table, row: Mapping[str, Any], seconds: Seconds, ours: Seconds) -
             full |= {"ratio": ratio.median, "ratio_low": ratio.low, "ratio_high": ratio.high}
             told += f"  ratio {ratio.median:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
     table.write(full)
-    place = f"{row.get('data', ''):8} {row['size']} px batch {row['batch']} {row['precision']} {row['layout']}"
+    place = f"{row.get('data', ''):8} {row['size']} px batch {row['batch']} {row['precision']} {_layout(row)}"
     accuracy = f"  accuracy {row['accuracy']:.3f}, reached {row['reached']}" if "accuracy" in row else ""
     print(f"{row['what']:6} {row['model']:12} {place}  {row['contestant']:9} {told}{accuracy}", flush=True)
+
+
+def _layout(row: Mapping[str, Any]) -> str:
+    """The contestant's own: ``peer_layout`` is that of all but ours."""
+    return str(row["layout" if row["contestant"] == "normfree" else "peer_layout"])
 
 
 def section(rows: Sequence[Mapping[str, str]]) -> str:
@@ -53,10 +58,11 @@ def section(rows: Sequence[Mapping[str, str]]) -> str:
     body = []
     for row in rows:
         what = f"to {float(row['target']):.0%}" if row["what"] == "target" else row["what"]
-        columns = ("images", "data", "size", "batch", "precision", "layout", "threads", "workers", "contestant")
+        place = [row[column] for column in ("images", "data", "size", "batch", "precision")]
+        place += [_layout(row), *(row[column] for column in ("threads", "workers", "contestant", "network"))]
         value = f"{float(row['value']):,.4g} {row['unit']}" if row["value"] else f"reached {row['reached']}"
         accuracy = f"{float(row['accuracy']):.1%}" if row["accuracy"] else ""
-        body.append([what, *(row[column] for column in columns), row["network"], value, _ratio(row), accuracy])
+        body.append([what, *place, value, _ratio(row), accuracy])
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any, Self, TypeVar
 
 from normfree.config import UserError
+from normfree.host.orphans import end_with
 
 T = TypeVar("T")
 
@@ -29,7 +31,8 @@ class Contestants:
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
         for name in self._names if self._apart else ():
-            self._processes[name] = self._stack.enter_context(ProcessPoolExecutor(1, context))
+            made = ProcessPoolExecutor(1, context, initializer=end_with, initargs=(os.getpid(),))
+            self._processes[name] = self._stack.enter_context(made)
         return self
 
     def __exit__(self, *what: Any) -> None:

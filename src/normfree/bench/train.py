@@ -69,7 +69,7 @@ class Options:
     samples: int = key(4096, "training images, or all where there are fewer", whole_number(10))
     epochs: int = key(4, "passes of what=train")
     test: int = key(1000, "test images of what=target, or all where there are fewer", whole_number(10))
-    target: float = key(0.4, "accuracy of what=target on the test images, in [0, 1]", number)
+    target: float = key(0.35, "accuracy of what=target on the test images, in [0, 1]", number)
     target_epochs: int = key(5, "passes of what=target, of one learning-rate schedule")
     precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", listed(choice("fp32", "bf16")))
     layout: str = key("nhwc", "memory format: nhwc, as train.py has it for small images, or nchw",

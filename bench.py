@@ -1,4 +1,4 @@
-"""Measure beside peers, interleaved in one process: ``python bench.py --help``."""
+"""Measure beside peers, interleaved: ``python bench.py --help``."""
 
 import sys
 

@@ -96,6 +96,7 @@ LEFT_OUT = (
     "tests/api/test_api.py::test_a_sweep_gives_its_table",
     "tests/bench/test_data.py::test_every_loader_is_measured",
     "tests/bench/test_sweep.py",
+    "tests/bench/test_train.py::test_the_command_measures_all",
     "tests/cli/test_commands.py::test_a_killed_run_can_be_started_again",
     "tests/cli/test_commands.py::test_a_second_process_on_the_same_run",
     "tests/cli/test_commands.py::test_the_plan_for_several_nodes",

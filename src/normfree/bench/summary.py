@@ -19,9 +19,9 @@ PAGE = "README.md"
 _HEAD = """\
 # Benchmarks
 
-Measured side by side and interleaved in one process; medians, with the quartiles of the rounds in brackets. A ratio is
-the other's time (memory, bytes) over ours: more than 1 is better. Clock *cpu* is the processor time of the process.
-Every row of the CSV files has its commit, hardware and versions. Made by `python bench.py summary`.
+Measured side by side and interleaved, in one process but for trainings; medians, with the quartiles of the rounds in
+brackets. A ratio is the other's time (memory, bytes) over ours: more than 1 is better. Clock *cpu* is the processor
+time of the process. Every row of a CSV file has its commit, hardware and versions. Made by `python bench.py summary`.
 """
 _NO_GPU = """\
 ## GPU

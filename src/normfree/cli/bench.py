@@ -14,7 +14,7 @@ from normfree.host.spoken import spoken
 
 COMMAND = "python bench.py"
 HELP = """\
-Measure beside peers, interleaved in one process.
+Measure beside peers, interleaved.
 
 {suites}
 

@@ -22,6 +22,7 @@ import torch
 
 from normfree.bench.case import LAYOUTS, PRECISIONS
 from normfree.bench.compiler import missing_compiler
+from normfree.bench.latency_figure import caption as caption
 from normfree.bench.latency_figure import draw_figure
 from normfree.bench.latency_ratios import ratio_lines
 from normfree.bench.latency_rows import COLUMNS, KEYS, WHAT, mark_best
@@ -118,10 +119,10 @@ def run(options: Options) -> None:
         raise UserError(f"out={path}: has no row to draw; leave out measure=false")
     mark_best(table)
     print(*ratio_lines(table.rows, device_name(device)), sep="\n")
-    files, told = draw_figure(table.rows, device_name(device))
+    files = draw_figure(table.rows, device_name(device))
     for kind, content in files.items():
         write_bytes_atomic(path.with_suffix(f".{kind}"), content)
-    print(told, path, *(path.with_suffix(f".{kind}") for kind in files), sep="\n")
+    print(caption(table.rows, device_name(device)), path, *(path.with_suffix(f".{kind}") for kind in files), sep="\n")
 
 
 def _forms(options: Options, device: torch.device) -> list[str]:

@@ -41,8 +41,8 @@ class Point:
     high: float
 
 
-def draw_figure(rows: Sequence[Row], device: str | None = None) -> tuple[dict[str, bytes], str]:
-    """The figure as png, svg and pdf, and what stands beneath it.
+def draw_figure(rows: Sequence[Row], device: str | None = None) -> dict[str, bytes]:
+    """The figure as png, svg and pdf.
 
     Args:
         rows: of the suite's file.
@@ -74,8 +74,13 @@ def draw_figure(rows: Sequence[Row], device: str | None = None) -> tuple[dict[st
         kinds = [_handle(look) for look in FAMILIES.values()]
         ours.legend(handles=kinds, loc="lower right", labelcolor=INK, handlelength=1.6)
         theirs.legend(handles=_devices(), loc="lower right", labelcolor=INK, handlelength=2.6)
-        files = encode(figure)
-    return files, _caption(there, measured)
+        return encode(figure)
+
+
+def caption(rows: Sequence[Row], device: str | None = None) -> str:
+    """What stands beneath the figure of these rows."""
+    there = training_rows(rows, device)
+    return _caption(there, list(_measured(fastest(there))))
 
 
 def _measured(rows: Iterable[Row]) -> Iterable[Point]:
@@ -99,7 +104,7 @@ def _published(column: str) -> list[Point]:
 
 
 def _point(family: str, name: str, published: Published, time: float, low: float, high: float) -> Point:
-    label = _LETTERS[family] + name.removeprefix(family) + "*" * bool(published.how)
+    label = _LETTERS[family] + name.removeprefix(family) + "†" * bool(published.how)
     return Point(family, label, time, published.top1, low, high)
 
 
@@ -164,8 +169,8 @@ def _caption(rows: Sequence[Row], measured: Sequence[Point]) -> str:
         "Accuracy that the NFNet paper prints over the latency of a training step. Left: measured here, the fastest of "
         "memory formats, precisions and forms, bars from p10 to p90. Right: as the paper prints it."
     ]
-    if any(point.label.endswith("*") for point in [*measured, *_published("tpu_ms")]):
-        told.append("*: accuracy, and on the right latency, with SAM, which the measured step does not have.")
+    if any(point.label.endswith("†") for point in [*measured, *_published("tpu_ms")]):
+        told.append("†: accuracy, and on the right latency, with SAM, which the measured step does not have.")
     names = dict.fromkeys(row["model"] for row in rows)
     timed = {row["model"] for row in rows if row["value"]}
     if unknown := [name for name in names if name in timed and (name not in PUBLISHED or _family(name) is None)]:

@@ -95,12 +95,15 @@ def test_what_does_not_fit_is_said_and_not_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(latency_steps._Suite, "pack", untried)
-    rows = latency(tmp_path / "a.csv", "models=nf_resnet20", "memory_gb=0.0001", "layout=nchw")
+    out = tmp_path / "latency-cpu.csv"
+    rows = latency(out, "models=nf_resnet20", "memory_gb=0.0001", "layout=nchw")
     assert len(rows) == 4
     assert all(row["value"] == row["best"] == row["peak_mib"] == "" for row in rows)
     assert all("too large: about" in row["reason"] and "100 kB are free" in row["reason"] for row in rows)
     assert all(float(row["gflop"]) > 0 for row in rows)
     assert "Not measured: nf_resnet20." in capsys.readouterr().out
+    assert run("bench", ["summary", f"folder={tmp_path}"]) == 0
+    assert "| nf_resnet20, train, fp32 nchw eager | too large: about" in (tmp_path / "README.md").read_text()
 
 
 def test_what_takes_too_long_by_the_roofline_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +160,16 @@ def test_resuming_leaves_out_what_is_there(
     capsys.readouterr()
     latency(path, *words, "models=nf_resnet20", "layout=nchw")
     assert "fp32 nchw" in capsys.readouterr().out
+
+
+def test_resuming_tries_again_what_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_rows, "commit", lambda: ("1" * 40, False))
+    words = ("models=nf_resnet20", "what=infer", "precision=fp32", "layout=nchw", "resume=true")
+    (row,) = latency(tmp_path / "a.csv", *words, "memory_gb=0.0001")
+    assert "too large" in row["reason"]
+    (row,) = latency(tmp_path / "a.csv", *words)
+    assert row["reason"] == ""
+    assert float(row["value"]) > 0
 
 
 def test_forward_and_backward_alone_are_other_rows(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class Options:
     )
     update: bool = key(True, "clip gradients and update the weights in a training step")
     rounds: int = key(7, "measurements of each")
-    budget_s: float = key(120.0, "seconds that one case may take; a slower one is not measured", _positive)
+    budget_s: float = key(300.0, "seconds that one case may take; a slower one is not measured", _positive)
     memory_gb: float | None = key(None, "memory to use, in GB; null: what is free", optional(_positive))
     threads: int | None = key(None, "CPU threads; null: one a core", optional(whole_number(1)))
     resume: bool = key(False, "leave out what the file has from this commit, hardware and versions")

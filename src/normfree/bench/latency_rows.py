@@ -70,13 +70,14 @@ def id_of(row: Mapping[str, str]) -> tuple[str, ...]:
 
 def section(rows: list[Row]) -> str:
     """The tables of the page: the fastest of each network, all forms beside each other, and the paper's ratios."""
-    limits = dict.fromkeys(
-        f"{float(row['matmul_tflops']):.3g} TFLOP/s in {row['precision']}" for row in rows if row["matmul_tflops"]
-    )
-    copies = dict.fromkeys(f"{float(row['copy_gbs']):.3g} GB/s" for row in rows if row["copy_gbs"])
+    products: dict[str, float] = {}
+    for row in rows:
+        products[row["precision"]] = max(float(row["matmul_tflops"]), products.get(row["precision"], 0.0))
+    limits = ", ".join(f"{value:.3g} TFLOP/s in {precision}" for precision, value in products.items())
+    copy = max(float(row["copy_gbs"]) for row in rows)
     parts = [
-        f"A matrix product reached {', '.join(limits)} here and a copy {', '.join(copies)}. The fastest of memory "
-        "formats, precisions and forms; p10 and p90 in brackets:",
+        f"A matrix product reached {limits} here and a copy {copy:.3g} GB/s; each command's shares are of its own.",
+        "The fastest of memory formats, precisions and forms, with p10 and p90:",
         _markdown(_FASTEST, [[show(row) for show in _FASTEST.values()] for row in fastest(rows)]),
         "All of them, in ms; the fastest is bold:",
         _all(rows),
@@ -90,13 +91,17 @@ def section(rows: list[Row]) -> str:
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
+def _what(row: Row) -> str:
+    return "forward, backward" if row["update"] == "false" else row["what"]
+
+
 def _time(row: Row) -> str:
     return f"{float(row['value']):.4g} [{float(row['p10']):.4g}, {float(row['p90']):.4g}]"
 
 
 _FASTEST: dict[str, Callable[[Row], str]] = {
     "network": lambda row: row["model"],
-    "what": lambda row: row["what"],
+    "what": _what,
     "px": lambda row: row["image_size"],
     "batch": lambda row: row["batch"],
     "fastest": setting,
@@ -115,7 +120,7 @@ def _all(rows: Sequence[Row]) -> str:
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         value = "-" if number_of(row) is None else f"{float(row['value']):.4g}"
-        place = (row["model"], row["what"], row["image_size"], row["batch"])
+        place = (row["model"], _what(row), row["image_size"], row["batch"])
         lines.setdefault(place, {})[setting(row)] = f"**{value}**" if id_of(row) in best else value
     body = [[*place, *(found.get(each, "") for each in settings)] for place, found in lines.items()]
     return _markdown(("network", "what", "px", "batch", *settings), body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -91,7 +92,9 @@ class _Suite:
                 yield Case(name, precision, layout, side, self.device, compiled=form == "compiled")
 
     def is_there(self, case: Case, what: str) -> bool:
-        return self.settings.resume and self.table.is_there(self.place(case, what))
+        """Whether it was measured; what was refused may be allowed by now."""
+        found = self.table.found(self.place(case, what)) if self.settings.resume else None
+        return found is not None and bool(found["value"])
 
     def place(self, case: Case, what: str) -> dict[str, Any]:
         form = "compiled" if case.compiled else "eager"
@@ -101,7 +104,9 @@ class _Suite:
     def free_memory(self) -> int:
         if self.settings.memory is not None:
             return self.settings.memory
+        gc.collect()
         if self.device.type == "cuda":
+            torch.cuda.empty_cache()
             return torch.cuda.mem_get_info(self.device)[0]
         return int(psutil.virtual_memory().available)
 
@@ -135,7 +140,10 @@ class _Suite:
         for setting in settings:
             group = [case for case in cases if (case.compiled, case.precision, case.layout) == setting]
             self.group(group, what, counts, networks)
-            torch._dynamo.reset()
+            if setting[0]:
+                torch._dynamo.reset()
+        networks.clear()
+        gc.collect()
 
     def group(
         self, cases: Sequence[Case], what: str, counts: Mapping[str, Counts], networks: Mapping[str, nn.Module]

@@ -74,12 +74,14 @@ class Table:
         """Copies of all rows, as they are in the file."""
         return [dict(row) for row in self._rows.values()]
 
-    def is_there(self, row: Mapping[str, Any]) -> bool:
-        """Whether the file has this case from the same commit, unchanged, and the same hardware and versions."""
+    def found(self, row: Mapping[str, Any]) -> dict[str, str] | None:
+        """The row of this case from the same commit, unchanged, and the same hardware and versions, if it is there."""
         full = self._full(row)
         found = self._rows.get(self._key(full))
         origin = [full[column] for column in PROVENANCE]
-        return found is not None and full["dirty"] == "false" and [found[column] for column in PROVENANCE] == origin
+        if found is None or full["dirty"] != "false" or [found[column] for column in PROVENANCE] != origin:
+            return None
+        return dict(found)
 
     def fill(self, column: str, value: Callable[[Mapping[str, str]], Any]) -> None:
         """Sets one column of every row, which keeps where it came from, and saves the file."""

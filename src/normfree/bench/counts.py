@@ -30,14 +30,16 @@ class Counts:
         flops: of convolutions and linear layers; a multiply-add is two.
         moved: bytes that the operations read and write in float32; bfloat16 has half of them.
         resident: bytes that stay between steps: weights, and momentum if there is an update.
-        transient: bytes in float32 that come and go within a step: gradients, activations, the largest maps.
+        maps: bytes in float32 of what a training step keeps for its backward pass, or of the largest maps of inference.
+        gradients: bytes; 0 in inference.
         weights: learnable numbers.
     """
 
     flops: int
     moved: int
     resident: int
-    transient: int
+    maps: int
+    gradients: int
     weights: int
 
     def bytes_moved(self, precision: str) -> int:
@@ -46,8 +48,8 @@ class Counts:
     def memory(self, precision: str) -> int:
         """Bytes of a step beside what stays, with a tenth for scratch space."""
         copies = self.weights * _FLOAT // 2  # of the weights, in bfloat16
-        maps = self.transient - self.weights * _FLOAT
-        return round(_MORE * (self.transient if precision == "fp32" else self.weights * _FLOAT + copies + maps // 2))
+        passing = self.maps if precision == "fp32" else self.maps // 2 + copies
+        return round(_MORE * (self.gradients + passing))
 
 
 def count_step(name: str, what: str, image_size: int, batch: int, update: bool) -> Counts:
@@ -77,7 +79,7 @@ def count_step(name: str, what: str, image_size: int, batch: int, update: bool) 
         remedy = "give a larger image_size or batch"
         raise UserError(f"models={name}: {what} of {batch} images of {image_size} px: {told}; {remedy}") from error
     resident = _FLOAT * weights * (1 + (training and update))
-    return Counts(2 * macs * batch, moved, resident, kept + _FLOAT * weights, weights)
+    return Counts(2 * macs * batch, moved, resident, kept, _FLOAT * weights * training, weights)
 
 
 def _first_macs(network: nn.Module, image_size: int) -> int:

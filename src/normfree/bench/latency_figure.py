@@ -27,6 +27,8 @@ _LETTERS = {"nfnet_f": "F", "bn_nfnet_f": "F", "efficientnet_b": "B", "resnet": 
 _LABELS_BELOW = ("efficientnet_b", "bn_nfnet_f")
 _HEIGHT = 3.0  # inches
 _DASHED = (0, (4, 2))
+_LEAST_RANGE = 8
+"""Largest over least time on an axis."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,10 @@ def _draw(
 def _log_axis(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.1)
+    low, high = axes.get_xlim()
+    if high < _LEAST_RANGE * low:
+        middle, half = (low * high) ** 0.5, _LEAST_RANGE**0.5
+        axes.set_xlim(middle / half, middle * half)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}" if value < 1e3 else f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())

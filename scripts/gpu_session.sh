@@ -6,6 +6,7 @@
 #   nets      training step and inference beside timm and torchvision, eager, both memory formats
 #   compiled  the same under torch.compile
 #   latency   what BatchNorm costs: networks beside their twins, 32 images as in the NFNet paper's table 3, and 128
+#   figure    training steps at the paper's image sizes beside the roofline, its ratios and its figure 1
 #   sweep     the quickstart experiment on the GPU, and its report
 #   cifar10   the headline study on the GPU, and its report; CIFAR10 names the folder of its parquet files
 #
@@ -71,6 +72,9 @@ part_latency() {
   bench nets models=nf_resnet50,nfnet_f0,nfnet_f1,nfnet_f2,nfnet_f3 against=twin device=cuda precision=bf16 \
     layout=nhwc batch=32,128 what=train,memory out="$OUT/nets-gpu.csv"
 }
+part_figure() {
+  bench latency device=cuda what=train form=eager resume=true out="$OUT/latency-gpu.csv"
+}
 part_sweep() {
   # Small networks leave a GPU idle: eight share it.
   local code=0
@@ -87,11 +91,11 @@ part_cifar10() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency sweep cifar10)
+[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency figure sweep cifar10)
 failed=()
 for part in "${parts[@]}"; do
   if ! declare -F "part_$part" >/dev/null; then
-    echo "$part: no such part; there are: tests clip nets compiled latency sweep cifar10" >&2
+    echo "$part: no such part; there are: tests clip nets compiled latency figure sweep cifar10" >&2
     exit 2
   fi
 done

@@ -14,18 +14,18 @@ CLOCKS = ("cpu", "wall")
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and quartiles of repeated measurements."""
+    """Median of repeated measurements, and the outer ones of the values that cut them into `parts`: quartiles."""
 
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: list[float]) -> Spread:
+    def of(cls, values: list[float], parts: int = 4) -> Spread:
         if len(values) < 2:
             return cls(values[0], values[0], values[0])
-        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-        return cls(median, low, high)
+        cuts = statistics.quantiles(values, n=parts, method="inclusive")
+        return cls(statistics.median(values), cuts[0], cuts[-1])
 
 
 def interleave(

@@ -9,15 +9,13 @@ rounds. With against=twin the other is the same network with the other normalise
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
+from normfree.bench.case import LAYOUTS, PRECISIONS, Case
 from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.memory import peak_bytes
 from normfree.bench.options import device_of, file_of
@@ -37,8 +35,6 @@ COLUMNS = (
 )  # fmt: skip
 KEYS = ("model", "against", "what", "subject", "form", "precision", "layout", "image_size", "batch", "threads")
 WHAT = ("traffic", "infer", "train", "memory")
-PRECISIONS = ("fp32", "bf16")
-LAYOUTS = ("nchw", "nhwc")
 
 
 @dataclass
@@ -63,68 +59,6 @@ class Options:
     out: str | None = key(None, "CSV file; null: reports/benchmarks/nets-<device>.csv", optional(plain_text))
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One network in one precision and layout on one device."""
-
-    model: str
-    precision: str
-    layout: str
-    image_size: int
-    device: torch.device
-    compiled: bool
-
-    def prepared(self, network: nn.Module) -> nn.Module:
-        network = network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
-        if self.compiled:
-            network.compile()
-        return network
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.layout == "nhwc" else torch.contiguous_format
-
-    def images(self, batch: int) -> Tensor:
-        images = torch.randn(batch, 3, self.image_size, self.image_size, device=self.device)
-        return images.contiguous(memory_format=self.memory_format)
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
-
-    def step(self, network: nn.Module, batch: int) -> Callable[[], None]:
-        """Forward and backward pass; the optimizer is the same for everyone and left out."""
-        network.train()
-        images, labels = self.images(batch), torch.randint(0, 1000, (batch,), device=self.device)
-
-        def call() -> None:
-            network.zero_grad(set_to_none=True)
-            with self.autocast():
-                logits = network(images)
-            F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
-
-        return call
-
-    def inference(self, network: nn.Module, batch: int) -> Callable[[], None]:
-        network.eval()
-        images = self.images(batch)
-
-        def call() -> None:
-            with torch.inference_mode(), self.autocast():
-                network(images)
-
-        return call
-
-    def columns(self, what: str, batch: int) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "what": what,
-            "precision": self.precision,
-            "layout": self.layout,
-            "image_size": self.image_size,
-            "batch": batch,
-        }
-
-
 @dataclass
 class _Suite:
     options: Options
@@ -140,11 +74,11 @@ class _Suite:
         """Counted on the meta device, so precision and layout are not the case's."""
         with torch.device("meta"):
             pair = {"plain": create_model(model), "peer": build_other(model, self.options.against)}
-        case = _Case(model, "bf16", "", image_size, self.device, compiled=False)
+        case = Case(model, "bf16", "", image_size, self.device, compiled=False)
         counts = {form: [float(bytes_moved(network, image_size))] for form, network in pair.items()}
         self.write(case.columns("traffic", 1), case, "MB", 1e-6, counts)
 
-    def network(self, case: _Case) -> None:
+    def network(self, case: Case) -> None:
         torch.manual_seed(0)
         ours, theirs = create_model(case.model), build_other(case.model, self.options.against)
         options = self.options
@@ -167,13 +101,11 @@ class _Suite:
                 self.write(case.columns("memory", batch), case, "MiB", 1 / 2**20, peaks)
         torch._dynamo.reset()
 
-    def time(self, case: _Case, what: str, batch: int, calls: dict[str, Callable[[], None]]) -> None:
+    def time(self, case: Case, what: str, batch: int, calls: dict[str, Callable[[], None]]) -> None:
         seconds = interleave(calls, self.options.rounds, self.device, self.clock)
         self.write(case.columns(what, batch), case, "ms", 1e3, seconds)
 
-    def write(
-        self, place: dict[str, Any], case: _Case, unit: str, scale: float, values: dict[str, list[float]]
-    ) -> None:
+    def write(self, place: dict[str, Any], case: Case, unit: str, scale: float, values: dict[str, list[float]]) -> None:
         for form, measured in values.items():
             spread, ratio = (
                 Spread.of([scale * value for value in measured]),
@@ -222,4 +154,4 @@ def run(options: Options) -> None:
             continue
         for precision in options.precision:
             for layout in options.layout:
-                suite.network(_Case(model, precision, layout, size, device, options.compile))
+                suite.network(Case(model, precision, layout, size, device, options.compile))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,34 @@ class Table:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Adds a row and saves the file; blanks for what the row does not have."""
-        full = {column: _cell({**row, **self._provenance}.get(column)) for column in self._columns}
+        full = self._full(row)
         self._rows[self._key(full)] = full
+        self._save()
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """Copies of all rows, as they are in the file."""
+        return [dict(row) for row in self._rows.values()]
+
+    def found(self, row: Mapping[str, Any]) -> dict[str, str] | None:
+        """The row of this case from the same commit, unchanged, and the same hardware and versions, if it is there."""
+        full = self._full(row)
+        found = self._rows.get(self._key(full))
+        origin = [full[column] for column in PROVENANCE]
+        if found is None or full["dirty"] != "false" or [found[column] for column in PROVENANCE] != origin:
+            return None
+        return dict(found)
+
+    def fill(self, column: str, value: Callable[[Mapping[str, str]], Any]) -> None:
+        """Sets one column of every row, which keeps where it came from, and saves the file."""
+        for row in self._rows.values():
+            row[column] = _cell(value(row))
+        self._save()
+
+    def _full(self, row: Mapping[str, Any]) -> dict[str, str]:
+        return {column: _cell({**row, **self._provenance}.get(column)) for column in self._columns}
+
+    def _save(self) -> None:
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

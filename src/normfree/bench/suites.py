@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-_FIRST = ("nets", "clip", "data", "loop", "train", "sweep")
+_FIRST = ("nets", "latency", "clip", "data", "loop", "train", "sweep")
 """Told in this order; others by their names, and the page of all of them last."""
 _LAST = "summary"
 

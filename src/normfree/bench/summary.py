@@ -62,9 +62,20 @@ def page(folder: Path) -> str:
         if rows and (found := _section_of(suite)) is not None:
             title, section = found
             parts.append(f"## {title}, {rows[0]['device']}\n\n[{name}]({name}); {_origin(rows)}.\n\n{section(rows)}")
+            parts += _figure(folder, Path(name), title, suite, rows)
     if all(row["device"].startswith("CPU") for rows in tables.values() for row in rows):
         parts.append(_NO_GPU)
     return "\n".join(parts)
+
+
+def _figure(folder: Path, table: Path, title: str, suite: str, rows: list[Row]) -> list[str]:
+    """The picture that a suite drew beside its table, with what its module's ``caption`` says of it."""
+    picture = table.with_suffix(".png")
+    if not (folder / picture).exists():
+        return []
+    caption = getattr(import_module(f"normfree.bench.{suite}"), "caption", None)
+    told = f"\n*{caption(rows)}*\n" if caption else ""
+    return [f"![{title}, {rows[0]['device']}]({picture})\n{told}"]
 
 
 def _rows(path: Path) -> list[Row]:

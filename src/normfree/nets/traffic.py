@@ -54,11 +54,38 @@ def bytes_moved(model: nn.Module, image_size: int, dtype: torch.dtype = torch.bf
     return (_step_bytes(shadow, 4, image_size, dtype) - _step_bytes(shadow, 2, image_size, dtype)) // 2
 
 
+def total_bytes(
+    model: nn.Module, image_size: int, batch: int, dtype: torch.dtype = torch.bfloat16, training: bool = True
+) -> int:
+    """Bytes that all of an eager step of `batch` images reads and writes, weights and their gradients among them.
+
+    Args:
+        model: any classifier; it is not touched.
+        image_size: side of the square images in pixels.
+        dtype: of weights and images.
+        training: forward, cross-entropy and backward, without the optimizer; if not, the forward pass in evaluation.
+    """
+    shadow = copy.deepcopy(model).to(device="meta", dtype=dtype).train(training)
+    return (
+        _step_bytes(shadow, batch, image_size, dtype) if training else _forward_bytes(shadow, batch, image_size, dtype)
+    )
+
+
+def _forward_bytes(model: nn.Module, batch: int, image_size: int, dtype: torch.dtype) -> int:
+    with torch.no_grad(), _Traffic() as traffic:
+        model(_images(model, batch, image_size, dtype))
+    return int(traffic.total)
+
+
 def _step_bytes(model: nn.Module, batch: int, image_size: int, dtype: torch.dtype) -> int:
-    channels = next(parameter for parameter in model.parameters() if parameter.ndim == 4).shape[1]
-    images = torch.empty(batch, channels, image_size, image_size, device="meta", dtype=dtype)
+    images = _images(model, batch, image_size, dtype)
     labels = torch.empty(batch, device="meta", dtype=torch.int64)
     model.zero_grad(set_to_none=True)
     with _Traffic() as traffic:
         F.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
     return int(traffic.total)
+
+
+def _images(model: nn.Module, batch: int, image_size: int, dtype: torch.dtype) -> Tensor:
+    channels = next(parameter for parameter in model.parameters() if parameter.ndim == 4).shape[1]
+    return torch.empty(batch, channels, image_size, image_size, device="meta", dtype=dtype)

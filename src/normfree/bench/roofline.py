@@ -1,0 +1,76 @@
+"""What this device reaches at most, measured: a matrix product and a copy; and how near to it a step comes.
+
+A roofline (Williams et al. 2009, doi 10.1145/1498765.1498785): work takes at least its arithmetic at the speed of the
+matrix product, and at least its bytes at the speed of the copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from normfree.bench.measure import interleave
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_ROUNDS = 5
+_SIDES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
+_COPIED = {"cpu": 2**28, "cuda": 2**30}
+"""Bytes; more than any cache holds."""
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Measured limits of one device.
+
+    Attributes:
+        flops: operations a second of the fastest square matrix product, by precision; a multiply-add is two.
+        bandwidth: bytes read and written a second by a copy.
+    """
+
+    flops: Mapping[str, float]
+    bandwidth: float
+
+    def compute_seconds(self, precision: str, flops: float) -> float:
+        return flops / self.flops[precision]
+
+    def memory_seconds(self, moved: float) -> float:
+        return moved / self.bandwidth
+
+    def least_seconds(self, precision: str, flops: float, moved: float) -> float:
+        """What neither arithmetic nor memory can be quicker than."""
+        return max(self.compute_seconds(precision, flops), self.memory_seconds(moved))
+
+
+def measure_roofline(device: torch.device, precisions: Sequence[str]) -> Roofline:
+    """The fastest of several products of each precision, and of several copies, after a warm-up."""
+    flops = {
+        precision: max(_product(device, precision, side) for side in _SIDES[device.type]) for precision in precisions
+    }
+    source = torch.ones(_COPIED[device.type], dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return Roofline(flops, 2 * source.numel() / _fastest(lambda: target.copy_(source), device))
+
+
+def _product(device: torch.device, precision: str, side: int) -> float:
+    left, right = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
+    out = torch.empty_like(left)
+    with _products_like_convolutions():
+        return 2 * side**3 / _fastest(lambda: torch.mm(left, right, out=out), device)
+
+
+@contextmanager
+def _products_like_convolutions() -> Iterator[None]:
+    """cuDNN may compute convolutions of float32 in TF32 where a matrix product may not; here both may or neither."""
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before
+
+
+def _fastest(call: Callable[[], object], device: torch.device) -> float:
+    return min(interleave({"": call}, _ROUNDS, device, "wall", warmup=2)[""])

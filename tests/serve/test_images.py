@@ -14,6 +14,9 @@ from normfree.cli.main import main
 from normfree.data.mnist5k import mnist5k
 from normfree.trained import from_run
 
+GIVEN = "NORMFREE_TEST_DATA"
+"""Environment variable: a folder with imagenette/ as parquet, for the test on a whole data set."""
+
 
 def read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
@@ -86,6 +89,29 @@ def test_an_unreadable_image_is_a_row(twins: list[api.Run], tmp_path: Path, caps
     assert rows["file"].tolist() == ["a.png", "b.jpg", "c.jpg", "d.png"]
     assert rows["error"].notna().tolist() == [True, False, True, True]
     assert "unreadable: 3 images" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(GIVEN not in os.environ, reason=f"{GIVEN} names no folder with imagenette/")
+def test_all_3925_images_of_imagenette_are_what_evaluation_counts(tmp_path: Path) -> None:
+    """JPEG files of 64 px: as rows of a parquet file to the one, in folders of their classes to the other."""
+    root = Path(os.environ[GIVEN]) / "imagenette"
+    words = ["data=imagenette", f"data.root={root}", "data.train_size=32", "data.test_size=32", "data.loader=workers"]
+    few = ["steps=30", "batch=32", "optimizer.warmup_steps=0", "trainer.threads=1", f"runs_dir={tmp_path / 'runs'}"]
+    run = api.run(["model=nf_resnet20", "clip=agc", *words, *few], progress=False)
+    assert main(["evaluate", f"run={run.path}", f"out={tmp_path / 'evaluation'}"]) == 0
+    evaluated = pd.read_parquet(tmp_path / "evaluation" / "predictions.parquet")
+    (file,) = (Path(root, name.partition(",")[0]) for name in evaluated["file"].str.partition(",")[0].unique())
+    for row, image in enumerate(pd.read_parquet(file)["image"]):
+        folder = tmp_path / "images" / evaluated["label_name"][row].replace("/", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{row:04d}.jpg").write_bytes(image["bytes"])
+    out = tmp_path / "labels.parquet"
+    words = [f"run={run.path}", f"source={tmp_path / 'images'}", f"out={out}", "fold=false", "batch=250"]
+    assert main(["predict", *words]) == 0
+    rows = read(out).sort_values("file", key=lambda names: names.str.rpartition("/")[2])
+    assert rows["label"].tolist() == evaluated["prediction_name"].tolist()
+    assert (rows["label"].to_numpy() == evaluated["label_name"].to_numpy()).mean() == run.accuracy
+    assert len(rows) == 3925
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -97,7 +97,7 @@ def test_a_damaged_file_is_a_value_error_or_another_digest(tmp_path: Path) -> No
     folder = tmp_path
     torch.save({"a": torch.arange(12.0).view(3, 4), "b": torch.ones(3)}, folder / "whole.pt")
     whole = (folder / "whole.pt").read_bytes()
-    for start in range(len(whole)):
+    for start in range(0, len(whole), 2):
         cut = whole[:start]
         flipped = (
             cut + bytes(each ^ mask for each in whole[start : start + length]) + whole[start + length :]

@@ -22,7 +22,7 @@ from normfree.study.factor_names import label_of_factor
 from normfree.study.varying import natural
 
 NONE = "none"
-_MOST_TEXTS, _MOST_TICKS = 24, 8
+_MOST_TEXTS, _MOST_TICKS, _SHORT = 24, 8, 6
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,13 @@ def text_of(value: Value) -> str:
     """How a tick calls a value: long names in several lines."""
     if isinstance(value, str):
         return textwrap.fill(value, 12, break_long_words=False)
-    return NONE if value is None else plain(value)
+    return NONE if value is None else short(value)
+
+
+def short(value: float) -> str:
+    """As `plain`, of a value that is told to three digits where it has more: `0.283`."""
+    text = plain(value)
+    return text if len(text) <= _SHORT else plain(float(f"{value:.3g}"))
 
 
 def plain(value: float) -> str:

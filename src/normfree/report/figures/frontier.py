@@ -12,7 +12,7 @@ from matplotlib.markers import CARETUPBASE
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from normfree.config.errors import UserError
-from normfree.report.axes import Places, plain, spread, x_axis
+from normfree.report.axes import Places, short, spread, x_axis
 from normfree.report.figures import Context
 from normfree.report.style import PALE, Look
 from normfree.study import Arm
@@ -149,7 +149,7 @@ def _limits(
     axes.yaxis.set_minor_locator(NullLocator())
     chosen = tried[:: math.ceil(len(tried) / 9)]
     axes.set_yticks([value for value in chosen if _apart(value, chosen, ratio)])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(float(np.round(value, 6)))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(float(np.round(value, 6)))))
     if not rows:
         return
     axes.axhspan(bottom, low, color=PALE, zorder=0, linewidth=0)

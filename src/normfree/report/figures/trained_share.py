@@ -4,6 +4,8 @@ share.
 
 from __future__ import annotations
 
+import re
+
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
@@ -21,6 +23,8 @@ CAPTION = (
     "△ untrained, ? no outcome yet."
 )
 _MANY = "The darker a tile, the larger the share of its planned runs that trained; there are too many for their counts."
+_WIDE_TILES = 8
+"""So many have room for a line of text each, and for labels side by side."""
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)
 
 
@@ -39,6 +43,7 @@ def draw(axes: Axes, context: Context) -> None:
     x = context.required("x")
     found = context.along()
     where = places(found.values())
+    narrow = len(where.values) > _WIDE_TILES
     tiles: list[Rectangle] = []
     colours: list[tuple[float, ...]] = []
     for row, arms in enumerate(found.values()):
@@ -51,26 +56,24 @@ def draw(axes: Axes, context: Context) -> None:
             if where.many:
                 continue
             failed = told(arm).rpartition("/")[0]
+            if narrow:
+                failed = re.sub(r"(?<=\d)(?=\D)", "\n", failed)
             ink = "white" if share > 0.55 else INK
             axes.text(
-                column, row - (0.13 if failed else 0), f"{arm.counts.trained}/{arm.counts.planned}",
-                ha="center", va="center", color=ink, fontsize=7,
+                column, row - (0.24 if "\n" in failed else 0.13 if failed else 0),
+                f"{arm.counts.trained}/{arm.counts.planned}",
+                ha="center", va="center", color=ink, fontsize=5.4 if narrow else 7,
             )  # fmt: skip
             if failed:
                 axes.text(
-                    column,
-                    row + 0.23,
-                    failed,
-                    ha="center",
-                    va="center",
-                    color=ink,
-                    fontsize=5.6 if len(failed) < 6 else 4.6,
-                )
+                    column, row + 0.23, failed, ha="center", va="center", color=ink, linespacing=0.95,
+                    fontsize=4.4 if narrow else 5.6 if len(failed) < 6 else 4.6,
+                )  # fmt: skip
     axes.add_collection(PatchCollection(tiles, facecolors=colours, edgecolors="#c8c8c8", linewidths=0.5))
     axes.set_xlim(-0.55, len(where.values) - 0.45)
     axes.set_ylim(len(found) - 0.45, -0.55)
     ticks = [where.values.index(value) for value in where.named]
-    axes.set_xticks(ticks, [text_of(value) for value in where.named])
+    axes.set_xticks(ticks, [text_of(value) for value in where.named], rotation=90 if narrow else 0)
     axes.set_yticks(range(len(found)), [context.looks[name].label for name in found])
     axes.tick_params(length=0)
     for spine in axes.spines.values():

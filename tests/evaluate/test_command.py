@@ -122,8 +122,11 @@ def test_classes_that_have_numbers_for_names_are_asked_about(run: api.Run, folde
     for split in ("train", "test"):
         write_parquet(tmp_path / "images" / f"{split}-0.parquet", contents, labels, names=None)
     words = [f"run={run.path}", "data=parquet", f"data.root={tmp_path / 'images'}", "data.cache=off"]
-    with pytest.warns(UserWarning, match="its classes have numbers for names, which are taken for the network's"):
+    with pytest.warns(
+        UserWarning, match="its classes have numbers for names, which are taken for the network's"
+    ) as said:
         evaluated(*words, "classes=by_number", out=tmp_path / "out")
+    assert len(said) == 1
 
 
 def test_weights_that_are_not_finite_are_no_network(run: api.Run, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def label_map(
         UserError: they differ; names the first and the remedy.
     """
     count = len(images)
-    unnamed = not known or list(images) == [str(number) for number in range(count)]
+    unnamed = not known or numbered(images)
     same = list(network) == list(images) or ((unnamed or _is_imagenet(images)) and len(network) == count)
     if how == "by_number":
         if count > len(network):
@@ -59,6 +59,11 @@ def label_map(
         f"data: has {count} classes and the network {len(network)}, which are not the same ({differ}); "
         f"{remedy}give the data that it was trained for"
     )
+
+
+def numbered(names: Sequence[str]) -> bool:
+    """Whether they are only the numbers of the classes."""
+    return list(names) == [str(number) for number in range(len(names))]
 
 
 def _is_imagenet(names: Sequence[str]) -> bool:

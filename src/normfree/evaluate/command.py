@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Shown
 
 from normfree.config import UserError
+from normfree.config.sources.reading import listed
 from normfree.evaluate import comparison
 from normfree.evaluate.collect import Collected, changes_of
 from normfree.evaluate.comparison import FIRST, SECOND
@@ -87,8 +89,15 @@ def evaluate(keys: EvaluateKeys, words: Sequence[str]) -> int:
 
 
 def _check(keys: EvaluateKeys, groups: Mapping[str, Mapping[str, Trained]], asked: Mapping[str, Wanted]) -> None:
-    for each in asked.values():
+    for run, each in asked.items():
         changes_of(keys, each.preprocessing.size)
+        if each.unnamed:
+            classes = listed(next(iter(groups[run].values())).classes)
+            warnings.warn(
+                f"data={each.data.name}: its classes have numbers for names, which are taken for the network's "
+                f"({classes}); do they mean the same?",
+                stacklevel=2,
+            )
     if keys.compare:
         one, other = ((next(iter(groups[run].values())), asked[run]) for run in keys.compare)
         comparison.refuse_others(one, other)

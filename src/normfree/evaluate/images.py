@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +16,13 @@ from normfree.config import Resolved, UserError
 from normfree.config.other_images import other_images
 from normfree.config.schema import DataConfig
 from normfree.config.sources import check_source, is_ffcv, is_resident, read_of, require_images
-from normfree.config.sources.reading import listed, looked_up_once
+from normfree.config.sources.reading import looked_up_once
 from normfree.data import Source
 from normfree.data.build import build_source
 from normfree.data.readers import encoded_images, parts_of
 from normfree.data.source import ALONE, SPLITS, Share
 from normfree.data.split import cut_points, shuffled_order
-from normfree.evaluate.class_names import label_map
+from normfree.evaluate.class_names import label_map, numbered
 from normfree.host.files import printable
 from normfree.trained import Preprocessing, Trained
 
@@ -39,6 +38,7 @@ class Wanted:
     Attributes:
         unchanged: they are the run's own as it tested them.
         numbers: of the classes of these images, the network's; ``None`` where they are the same.
+        unnamed: they are of another set than the run's, whose classes have numbers for names.
     """
 
     resolved: Resolved
@@ -46,6 +46,7 @@ class Wanted:
     unchanged: bool
     numbers: tuple[int, ...] | None
     digest: str
+    unnamed: bool = False
 
     @property
     def data(self) -> DataConfig:
@@ -115,21 +116,11 @@ def wanted(trained: Trained, words: Sequence[str], size: int | None, classes: st
             trained.classes, [str(each) for each in reading.classes], classes, trained.about.get("classes_known", True)
         )
     )
-    names = list(map(str, reading.classes))
-    if (
-        from_run
-        and not unchanged
-        and data.name != resolved.config.data.name
-        and names == list(map(str, range(len(names))))
-    ):
-        warnings.warn(
-            f"data={data.name}: its classes have numbers for names, which are taken for the network's "
-            f"({listed(trained.classes)}); do they mean the same?",
-            stacklevel=2,
-        )
+    # A file of weights is asked about the set that was named for it.
+    unnamed = from_run and data.name != resolved.config.data.name and numbered(list(map(str, reading.classes)))
     # One image a batch: however few there are to train on.
     config = replace(resolved.config, data=data, batch=resolved.config.batch if unchanged else 1)
-    return Wanted(replace(resolved, config=config), preparing.at(size), unchanged, numbers, reading.digest)
+    return Wanted(replace(resolved, config=config), preparing.at(size), unchanged, numbers, reading.digest, unnamed)
 
 
 def files_of(data: DataConfig, split: str) -> list[str] | None:

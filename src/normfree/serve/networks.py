@@ -13,8 +13,7 @@ from torch import Tensor
 from normfree.config import UserError
 from normfree.serve.keys import Prediction
 from normfree.trained import Preprocessing, Trained, from_file, from_onnx, from_run
-
-ONNX = ".onnx"
+from normfree.trained.of_file import ONNX
 
 
 class Network(Protocol):

@@ -39,7 +39,7 @@ def from_run(path: str | Path, checkpoint: str = "final", weights: str = "raw") 
     data, result = resolved.config.data, stored_result(directory)
     read: Mapping[str, Any] = result["data"] if result else {}
     if result and result["status"] == "diverged":
-        warnings.warn(f"run {directory.path.name} is {result['status']}: {result['reason']}", stacklevel=2)
+        warnings.warn(f"run {directory.path.name} is diverged: {result['reason']}", stacklevel=2)
     mean, std = statistics_of(resolved, read)
     names = tuple(map(str, read.get("class_names") or range(data.classes)))
     return Trained(

@@ -31,7 +31,8 @@ class SampleNoise:
     """
 
     def __init__(self, key: int, numbers: Tensor) -> None:
-        self._high = key >> 32
+        # A tensor: a compiled network would be compiled anew for another number.
+        self._high = torch.full((), key >> 32, dtype=torch.int64, device=numbers.device)
         self._words_of_samples = _scrambled(numbers ^ (key & _WORD))
         self.samples = len(numbers)
         self._layer = -1

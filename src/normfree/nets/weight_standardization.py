@@ -12,6 +12,9 @@ to the variance instead: the square root there is ``sqrt(N * (var(w) + 1e-5))``.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -84,6 +87,23 @@ def _standardize_above_floor(weight: Tensor, gain: Tensor, input_scale: float) -
     return standardized.permute(0, 3, 1, 2) if turned else standardized
 
 
+def _by_kernel(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor | None:
+    """w_hat by a Triton kernel, in the type that a convolution takes; None where it does not know the weight."""
+    alike = weight.is_contiguous() or weight.is_contiguous(memory_format=torch.channels_last)
+    if not alike or weight.dtype != torch.float32 or gain.dtype != torch.float32:
+        return None
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else torch.float32
+    # Importing Triton takes its time, and compiles for the device it finds.
+    kernel = import_module("normfree.nets.standardization_kernels").StandardizeByKernel
+    standardized: Tensor = kernel.apply(weight, gain, input_scale, VARIANCE_FLOOR**0.5, dtype)
+    return standardized
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
 def _standardize_as_timm(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor:
     centred = weight - weight.mean(_FILTER, keepdim=True)
     addend = TIMM_VARIANCE_ADDEND * weight[0].numel()
@@ -103,7 +123,8 @@ def standardize_weight(
         standardization: one of `STANDARDIZATIONS`.
 
     Returns:
-        A tensor like `weight`. Half-precision weights are standardised in float32 and cast back.
+        A tensor like `weight`, on CUDA under autocast in autocast's type. Half-precision weights are standardised in
+        float32 and cast back.
     """
     dtype = weight.dtype
     if dtype in (torch.bfloat16, torch.float16):
@@ -116,6 +137,10 @@ def standardize_weight(
         standardized = _standardize(weight, gain, input_scale)[0]
     elif weight.device.type == "cpu":
         standardized = _standardize_above_floor(weight, gain, input_scale)
+    elif weight.is_cuda and dtype == torch.float32 and _has_triton():
+        standardized = _by_kernel(weight, gain, input_scale)
+        if standardized is not None:
+            return standardized
     if standardized is None:
         standardized = _Standardize.apply(weight, gain, input_scale)  # type: ignore[no-untyped-call]
     return standardized.to(dtype)

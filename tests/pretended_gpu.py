@@ -26,6 +26,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
+from tests.plain_kernels import plain_kernels
+
 DEVICE = torch.device("cuda:0")
 _AS = torch.device("meta")
 """What C++ takes the device for, so that autograd asks no driver. Nothing else can be made there meanwhile."""
@@ -238,7 +240,7 @@ def pretended_gpu() -> Iterator[Gpu]:
         for name in ("init", "reset_peak_memory_stats", "empty_cache"):
             patch.setattr(torch.cuda, name, lambda *arguments: None)
         patch.setattr(torch.cuda, "max_memory_allocated", lambda *arguments: 0)
-        with _Words(), _Operations(gpu):
+        with plain_kernels(), _Words(), _Operations(gpu):
             yield gpu
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
@@ -47,8 +48,14 @@ class FoldedConv2d(nn.Conv2d):
             raise ValueError("a folded network is for evaluation; train the network it was made from")
         return super().train(mode)
 
-    def forward(self, x: Tensor, output_scale: None = None) -> Tensor:  # the weight has the scale
-        return same_conv2d(x, self.weight, self.bias, self.stride[0], self.groups)
+    def forward(
+        self,
+        x: Tensor,
+        output_scale: None = None,  # the weight has the scale
+        activation: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        y = same_conv2d(x, self.weight, self.bias, self.stride[0], self.groups)
+        return y if activation is None else activation(y)
 
 
 @torch.no_grad()

@@ -76,8 +76,8 @@ class NFRegNetBlock(NFResidualBlock):
         shortcut = x
         if self.conv_shortcut is not None:
             shortcut = self.conv_shortcut(same_avg_pool2d(activated) if self.stride > 1 else activated)
-        branch = self.conv0(activated)
-        branch = self.conv1(self.activation(branch))
+        branch = self.conv0(activated, activation=self.activation)
+        branch = self.conv1(branch)
         if self.squeeze_excite is not None:
             gate = 2 * self.squeeze_excite(branch)
             branch = branch * gate.view(*gate.shape, 1, 1).to(branch.dtype)
@@ -160,7 +160,7 @@ class NFRegNet(ClassifierNetwork):
         x = self.stem_conv(x)
         for block in self.blocks:
             x = block(x)
-        return self.activation(self.final_conv(x)) * self.gamma
+        return self.final_conv(x, activation=self.activation) * self.gamma
 
 
 # Width before the multiplier of 3/4, depth, train and test size in pixels, dropout, parameters.

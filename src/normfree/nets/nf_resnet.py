@@ -73,12 +73,12 @@ class NFBlock(NFResidualBlock):
     def forward(self, x: Tensor) -> Tensor:
         activated = self.activation(x)
         shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
-        branch = self.conv0(activated)
+        branch = self.conv0(activated, activation=self.overwriting_activation)
         if self.conv2 is None:
-            branch = self.conv1(self.overwriting_activation(branch), self.conv_scale())
+            branch = self.conv1(branch, self.conv_scale())
         else:
-            branch = self.conv1(self.overwriting_activation(branch))
-            branch = self.conv2(self.overwriting_activation(branch), self.conv_scale())
+            branch = self.conv1(branch, activation=self.overwriting_activation)
+            branch = self.conv2(branch, self.conv_scale())
         factor = None if self.squeeze_excite is None else self.squeeze_excite(branch) * self.gate_scale()
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
         return scaled_residual(shortcut, branch, factor, drop_rate)

@@ -95,10 +95,10 @@ class NFNetBlock(NFResidualBlock):
         shortcut = x
         if self.conv_shortcut is not None:
             shortcut = self.conv_shortcut(same_avg_pool2d(activated) if self.stride > 1 else activated)
-        branch = self.conv0(activated)
-        branch = self.conv1(self.activation(branch))
-        branch = self.conv1b(self.activation(branch))
-        branch = self.conv2(self.activation(branch), self.conv_scale())
+        branch = self.conv0(activated, activation=self.activation)
+        branch = self.conv1(branch, activation=self.activation)
+        branch = self.conv1b(branch, activation=self.activation)
+        branch = self.conv2(branch, self.conv_scale())
         factor = None if self.squeeze_excite is None else self.squeeze_excite(branch) * self.gate_scale()
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
         return scaled_residual(shortcut, branch, factor, drop_rate)
@@ -187,11 +187,13 @@ class NFNet(ClassifierNetwork):
         self.add_classifier(2 * channels, num_classes, drop_rate, weight_std=0.01)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        for index, conv in enumerate(self.stem_convs):
-            x = conv(self.activation(x) if index else x)
+        *hidden, last = self.stem_convs
+        for conv in hidden:
+            x = conv(x, activation=self.activation)
+        x = last(x)
         for block in self.blocks:
             x = block(x)
-        return self.activation(self.final_conv(x)) * self.gamma
+        return self.final_conv(x, activation=self.activation) * self.gamma
 
 
 F_DEPTH = (1, 2, 6, 3)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.overrides import has_torch_function_unary
 
 from normfree.nets.emulated_bfloat16 import is_emulated, wide_conv2d
 from normfree.nets.initializers import truncated_lecun_normal_
@@ -63,11 +64,11 @@ class _HalvingPool(torch.autograd.Function):
 
 def same_avg_pool2d(x: Tensor) -> Tensor:
     """2x2 average-pool of stride 2 over the pixels that exist: ``[N, C, ceil(H/2), ceil(W/2)]``."""
-    even = x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
-    if even and x.is_cuda and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        pooled: Tensor = _HalvingPool.apply(x)  # type: ignore[no-untyped-call]
-        return pooled
-    return F.avg_pool2d(x, 2, 2, ceil_mode=True, count_include_pad=False)
+    plain = torch.compiler.is_compiling() or has_torch_function_unary(x) or not torch.is_grad_enabled()
+    if plain or not x.is_cuda or x.shape[2] % 2 or x.shape[3] % 2:
+        return F.avg_pool2d(x, 2, 2, ceil_mode=True, count_include_pad=False)
+    pooled: Tensor = _HalvingPool.apply(x)  # type: ignore[no-untyped-call]
+    return pooled
 
 
 class SameConv2d(nn.Conv2d):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from normfree.nets.map_passes import by_kernel, residual_by_kernel
 from normfree.nets.stochastic_depth import stochastic_depth_mask
 
 
@@ -78,6 +79,8 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
     factor = factor.to(branch.dtype)
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
         return torch.addcmul(shortcut, branch, factor)
+    if by_kernel(branch) and by_kernel(shortcut) and factor.shape[:2] == branch.shape[:2]:
+        return residual_by_kernel(shortcut, branch, factor.contiguous())
     summed: Tensor = _ScaledResidual.apply(shortcut, branch, factor)  # type: ignore[no-untyped-call]
     return summed
 

@@ -12,9 +12,8 @@ to the variance instead: the square root there is ``sqrt(N * (var(w) + 1e-5))``.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from normfree.nets.errors import one_of
 from normfree.nets.initializers import lecun_normal_
+from normfree.nets.map_passes import biased_by_kernel, by_kernel, has_triton
 from normfree.nets.padding import same_conv2d
 
 STANDARDIZATIONS = ("deepmind", "timm")
@@ -99,11 +99,6 @@ def _by_kernel(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor | Non
     return standardized
 
 
-@cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
-
-
 def _standardize_as_timm(weight: Tensor, gain: Tensor, input_scale: float) -> Tensor:
     centred = weight - weight.mean(_FILTER, keepdim=True)
     addend = TIMM_VARIANCE_ADDEND * weight[0].numel()
@@ -137,7 +132,7 @@ def standardize_weight(
         standardized = _standardize(weight, gain, input_scale)[0]
     elif weight.device.type == "cpu":
         standardized = _standardize_above_floor(weight, gain, input_scale)
-    elif weight.is_cuda and dtype == torch.float32 and _has_triton():
+    elif weight.is_cuda and dtype == torch.float32 and has_triton():
         standardized = _by_kernel(weight, gain, input_scale)
         if standardized is not None:
             return standardized
@@ -192,10 +187,21 @@ class WSConv2d(nn.Module):
         bias = self.bias if output_scale is None else self.bias * output_scale
         return standardize_weight(self.weight, gain, self.input_scale, self.standardization), bias
 
-    def forward(self, x: Tensor, output_scale: Tensor | None = None) -> Tensor:
-        """``output_scale * (conv(input_scale * x, w_hat) + bias)``; `output_scale` is a scalar, None for 1."""
+    def forward(
+        self, x: Tensor, output_scale: Tensor | None = None, activation: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """``activation(output_scale * (conv(input_scale * x, w_hat) + bias))``, in one pass after the convolution
+        where the device allows; `output_scale` is a scalar, None for 1.
+        """
         weight, bias = self.effective(output_scale)
-        return same_conv2d(x, weight, bias, self.stride, self.groups)
+        if by_kernel(x):
+            y = same_conv2d(x, weight, None, self.stride, self.groups)
+            if by_kernel(y):
+                return biased_by_kernel(y, bias, activation)
+            y = y + bias.to(y.dtype).view(-1, 1, 1)
+        else:
+            y = same_conv2d(x, weight, bias, self.stride, self.groups)
+        return y if activation is None else activation(y)
 
     def extra_repr(self) -> str:
         return (

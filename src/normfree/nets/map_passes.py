@@ -1,0 +1,65 @@
+"""Whether passes over a map are taken together: by Triton on CUDA, in channels-last; elsewhere they are torch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import has_torch_function_unary
+
+from normfree.nets.tanh_gelu import tanh_gelu
+
+Function = Callable[[Tensor], Tensor]
+
+_KNOWN: dict[Function | None, str] = {
+    None: "identity",
+    tanh_gelu: "gelu",
+    F.gelu: "gelu_erf",
+    F.silu: "silu",
+    F.relu: "relu",
+    torch.relu_: "relu",
+}
+"""Activations that the kernels know by name."""
+
+_TYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+@cache
+def has_triton() -> bool:
+    """Whether Triton, which comes with PyTorch for CUDA, is installed."""
+    return find_spec("triton") is not None
+
+
+def by_kernel(x: Tensor) -> bool:
+    """Whether kernels know how to pass over the map ``[N, C, H, W]``."""
+    if torch.compiler.is_compiling() or has_torch_function_unary(x) or not x.is_cuda or not has_triton():
+        return False
+    dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return dense and x.dtype in _TYPES and x.numel() > 0
+
+
+def biased_by_kernel(x: Tensor, bias: Tensor, activation: Function | None) -> Tensor:
+    """``activation(x + bias)`` of a map that `by_kernel` is true of, which may be overwritten: nobody else may need it.
+
+    An activation that the kernels do not know is torch's, after the bias.
+    """
+    name = _KNOWN.get(activation, "identity")
+    biased: Tensor = _kernels().BiasActivation.apply(x, bias, name)
+    return biased if activation is None or activation in _KNOWN else activation(biased)
+
+
+def residual_by_kernel(shortcut: Tensor, branch: Tensor, factor: Tensor) -> Tensor:
+    """``shortcut + branch * factor`` of maps that `by_kernel` is true of and a factor ``[N, C, 1, 1]``."""
+    summed: Tensor = _kernels().ScaledResidual.apply(shortcut, branch, factor)
+    return summed
+
+
+def _kernels() -> Any:
+    # Importing Triton takes its time, and compiles for the device it finds.
+    return import_module("normfree.nets.map_kernels")

@@ -26,7 +26,7 @@ export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 WANDB_MODE
 
 NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
 # In the rehearsal these replace what a call says of the same keys.
-TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 compile=false)
+TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 form=eager)
 TINY_SWEEP=(trainer=cpu hydra.launcher.workers=1 model=resnet20 clip=none seed=0
   data.train_size=7 batch=48 steps=2 optimizer.warmup_steps=1)
 
@@ -66,7 +66,7 @@ part_nets() {
   bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128,256 infer_batch=1,128 out="$OUT/nets-gpu.csv"
 }
 part_compiled() {
-  bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128 what=train compile=true out="$OUT/nets-gpu.csv"
+  bench nets models=$NETS device=cuda precision=bf16 layout=nchw,nhwc batch=128 what=train form=compiled out="$OUT/nets-gpu.csv"
 }
 part_latency() {
   bench nets models=nf_resnet50,nfnet_f0,nfnet_f1,nfnet_f2,nfnet_f3 against=twin device=cuda precision=bf16 \

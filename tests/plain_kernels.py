@@ -1,4 +1,4 @@
-"""In the place of the networks' Triton kernels: launches that compute with PyTorch what the kernels do, on any device."""
+"""In the place of the networks' Triton kernels: launches that compute by PyTorch what the kernels do, on any device."""
 
 from __future__ import annotations
 
@@ -81,9 +81,7 @@ def residual(shortcut: Tensor, branch: Tensor, factor: Tensor, summed: Tensor, *
     summed.copy_(shortcut.float() + branch.float() * factor.float())
 
 
-def residual_backward(
-    branch: Tensor, factor: Tensor, grad: Tensor, d_branch: Tensor, sums: Tensor, *rest: Any
-) -> None:
+def residual_backward(branch: Tensor, factor: Tensor, grad: Tensor, d_branch: Tensor, sums: Tensor, *rest: Any) -> None:
     d_branch.copy_(grad.float() * factor.float())
     sums.zero_()
     sums[0].copy_((grad.float() * branch.float()).sum((2, 3)))

@@ -30,7 +30,7 @@ ALWAYS = {
     "model.standardization", "model.stem_width", "model.stochastic_depth_rate", "model.width", "optimizer.ema_decay",
     "optimizer.final_lr", "optimizer.label_smoothing", "optimizer.name", "optimizer.sam_rho", "optimizer.warmup_epochs",
     "optimizer.warmup_share", "optimizer.warmup_steps", "optimizer.weight_decay", "outcome.", "plan", "precision",
-    "runs_dir", "seed", "steps", "sweep.detach", "trainer.accelerator", "trainer.channels_last",
+    "runs_dir", "seed", "steps", "sweep.detach", "trainer.accelerator", "trainer.channels_last", "trainer.compile",
     "trainer.checkpoint_minutes", "trainer.devices", "trainer.hang_minutes", "trainer.log_every",
     "trainer.micro_batch", "trainer.nodes", "trainer.threads", "experiment.",
 }  # fmt: skip

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.nets.kernel_cases import errors
 
-from normfree.nets import create_model, fold, skip_gains
+from normfree.nets import create_model, fold, map_passes, skip_gains, weight_standardization
 from normfree.nets.weight_standardization import standardize_weight
 
 pytestmark = [
@@ -53,6 +54,32 @@ def test_standardization_waits_for_nothing(no_waiting):
     weight, gain = torch.randn(64, 32, 3, 3, device="cuda"), torch.ones(64, device="cuda")
     with no_waiting():
         standardize_weight(weight.requires_grad_(), gain, 1.3).sum().backward()
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 5e-6), (torch.float16, 3e-3), (torch.bfloat16, 2e-2)])
+def test_the_kernels_compute_what_plain_operations_do(dtype, bound):
+    found = errors("cuda", dtype)
+    assert max(found.values()) < bound, found
+
+
+@pytest.mark.parametrize("name", ["nfnet_f0", "nf_resnet50", "nf_regnet_b0"])
+def test_a_step_by_kernels_is_the_step(name, monkeypatch):
+    torch.manual_seed(0)
+    own = {"nfnet_f0": SMALL | {"group_size": 16}, "nf_resnet50": SMALL, "nf_regnet_b0": {}}
+    model = create_model(name, 10, **own[name]).cuda()
+    model = model.to(memory_format=torch.channels_last)
+    for gain in skip_gains(model):
+        torch.nn.init.constant_(gain, 0.5)
+    images = torch.randn(4, 3, 64, 64, device="cuda").contiguous(memory_format=torch.channels_last)
+    answers = []
+    for kernels in (True, False):
+        monkeypatch.setattr(map_passes, "has_triton", lambda kernels=kernels: kernels)
+        monkeypatch.setattr(weight_standardization, "has_triton", lambda kernels=kernels: kernels)
+        torch.manual_seed(1)
+        model.zero_grad()
+        F.cross_entropy(model(images), torch.arange(4, device="cuda")).backward()
+        answers.append(torch.cat([p.grad.reshape(-1) for p in model.parameters()]))
+    torch.testing.assert_close(*answers, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +11,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from normfree.config import UserError
+
 PRECISIONS = ("fp32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
+FORMS = ("eager", "captured", "compiled")
+"""As it is written; the same launches replayed by the GPU alone, as a CUDA graph; by torch.compile."""
+_WARMUP = 3
+"""Calls before a capture, in which libraries choose their algorithms."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One network in one precision and layout on one device."""
+    """One network in one precision, layout and form (of `FORMS`) on one device."""
 
     model: str
     precision: str
     layout: str
     image_size: int
     device: torch.device
-    compiled: bool
+    form: str
 
     def prepared(self, network: nn.Module) -> nn.Module:
         """The network itself, on the device, in the layout and compiled if the case is."""
         network = self.placed(network)
-        if self.compiled:
+        if self.form == "compiled":
             network.compile()
         return network
 
@@ -46,7 +52,10 @@ class Case:
         return images.contiguous(memory_format=self.memory_format)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        if self.precision == "fp32":
+            return nullcontext()
+        # A graph keeps no copies of weights from one replay to the next.
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=self.form != "captured")
 
     def step(self, network: nn.Module, batch: int) -> Callable[[], None]:
         """Forward and backward pass; the optimizer is the same for everyone and left out."""
@@ -59,7 +68,7 @@ class Case:
                 logits = network(images)
             F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
 
-        return call
+        return self.captured(call)
 
     def inference(self, network: nn.Module, batch: int) -> Callable[[], None]:
         network.eval()
@@ -69,7 +78,23 @@ class Case:
             with torch.inference_mode(), self.autocast():
                 network(images)
 
-        return call
+        return self.captured(call)
+
+    def captured(self, call: Callable[[], None]) -> Callable[[], None]:
+        """`call`, or where the case is captured the replay of what it launches: it is called some times before."""
+        if self.form != "captured":
+            return call
+        side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(side):
+            for _ in range(_WARMUP):
+                call()
+        torch.cuda.current_stream(self.device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            call()
+        replay: Callable[[], None] = graph.replay
+        return replay
 
     def columns(self, what: str, batch: int) -> dict[str, Any]:
         return {
@@ -80,3 +105,9 @@ class Case:
             "image_size": self.image_size,
             "batch": batch,
         }
+
+
+def refuse_captured(forms: Sequence[str], device: torch.device) -> None:
+    """Raises UserError where a form is ``captured`` and the device has no graphs."""
+    if "captured" in forms and device.type != "cuda":
+        raise UserError(f"form={','.join(forms)}: CUDA graphs are for a GPU; leave out captured, or give device=cuda")

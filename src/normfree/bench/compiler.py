@@ -1,27 +1,16 @@
-"""What torch.compile needs beside torch."""
+"""What a benchmark refuses where there is nothing to compile with."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
+from collections.abc import Sequence
 
 import torch
 
+from normfree.config import UserError
+from normfree.train.parts.compiled import missing_compiler
 
-def missing_compiler(device: torch.device) -> str | None:
-    """A line about the compiler that torch.compile wants for this device and that is not here; None where it is.
 
-    For a processor Inductor writes C++, for a GPU Triton builds its launchers in C.
-    """
-    if device.type == "cuda":
-        variable, language, names = "CC", "C", ["gcc", "clang"]
-    else:
-        variable, language, names = "CXX", "C++", ["clang++" if sys.platform == "darwin" else "g++"]
-    told = os.environ.get(variable)
-    if any(shutil.which(name) for name in ([told.split()[0]] if told and told.split() else names)):
-        return None
-    return (
-        f"torch.compile needs a {language} compiler, and {told or ' or '.join(names)} is not there; install one, "
-        f"name it in {variable}, or write form=eager"
-    )
+def refuse_compiled(forms: Sequence[str], device: torch.device) -> None:
+    """Raises UserError where a form is ``compiled`` and there is no compiler."""
+    if "compiled" in forms and (missing := missing_compiler(device)):
+        raise UserError(f"form={','.join(forms)}: {missing}, or write form=eager")

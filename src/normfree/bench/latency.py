@@ -1,9 +1,11 @@
 """Latency of a training step and of inference, at each paper's image sizes, beside what the device could reach.
 
 A training step is forward and backward pass, AGC where there is no BatchNorm, and SGD with Nesterov momentum (its
-learning rate is 0, so that all steps compute the same); update=false leaves the last two out. Inference is that of the
-folded network. Networks that fit into memory together are measured in turn, in an order that rotates, for each memory
-format, precision and form; `best` marks the fastest of these. Medians, p10 and p90 of the rounds, on the wall clock.
+learning rate is 0, so that all steps compute the same); update=false leaves the last two out. form=captured replays
+both passes as a CUDA graph, so that the processor's pace does not count; the update stays as it is. Inference is
+that of the folded network. Networks that fit into memory together are measured in turn, in an order that rotates, for
+each memory format, precision and form; `best` marks the fastest of these. Medians, p10 and p90 of the rounds, on the
+wall clock.
 
 `tflops` is from counted multiply-adds (training: three forward passes less the first convolution's input gradient) and
 `of_matmul` its share of a matrix product measured here; `of_copy` is what eager operations read and write, as counted,
@@ -20,8 +22,8 @@ from pathlib import Path
 
 import torch
 
-from normfree.bench.case import LAYOUTS, PRECISIONS
-from normfree.bench.compiler import missing_compiler
+from normfree.bench.case import FORMS, LAYOUTS, PRECISIONS, refuse_captured
+from normfree.bench.compiler import refuse_compiled
 from normfree.bench.latency_figure import caption as caption
 from normfree.bench.latency_figure import draw_figure
 from normfree.bench.latency_ratios import ratio_lines
@@ -50,7 +52,6 @@ REDUCED = (
     *("nfnet_f0", "bn_nfnet_f0", "nfnet_f1", "bn_nfnet_f1"),
     *("efficientnet_b0", "efficientnet_b3", "efficientnet_b7", "resnet50", "nf_resnet50"),
 )
-FORMS = ("eager", "compiled")
 _BATCH = {"cpu": 2, "cuda": 32}
 
 
@@ -72,7 +73,9 @@ class Options:
     precision: list[str] = key(["fp32", "bf16"], "fp32; bf16 is autocast", listed(choice(*PRECISIONS)))
     layout: list[str] = key(["nchw", "nhwc"], "memory formats", listed(choice(*LAYOUTS)))
     form: list[str] | None = key(
-        None, "eager, compiled (torch.compile); null: on a GPU both", optional(listed(choice(*FORMS)))
+        None,
+        "eager, captured (the pass as a CUDA graph), compiled (torch.compile); null: on a GPU eager and captured",
+        optional(listed(choice(*FORMS))),
     )
     batch: int | None = key(None, "images; null: 32 on a GPU, 2 on a CPU", optional(whole_number(1)))
     image_size: int | None = key(
@@ -126,11 +129,7 @@ def run(options: Options) -> None:
 
 
 def _forms(options: Options, device: torch.device) -> list[str]:
-    wanted = options.form or (list(FORMS) if device.type == "cuda" else ["eager"])
-    missing = missing_compiler(device) if "compiled" in wanted else None
-    if missing and options.form:
-        raise UserError(f"form={','.join(wanted)}: {missing}")
-    if missing:
-        print(f"form=eager alone: {missing}", flush=True)
-        return ["eager"]
-    return wanted
+    forms = options.form or (["eager", "captured"] if device.type == "cuda" else ["eager"])
+    refuse_captured(forms, device)
+    refuse_compiled(forms, device)
+    return forms

@@ -89,7 +89,7 @@ class _Suite:
         for form, precision, layout in product(settings.forms, settings.precisions, settings.layouts):
             for name in settings.models:
                 side = settings.image_side(name, what)
-                yield Case(name, precision, layout, side, self.device, compiled=form == "compiled")
+                yield Case(name, precision, layout, side, self.device, form)
 
     def is_there(self, case: Case, what: str) -> bool:
         """Whether it was measured; what was refused may be allowed by now."""
@@ -97,9 +97,8 @@ class _Suite:
         return found is not None and bool(found["value"])
 
     def place(self, case: Case, what: str) -> dict[str, Any]:
-        form = "compiled" if case.compiled else "eager"
         update = self.settings.update if what == "train" else None
-        return {**case.columns(what, self.settings.batch), "form": form, "update": update}
+        return {**case.columns(what, self.settings.batch), "form": case.form, "update": update}
 
     def free_memory(self) -> int:
         if self.settings.memory is not None:
@@ -136,14 +135,16 @@ class _Suite:
             with torch.device(self.device):
                 network = create_model(name)
             networks[name] = network if what == "train" else fold(network)
-        settings = dict.fromkeys((case.compiled, case.precision, case.layout) for case in cases)
+        settings = dict.fromkeys((case.form, case.precision, case.layout) for case in cases)
         for setting in settings:
-            group = [case for case in cases if (case.compiled, case.precision, case.layout) == setting]
+            group = [case for case in cases if (case.form, case.precision, case.layout) == setting]
             self.group(group, what, counts, networks)
-            if setting[0]:
+            if setting[0] == "compiled":
                 torch._dynamo.reset()
         networks.clear()
         gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def group(
         self, cases: Sequence[Case], what: str, counts: Mapping[str, Counts], networks: Mapping[str, nn.Module]
@@ -166,12 +167,13 @@ class _Suite:
                 self.write(case, what, counts[case.model], trials[case.model], seconds[case.model])
 
     def write(self, case: Case, what: str, counts: Counts, trial: _Trial, seconds: Sequence[float]) -> None:
-        peak = counts.resident + trial.peak
+        peak = None if trial.peak is None else counts.resident + trial.peak
         row = row_of(self.place(case, what), counts, self.roofline, seconds=seconds, first=trial.first, peak=peak)
         self.table.write(row)
+        held = "" if peak is None else f"{peak / 2**20:6.0f} MiB  "
         print(
             f"{_told(case, what)}  {row['value']:8.1f} ms [{row['p10']:.1f}, {row['p90']:.1f}]  "
-            f"{row['peak_mib']:6.0f} MiB  {row['tflops']:.3g} TFLOP/s  {row['roofline']:.0%} of the roofline "
+            f"{held}{row['tflops']:.3g} TFLOP/s  {row['roofline']:.0%} of the roofline "
             f"({row['bound']})",
             flush=True,
         )
@@ -182,10 +184,12 @@ class _Suite:
             call = self.step(case, what, case.placed(network))
             first = self.once(call)
             # The first step compiles, or waits for a GPU to begin.
-            again = case.compiled or self.device.type == "cuda"
+            again = case.form != "eager" or self.device.type == "cuda"
             if reason := self.too_slow(self.once(call) if again else first, "{} a step, as measured"):
                 return reason
-            return _Trial(call, first, peak_bytes(call, self.device, lambda: None))
+            # A replay allocates nothing: what it needs was reserved at the capture.
+            peak = None if case.form == "captured" else peak_bytes(call, self.device, lambda: None)
+            return _Trial(call, first, peak)
         except torch.OutOfMemoryError as error:
             network.zero_grad(set_to_none=True)
             told = str(error).splitlines()[0]
@@ -196,7 +200,7 @@ class _Suite:
         return interleave({"": call}, 1, self.device, "wall", warmup=0)[""][0]
 
     def step(self, case: Case, what: str, network: nn.Module) -> Callable[[], None]:
-        called: nn.Module = torch.compile(network) if case.compiled else network  # type: ignore[assignment]
+        called: nn.Module = torch.compile(network) if case.form == "compiled" else network  # type: ignore[assignment]
         if what == "infer":
             return case.inference(called, self.settings.batch)
         network.train()
@@ -204,12 +208,17 @@ class _Suite:
         labels = torch.randint(0, 1000, (self.settings.batch,), device=self.device)
         update = _update(network) if self.settings.update else lambda: None
 
-        def step() -> None:
+        def gradients() -> None:
+            network.zero_grad(set_to_none=True)
             with case.autocast():
                 logits = called(images)
             F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+
+        passes = case.captured(gradients)
+
+        def step() -> None:
+            passes()
             update()
-            network.zero_grad(set_to_none=True)
 
         return step
 
@@ -218,7 +227,7 @@ class _Suite:
 class _Trial:
     call: Callable[[], None]
     first: float
-    peak: int
+    peak: int | None
 
 
 def measure(settings: Settings, device: torch.device, table: Table) -> None:
@@ -265,7 +274,7 @@ def _packs(cases: Sequence[Case], counts: Mapping[str, Counts], free: int) -> li
 
 
 def _setting(case: Case, what: str) -> str:
-    return f"{what:5} {case.precision} {case.layout} {'compiled' if case.compiled else 'eager':8}"
+    return f"{what:5} {case.precision} {case.layout} {case.form:8}"
 
 
 def _told(case: Case, what: str) -> str:

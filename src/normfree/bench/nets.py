@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from normfree.bench.case import LAYOUTS, PRECISIONS, Case
+from normfree.bench.case import FORMS, LAYOUTS, PRECISIONS, Case, refuse_captured
+from normfree.bench.compiler import refuse_compiled
 from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.memory import peak_bytes
 from normfree.bench.options import device_of, file_of
@@ -51,7 +53,9 @@ class Options:
     image_size: int | None = key(
         None, "side in pixels; null: the network's size in training", optional(whole_number(1))
     )
-    compile: bool = key(False, "torch.compile, ours and theirs")
+    form: list[str] = key(
+        ["eager"], "eager, captured (as a CUDA graph), compiled (torch.compile), all alike", listed(choice(*FORMS))
+    )
     rounds: int = key(9, "measurements of each")
     threads: int = key(1, "CPU threads")
     clock: str = key("auto", "cpu, wall or auto (cpu with one thread on a processor)", choice("auto", *CLOCKS))
@@ -74,7 +78,7 @@ class _Suite:
         """Counted on the meta device, so precision and layout are not the case's."""
         with torch.device("meta"):
             pair = {"plain": create_model(model), "peer": build_other(model, self.options.against)}
-        case = Case(model, "bf16", "", image_size, self.device, compiled=False)
+        case = Case(model, "bf16", "", image_size, self.device, "eager")
         counts = {form: [float(bytes_moved(network, image_size))] for form, network in pair.items()}
         self.write(case.columns("traffic", 1), case, "MB", 1e-6, counts)
 
@@ -115,7 +119,7 @@ class _Suite:
                 **place,
                 "against": self.options.against,
                 "subject": other_label(case.model, self.options.against) if form == "peer" else "normfree",
-                "form": ("folded " if form == "folded" else "") + ("compiled" if case.compiled else "eager"),
+                "form": ("folded " if form == "folded" else "") + case.form,
                 "unit": unit,
                 "value": spread.median,
                 "low": spread.low,
@@ -144,6 +148,8 @@ def run(options: Options) -> None:
     for model in options.models:
         other_label(model, options.against)
     device = device_of(options.device)
+    refuse_captured(options.form, device)
+    refuse_compiled(options.form, device)
     torch.set_num_threads(options.threads)
     suite = _Suite(options, device, Table(Path(options.out or file_of("nets", device)), COLUMNS, KEYS, device))
     for model in options.models:
@@ -152,6 +158,5 @@ def run(options: Options) -> None:
             suite.traffic(model, size)
         if options.what == ["traffic"]:
             continue
-        for precision in options.precision:
-            for layout in options.layout:
-                suite.network(Case(model, precision, layout, size, device, options.compile))
+        for form, precision, layout in product(options.form, options.precision, options.layout):
+            suite.network(Case(model, precision, layout, size, device, form))

@@ -1,5 +1,7 @@
 """What this device reaches at most, measured: a matrix product and a copy; and how near to it a step comes.
 
+The product is asked of the library of matrices and, as a 1x1 convolution, of that of convolutions: the faster counts.
+
 A roofline (Williams et al. 2009, doi 10.1145/1498765.1498785): work takes at least its arithmetic at the speed of the
 matrix product, and at least its bytes at the speed of the copy.
 """
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from normfree.bench.measure import interleave
 
@@ -26,7 +29,7 @@ class Roofline:
     """Measured limits of one device.
 
     Attributes:
-        flops: operations a second of the fastest square matrix product, by precision; a multiply-add is two.
+        flops: operations a second of the fastest matrix product, by precision; a multiply-add is two.
         bandwidth: bytes read and written a second by a copy.
     """
 
@@ -47,18 +50,31 @@ class Roofline:
 def measure_roofline(device: torch.device, precisions: Sequence[str]) -> Roofline:
     """The fastest of several products of each precision, and of several copies, after a warm-up."""
     flops = {
-        precision: max(_product(device, precision, side) for side in _SIDES[device.type]) for precision in precisions
+        precision: max(
+            product(device, DTYPES[precision], side)
+            for side in _SIDES[device.type]
+            for product in (_matrix_product, _convolution)
+        )
+        for precision in precisions
     }
     source = torch.ones(_COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return Roofline(flops, 2 * source.numel() / _fastest(lambda: target.copy_(source), device))
 
 
-def _product(device: torch.device, precision: str, side: int) -> float:
-    left, right = (torch.randn(side, side, device=device, dtype=DTYPES[precision]) for _ in range(2))
+def _matrix_product(device: torch.device, dtype: torch.dtype, side: int) -> float:
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     out = torch.empty_like(left)
     with _products_like_convolutions():
         return 2 * side**3 / _fastest(lambda: torch.mm(left, right, out=out), device)
+
+
+def _convolution(device: torch.device, dtype: torch.dtype, side: int) -> float:
+    """The same product with a row a pixel; `side` is a multiple of 1024."""
+    images = torch.randn(side // 1024, side, 32, 32, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    weight = torch.randn(side, side, 1, 1, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        return 2 * side**3 / _fastest(lambda: F.conv2d(images, weight), device)
 
 
 @contextmanager

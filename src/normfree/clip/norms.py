@@ -49,6 +49,13 @@ def unit_norms(tensor: Tensor, dims: tuple[int, ...]) -> Tensor:
     return norms
 
 
+def in_one_piece(tensor: Tensor) -> bool:
+    """Whether every unit is one dense piece of memory: what `rows` gives a view of."""
+    if tensor.numel() == 0:
+        return False
+    return tensor.is_contiguous() or (tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
+
+
 def rows(tensor: Tensor, dims: tuple[int, ...] | None) -> Tensor | None:
     """The tensor as ``[units, fan-in]`` without a copy, a unit's elements in the order of memory.
 

@@ -15,7 +15,7 @@ import triton.language as tl  # type: ignore[import-untyped]
 from torch import Tensor
 
 from normfree.clip.bucketed import clip_bucketed
-from normfree.clip.norms import Clippable, rows
+from normfree.clip.norms import Clippable, in_one_piece
 from normfree.clip.statistics import UnitNorms
 
 TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
@@ -99,8 +99,8 @@ def clip_triton(work: list[Clippable], clip_factor: float, eps: float) -> UnitNo
 def _fits(one: Clippable) -> bool:
     if one.parameter.dtype not in TYPES or one.gradient.dtype not in TYPES:
         return False
-    parameter, gradient = rows(one.parameter, one.dims), rows(one.gradient, one.dims)
-    return parameter is not None and gradient is not None and gradient.shape[1] <= LONGEST
+    dense = in_one_piece(one.parameter) and in_one_piece(one.gradient)
+    return dense and one.gradient.numel() <= LONGEST * one.units
 
 
 def _launch(

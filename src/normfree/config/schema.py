@@ -139,7 +139,7 @@ class OptimizerConfig:
 
 @dataclass
 class TrainerConfig:
-    """Where and how a run computes; nothing here changes what it computes, but for ``norm_batch``."""
+    """Where and how a run computes; nothing here changes what it computes, but for ``norm_batch`` and rounding."""
 
     accelerator: str = "auto"  # auto, cpu or gpu
     devices: int = 1  # of a node, a process each
@@ -148,6 +148,7 @@ class TrainerConfig:
     # CPU threads of a run; None: one in a sweep's worker or where a step is small, else all cores
     threads: int | None = None
     channels_last: bool = False
+    compile: bool = False  # forward and backward pass through torch.compile, on one GPU as CUDA graphs
     log_every: int = 10  # steps between rows of metrics.csv
     evaluate_every: int | None = None  # steps between evaluations on the validation split
     checkpoint_minutes: float = 5.0

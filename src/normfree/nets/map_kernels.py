@@ -25,31 +25,31 @@ _PROGRAMS = 1024
 @triton.jit  # type: ignore[untyped-decorator]
 def _activated(z, ACTIVATION: tl.constexpr):  # type: ignore[no-untyped-def]
     if ACTIVATION == "gelu":
-        return z * tl.sigmoid(1.5957691216057308 * z * (1 + 0.044715 * z * z))
+        y = z * tl.sigmoid(1.5957691216057308 * z * (1 + 0.044715 * z * z))
     elif ACTIVATION == "gelu_erf":
-        return 0.5 * z * (1 + tl.erf(z * 0.7071067811865476))
+        y = 0.5 * z * (1 + tl.erf(z * 0.7071067811865476))
     elif ACTIVATION == "silu":
-        return z * tl.sigmoid(z)
+        y = z * tl.sigmoid(z)
     elif ACTIVATION == "relu":
-        return tl.where(z < 0, 0.0, z)  # NaN is kept
+        y = tl.where(z < 0, 0.0, z)  # NaN is kept
     else:
-        return z
+        y = z
+    return y
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _slope(z, ACTIVATION: tl.constexpr):  # type: ignore[no-untyped-def]
     if ACTIVATION == "gelu":
         s = tl.sigmoid(1.5957691216057308 * z * (1 + 0.044715 * z * z))
-        return s + z * s * (1 - s) * 1.5957691216057308 * (1 + 0.134145 * z * z)
+        slope = s + z * s * (1 - s) * 1.5957691216057308 * (1 + 0.134145 * z * z)
     elif ACTIVATION == "gelu_erf":
-        return 0.5 * (1 + tl.erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * tl.exp(-0.5 * z * z)
+        slope = 0.5 * (1 + tl.erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * tl.exp(-0.5 * z * z)
     elif ACTIVATION == "silu":
         s = tl.sigmoid(z)
-        return s + z * s * (1 - s)
-    elif ACTIVATION == "relu":
-        return tl.where(z > 0, 1.0, 0.0)
+        slope = s + z * s * (1 - s)
     else:
-        return tl.full(z.shape, 1.0, tl.float32)
+        slope = tl.where(z > 0, 1.0, 0.0)
+    return slope
 
 
 @triton.jit  # type: ignore[untyped-decorator]

@@ -38,10 +38,14 @@ def has_triton() -> bool:
 
 def by_kernel(x: Tensor) -> bool:
     """Whether kernels know how to pass over the map ``[N, C, H, W]``."""
-    if torch.compiler.is_compiling() or has_torch_function_unary(x) or not x.is_cuda or not has_triton():
+    if torch.compiler.is_compiling() or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
         return False
     dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return dense and x.dtype in _TYPES and x.numel() > 0
+
+
+def _on_gpu(x: Tensor) -> bool:
+    return x.is_cuda
 
 
 def biased_by_kernel(x: Tensor, bias: Tensor, activation: Function | None) -> Tensor:

@@ -160,7 +160,8 @@ class NFRegNet(ClassifierNetwork):
         x = self.stem_conv(x)
         for block in self.blocks:
             x = block(x)
-        return self.final_conv(x, activation=self.activation) * self.gamma
+        features: Tensor = self.final_conv(x, activation=self.activation)
+        return features * self.gamma
 
 
 # Width before the multiplier of 3/4, depth, train and test size in pixels, dropout, parameters.

@@ -193,7 +193,8 @@ class NFNet(ClassifierNetwork):
         x = last(x)
         for block in self.blocks:
             x = block(x)
-        return self.final_conv(x, activation=self.activation) * self.gamma
+        features: Tensor = self.final_conv(x, activation=self.activation)
+        return features * self.gamma
 
 
 F_DEPTH = (1, 2, 6, 3)

@@ -124,9 +124,7 @@ class StandardizeByKernel(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         weight, gain, moments = ctx.saved_tensors
         filters = weight.shape[0]
-        grad = grad.contiguous(
-            memory_format=torch.contiguous_format if weight.is_contiguous() else torch.channels_last
-        )
+        grad = grad.contiguous(memory_format=torch.contiguous_format if weight.is_contiguous() else torch.channels_last)
         d_weight, d_gain = torch.empty_like(weight), torch.empty_like(gain)
         with torch.cuda.device_of(weight):  # type: ignore[no-untyped-call]
             standardize_backward_kernel[(filters,)](

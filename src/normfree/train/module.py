@@ -1,6 +1,6 @@
 """The LightningModule: a network, its loss, its optimizer and the moving average of its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ class Classifier(pl.LightningModule):
     sharpness-aware minimization both are those of the second pass: the whole batch, at the weights uphill.
     What dropout and stochastic depth draw belongs to the images, not to how the batch is cut.
     ``ascent_samples`` of a batch are climbed with, 0 without it.
+    ``compiled`` stands for the network's forward pass in training where the run is to be compiled.
     ``average`` is set by a callback where a moving average is kept, and saved with every checkpoint.
     """
 
@@ -37,6 +38,7 @@ class Classifier(pl.LightningModule):
         self.last_loss = torch.zeros(())
         self.last_correct = torch.zeros(())
         self.average: ExponentialMovingAverage | None = None
+        self.compiled: Callable[[Tensor], Tensor] | None = None
         settings = resolved.config.optimizer
         self._batch_index = 0
         self._sam: SharpnessAware | None = None
@@ -81,7 +83,7 @@ class Classifier(pl.LightningModule):
         images = part.images
         numbers = torch.arange(part.first, part.first + len(images), device=images.device)
         with sample_noise(self.resolved.config.seed, step, numbers, turn):
-            logits = self(images)
+            logits = self(images) if self.compiled is None else self.compiled(images)
         logits = logits if images.dtype == torch.float64 else logits.float()
         smoothing = self.resolved.config.optimizer.label_smoothing
         return F.cross_entropy(logits, part.labels, label_smoothing=smoothing), logits

@@ -77,8 +77,8 @@ def preflight(
 
     Args:
         rank: of this process, if it is one of several.
-        lacks: takes what this machine lacks, by ``ranks``, ``cores``, ``images``, ``device`` and ``memory``; that is
-            refused where this is not given.
+        lacks: takes what this machine lacks, by ``ranks``, ``cores``, ``images``, ``device``, ``compiler`` and
+            ``memory``; that is refused where this is not given.
         elsewhere: another process trains it. The memory of a device, some of which it takes to ask for it, is left to
             that one.
 
@@ -89,6 +89,7 @@ def preflight(
 
     from normfree.train.hardware import choose_device, plan_for
     from normfree.train.parts.clipped import check_clipping
+    from normfree.train.parts.compiled import check_compiler
     from normfree.train.parts.image_size import check_image_size
     from normfree.train.parts.network import network_cost
     from normfree.train.parts.optimizer import check_rates
@@ -105,6 +106,9 @@ def preflight(
     device = None
     with _noted("device", lacks):
         device = choose_device(resolved, rank)
+    if device is not None and not elsewhere:
+        with _noted("compiler", lacks):
+            check_compiler(resolved, device)
     check_image_size(resolved)
     check_own_parts(resolved)
     cost = network_cost(resolved)

@@ -16,6 +16,7 @@ from normfree.runs.rows import RowFile
 from normfree.train.examiner import Examiner
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
+from normfree.train.parts.compiled import forward_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.weights import give_weights
 from normfree.train.peak_memory import PeakMemory
@@ -78,6 +79,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
+    if config.trainer.compile:
+        module.compiled = forward_of(network, ready.device, plan.accumulation)
     batches = RunBatches(
         source, resolved.steps * plan.accumulation, plan.accumulation, world.share, module.ascent_samples
     )

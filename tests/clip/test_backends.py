@@ -150,6 +150,7 @@ def test_triton_kernel_against_the_released_code() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 def test_one_launch_on_a_gpu(no_waiting: Callable[[], AbstractContextManager[None]]) -> None:
     parameters = [p.detach().cuda().requires_grad_() for p in with_gradients("nfnet_nano", every=0.3)]
     for parameter, on_host in zip(parameters, with_gradients("nfnet_nano", every=0.3), strict=True):

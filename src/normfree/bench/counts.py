@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import torch
 from torch import Tensor, nn
 
 from normfree.config import UserError
+from normfree.host.devices import cores
 from normfree.nets import create_model, fold
 from normfree.nets.cost import count_macs, count_parameters, estimate_activation_bytes
 from normfree.nets.traffic import total_bytes
 from normfree.nets.weight_standardization import WSConv2d
 
+_WORTH_A_PROCESS = 2
+"""Networks that a process is started for: to import torch takes about as long as to count one."""
 _FLOAT = 4
 """Bytes of a float32, in which weights, gradients and momentum are kept in both precisions."""
 _MORE = 1.1
@@ -80,6 +85,20 @@ def count_step(name: str, what: str, image_size: int, batch: int, update: bool) 
         raise UserError(f"models={name}: {what} of {batch} images of {image_size} px: {told}; {remedy}") from error
     resident = _FLOAT * weights * (1 + (training and update))
     return Counts(2 * macs * batch, moved, resident, kept, _FLOAT * weights * training, weights)
+
+
+def count_steps(steps: Mapping[str, tuple[str, str, int, int, bool]]) -> dict[str, Counts]:
+    """`count_step` of many, by a name of each: where there are several of them on as many cores as there are.
+
+    Raises:
+        UserError: as `count_step`.
+    """
+    processes = min(cores(), len(steps) // _WORTH_A_PROCESS)
+    if processes < 2:
+        return {name: count_step(*step) for name, step in steps.items()}
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        asked = {name: pool.submit(count_step, *step) for name, step in steps.items()}
+        return {name: each.result() for name, each in asked.items()}
 
 
 def _first_macs(network: nn.Module, image_size: int) -> int:

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from normfree.bench.case import Case
-from normfree.bench.counts import Counts, count_step
+from normfree.bench.case import Case, compile_mode
+from normfree.bench.counts import Counts, count_steps
 from normfree.bench.latency_rows import row_of
 from normfree.bench.measure import interleave
 from normfree.bench.memory import peak_bytes
@@ -68,12 +68,13 @@ class _Suite:
         cases = [case for case in self.cases(what) if not self.is_there(case, what)]
         if not cases:
             return
-        counts = {
-            name: count_step(
-                name, what, self.settings.image_side(name, what), self.settings.batch, self.settings.update
-            )
-            for name in dict.fromkeys(case.model for case in cases)
-        }
+        settings = self.settings
+        counts = count_steps(
+            {
+                name: (name, what, settings.image_side(name, what), settings.batch, settings.update)
+                for name in dict.fromkeys(case.model for case in cases)
+            }
+        )
         free = self.free_memory()
         possible = []
         for case in cases:
@@ -200,7 +201,9 @@ class _Suite:
         return interleave({"": call}, 1, self.device, "wall", warmup=0)[""][0]
 
     def step(self, case: Case, what: str, network: nn.Module) -> Callable[[], None]:
-        called: nn.Module = torch.compile(network) if case.form == "compiled" else network  # type: ignore[assignment]
+        called = network
+        if case.form == "compiled":
+            called = torch.compile(network, mode=compile_mode(self.device))  # type: ignore[assignment]
         if what == "infer":
             return case.inference(called, self.settings.batch)
         network.train()

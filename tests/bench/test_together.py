@@ -51,7 +51,7 @@ def test_after_the_limit_nothing_is_begun(tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "together.csv"
     settings = [*TINY, "models=nf_resnet20", "forms=turns", "compare=", "limit=0", f"out={out}"]
     assert run("bench", ["together", *settings]) == 0
-    assert "k=1 and later are left out" in capsys.readouterr().out
+    assert "limit=0: nf_resnet20, fp32, nhwc, k=1 and later are left out" in capsys.readouterr().out
     assert not out.exists()
 
 

@@ -73,7 +73,7 @@ class Options:
     compare_runs: int = key(3, "runs of it")
     compare_steps: int = key(50, "steps of it")
     compare_batch: int = key(32, "images of its steps")
-    limit: float | None = key(None, "seconds after which no further k is begun; null: none", optional(number))
+    limit: float | None = key(None, "seconds after which nothing further is begun; null: none", optional(number))
     threads: int = key(1, "CPU threads of this process")
     device: str = key("auto", "cpu, cuda or auto", choice("auto", "cpu", "cuda"))
     out: str | None = key(None, "CSV file; null: reports/benchmarks/together-<device>.csv", optional(plain_text))
@@ -85,7 +85,7 @@ def run(options: Options) -> None:
     Raises:
         UserError: a network that there is not or that has no such form, no GPU or compiler, or a process that failed.
     """
-    began = time.perf_counter()
+    ends = math.inf if options.limit is None else time.monotonic() + options.limit
     device = device_of(options.device)
     if options.seconds <= 0:
         raise UserError(f"seconds={options.seconds:g}: give a number above 0")
@@ -104,13 +104,13 @@ def run(options: Options) -> None:
             clip = None if batch_norm[model] else _CLIP_FACTOR
             those = [form for form in forms if not (form.way == "bmm" and batch_norm[model])]
             job = _job(model, precision, layout, clip, options.compare_runs, options.compare_batch, options)
-            compared = _compare(job, those, options)
+            compared = _compare(job, those, options, ends)
             for k in options.k:
-                if options.limit is not None and time.perf_counter() - began > options.limit:
+                if time.monotonic() >= ends:
                     print(f"limit={options.limit:g}: {model}, {precision}, {layout}, k={k} and later are left out")
                     return
                 job = _job(model, precision, layout, clip, k, options.batch, options)
-                _measure(job, those, compared, options, table, processes)
+                _measure(job, those, compared, options, table, processes, ends)
 
 
 def _forms(options: Options, device: torch.device) -> list[Form]:
@@ -147,19 +147,21 @@ def _job(model: str, precision: str, layout: str, clip: float | None, k: int, ba
     return Job(model, options.image_size, batch, precision, layout, device, recipes)
 
 
-def _compare(job: Job, forms: list[Form], options: Options) -> dict[str, dict[str, Any]]:
+def _compare(job: Job, forms: list[Form], options: Options, ends: float) -> dict[str, dict[str, Any]]:
     """By form, the columns that say whether it computes what separate runs do."""
     columns: dict[str, dict[str, Any]] = {form.name: {} for form in forms}
     for precision in options.compare:
         this = replace(job, precision=precision)
+        if time.monotonic() >= ends:
+            break
         alone = weights_alone(this, options.compare_steps)
         for form in forms:
+            if time.monotonic() >= ends or not (form.batched or form.name == TURNS):
+                continue
             try:
-                worst = difference(_weights(form, this, options.compare_steps), alone) if _compared(form) else None
+                worst = difference(_weights(form, this, options.compare_steps), alone)
             except RuntimeError as error:
-                worst = None
-                print(f"{job.model}  {form.name}: not compared: {_line(error)}")
-            if worst is None:
+                print(f"{job.model}  {form.name}: not compared in {precision}: {_line(error)}", flush=True)
                 continue
             columns[form.name] |= {f"difference_{precision}": worst}
             columns[form.name] |= {"compare_runs": options.compare_runs, "compare_steps": options.compare_steps}
@@ -169,10 +171,6 @@ def _compare(job: Job, forms: list[Form], options: Options) -> dict[str, dict[st
                 flush=True,
             )
     return columns
-
-
-def _compared(form: Form) -> bool:
-    return form.batched or form.name == TURNS
 
 
 def _weights(form: Form, job: Job, steps: int) -> Weights:
@@ -188,6 +186,7 @@ def _measure(
     options: Options,
     table: Table,
     processes: Processes | None,
+    ends: float,
 ) -> None:
     k, device = len(job.recipes), torch.device(job.device)
     cases: dict[str, Callable[[], object]] = {}
@@ -198,6 +197,9 @@ def _measure(
         "clock": "wall",
     }  # fmt: skip
     for form in forms:
+        if time.monotonic() >= ends:
+            print(f"limit={options.limit:g}: {job.model}, k={k}: {form.name} is left out", flush=True)
+            continue
         try:
             several = _several(form, job, processes)
             several(2)

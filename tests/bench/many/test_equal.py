@@ -1,5 +1,6 @@
 """k runs as one program compute what k separate runs do, each by its own recipe."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -65,3 +66,10 @@ def _fields(asked: Job) -> tuple[str, int, int, str, str, str]:
 def test_a_network_without_such_a_form_is_told(model: str, batching: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Together(job(model), batching)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("batching", ["vmap", "grouped", "bmm"])
+def test_steps_of_a_cuda_graph_are_the_same(batching: str) -> None:
+    asked = replace(job("nf_resnet20"), device="cuda")
+    assert difference(weights_together(asked, batching, False, True, STEPS), weights_alone(asked, STEPS)) < 1e-10

@@ -69,6 +69,7 @@ def test_a_network_without_such_a_form_is_told(model: str, batching: str, words:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("batching", ["vmap", "grouped", "bmm"])
 def test_steps_of_a_cuda_graph_are_the_same(batching: str) -> None:
     asked = replace(job("nf_resnet20"), device="cuda")

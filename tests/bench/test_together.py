@@ -23,7 +23,7 @@ def _threads() -> object:  # type: ignore[misc]
 
 
 def test_every_form_is_measured_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "together.csv"
+    out = tmp_path / "together-cpu.csv"
     assert run("bench", ["together", *TINY, f"out={out}"]) == 0, capsys.readouterr().err
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -45,10 +45,14 @@ def test_every_form_is_measured_and_compared(tmp_path: Path, capsys: pytest.Capt
             assert float(row["difference_fp64"]) < 1e-10
             assert (row["compare_runs"], row["compare_steps"]) == ("3", "2")
     assert "x processes" in capsys.readouterr().out
+    assert run("bench", ["summary", f"folder={tmp_path}"]) == 0
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "## Many small runs at once, CPU" in page
+    assert "| nf_resnet20 | 8 | 2 | fp32 | nhwc | 2 | grouped |" in page
 
 
 def test_after_the_limit_nothing_is_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "together.csv"
+    out = tmp_path / "together-cpu.csv"
     settings = [*TINY, "models=nf_resnet20", "forms=turns", "compare=", "limit=0", f"out={out}"]
     assert run("bench", ["together", *settings]) == 0
     assert "limit=0: nf_resnet20, fp32, nhwc, k=1 and later are left out" in capsys.readouterr().out

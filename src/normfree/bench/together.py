@@ -32,7 +32,8 @@ from normfree.bench.many.apart import Processes
 from normfree.bench.many.equal import Weights, difference, other_layout, weights_alone, weights_together
 from normfree.bench.many.forms import FORMS, PROCESSES, TURNS, Form, step_of
 from normfree.bench.many.job import Job, Recipe
-from normfree.bench.measure import Spread, interleave, ratios
+from normfree.bench.many.table import COLUMNS, KEYS, add, add_trouble, section
+from normfree.bench.measure import interleave
 from normfree.bench.options import device_of, file_of
 from normfree.bench.rows import Table
 from normfree.config import UserError
@@ -40,16 +41,11 @@ from normfree.config.key_readers import choice, listed, number, optional, plain_
 from normfree.config.keys import key
 from normfree.nets import list_models, model_info
 
+__all__ = ["COLUMNS", "KEYS", "SUITE", "TITLE", "Options", "run", "section"]
+
 SUITE = "k runs of a small network as one program beside k processes"
 TITLE = "Many small runs at once"
 
-COLUMNS = (
-    "model", "form", "k", "batch", "image_size", "precision", "layout", "clip", "value", "low", "high", "unit",
-    "step_ms", "over_processes", "over_processes_low", "over_processes_high", "over_turns", "over_turns_low",
-    "over_turns_high", "difference_fp32", "difference_fp64", "compare_runs", "compare_steps", "steps", "rounds",
-    "clock", "trouble",
-)  # fmt: skip
-KEYS = ("model", "form", "k", "batch", "image_size", "precision", "layout", "clip", "threads")
 _CLIP_FACTOR = 0.04
 
 
@@ -188,17 +184,12 @@ def _measure(
     processes: Processes | None,
     ends: float,
 ) -> None:
-    k, device = len(job.recipes), torch.device(job.device)
+    device = torch.device(job.device)
     cases: dict[str, Callable[[], object]] = {}
     steps: dict[str, int] = {}
-    common = {
-        "model": job.model, "k": k, "batch": job.batch, "image_size": job.size, "precision": job.precision,
-        "layout": job.layout, "clip": "none" if job.recipes[0].clip_factor is None else "agc", "unit": "images/s",
-        "clock": "wall",
-    }  # fmt: skip
     for form in forms:
         if time.monotonic() >= ends:
-            print(f"limit={options.limit:g}: {job.model}, k={k}: {form.name} is left out", flush=True)
+            print(f"limit={options.limit:g}: {job.model}, k={len(job.recipes)}: {form.name} is left out", flush=True)
             continue
         try:
             several = _several(form, job, processes)
@@ -206,26 +197,10 @@ def _measure(
             steps[form.name] = _steps(several, options.seconds, device)
             cases[form.name] = partial(several, steps[form.name])
         except RuntimeError as error:
-            table.write(common | compared[form.name] | {"form": form.name, "trouble": _line(error)})
-            print(f"{job.model}  k={k:<3} {form.name:22} {_line(error)}", flush=True)
+            add_trouble(table, job, form.name, _line(error))
     measured = interleave(cases, options.rounds, device, "wall", warmup=0)
     seconds = {name: [value / steps[name] for value in values] for name, values in measured.items()}
-    for name, values in seconds.items():
-        rate, step = Spread.of([k * job.batch / value for value in values], 10), Spread.of(values)
-        row = common | compared[name] | {"form": name, "value": rate.median, "low": rate.low, "high": rate.high}
-        row |= {"step_ms": 1e3 * step.median, "steps": steps[name], "rounds": len(values)}
-        told = ""
-        for other in (PROCESSES, TURNS):
-            if other in seconds:
-                over = Spread.of(ratios(seconds[other], values), 10)
-                row |= {f"over_{other}": over.median, f"over_{other}_low": over.low, f"over_{other}_high": over.high}
-                told += f"  {over.median:.2f} x {other}"
-        table.write(row)
-        print(
-            f"{job.model}  {job.precision} {job.layout}  k={k:<3} {name:22} {rate.median:9.0f} images/s "
-            f"[{rate.low:.0f}, {rate.high:.0f}]{told}",
-            flush=True,
-        )
+    add(table, job, seconds, steps, compared)
 
 
 def _several(form: Form, job: Job, processes: Processes | None) -> Callable[[int], object]:

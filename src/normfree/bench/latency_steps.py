@@ -82,7 +82,7 @@ class _Suite:
                 self.refuse(case, what, counts[case.model], reason)
             else:
                 possible.append(case)
-        for pack in _packs(possible, counts, free):
+        for pack in _packs(possible, counts, free, together="captured" in self.settings.forms):
             self.pack([case for case in possible if case.model in pack], what, counts)
 
     def cases(self, what: str) -> Iterator[Case]:
@@ -140,6 +140,8 @@ class _Suite:
         for setting in settings:
             group = [case for case in cases if (case.form, case.precision, case.layout) == setting]
             self.group(group, what, counts, networks)
+            for network in networks.values():
+                network.zero_grad(set_to_none=True)  # of a graph, which they would keep
             if setting[0] == "compiled":
                 torch._dynamo.reset()
         networks.clear()
@@ -260,15 +262,19 @@ def _update(network: nn.Module) -> Callable[[], None]:
     return update
 
 
-def _packs(cases: Sequence[Case], counts: Mapping[str, Counts], free: int) -> list[list[str]]:
-    """Networks whose weights fit beside the largest step of any of them, in their order."""
+def _packs(cases: Sequence[Case], counts: Mapping[str, Counts], free: int, together: bool = False) -> list[list[str]]:
+    """Networks whose weights fit beside the largest step of any of them, in their order.
+
+    With `together`, beside the steps of all: what a graph works in is its own until it is gone.
+    """
     largest: dict[str, int] = {}
     for case in cases:
         largest[case.model] = max(largest.get(case.model, 0), counts[case.model].memory(case.precision))
     packs: list[list[str]] = []
     for name in largest:
         pack = [*packs[-1], name] if packs else [name]
-        needed = sum(counts[each].resident for each in pack) + max(largest[each] for each in pack)
+        steps = [largest[each] for each in pack]
+        needed = sum(counts[each].resident for each in pack) + (sum(steps) if together else max(steps))
         if packs and needed <= free:
             packs[-1] = pack
         else:

@@ -1,13 +1,14 @@
 """AGC of a whole network in one CUDA kernel: one program a unit, which takes both norms and scales.
 
 Needs Triton, which comes with PyTorch for CUDA. Gradients are found through a table of addresses, copied to the
-device anew in each call: one small copy and one launch, whatever the number of tensors (one more launch for each
-further pair of dtypes).
+device where they are others than before: one small copy and one launch, whatever the number of tensors (one more
+launch for each further pair of dtypes).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import triton  # type: ignore[import-untyped]
@@ -119,14 +120,38 @@ def _launch(
         fan_in = one.gradient.numel() // one.units
         numbers += (one.parameter.data_ptr(), one.gradient.data_ptr(), fan_in, first, slot)
         first += one.units
-    on_host = torch.tensor(numbers, dtype=torch.int64)
-    if norms.is_cuda:
-        on_host = on_host.pin_memory()
-    table = on_host.to(norms.device, non_blocking=True)
+    table = _table(tuple(numbers), norms.device)
     owners = _owners(units, norms.device)
     # Triton launches on the current device.
     with torch.cuda.device_of(norms):  # type: ignore[no-untyped-call]
         agc_kernel[(first,)](table, owners, norms, limits, clip_factor, eps, parameter, gradient, BLOCK)
+
+
+def _table(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """On the device, without a wait; the one of an earlier step where no address has changed."""
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        _captured.append(_Table.of(numbers, device))
+        return _captured[-1].there
+    return _kept_table(numbers, device).there
+
+
+class _Table(NamedTuple):
+    """A graph that is replayed copies from the processor's side again, so that both are kept."""
+
+    here: Tensor
+    there: Tensor
+
+    @classmethod
+    def of(cls, numbers: tuple[int, ...], device: torch.device) -> _Table:
+        here = torch.tensor(numbers, dtype=torch.int64)
+        if device.type == "cuda":
+            here = here.pin_memory()
+        return cls(here, here.to(device, non_blocking=True))
+
+
+_captured: list[_Table] = []
+"""What graphs read, for as long as there may be graphs."""
+_kept_table = lru_cache(maxsize=8)(_Table.of)
 
 
 @lru_cache(maxsize=16)

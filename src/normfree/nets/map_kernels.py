@@ -18,6 +18,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 ROWS, COLUMNS = 32, 64
 """Pixels and channels of a tile."""
+PIXELS = 16
+"""Of a tile of gradients, which need more registers for each."""
 _PROGRAMS = 1024
 """About so many share a sum's rows: several for each of a GPU's processors."""
 
@@ -189,11 +191,11 @@ class BiasActivation(torch.autograd.Function):
         d_x = grad if x is None else torch.empty_like(grad)
         channels = grad.shape[1]
         rows, across = grad.numel() // channels, triton.cdiv(channels, COLUMNS)
-        share, programs = _shares(rows, across)
+        share, programs = _shares(rows, across, PIXELS)
         sums = torch.empty((programs, channels), dtype=torch.float32, device=grad.device)
         with torch.cuda.device_of(grad):  # type: ignore[no-untyped-call]
             bias_activation_backward_kernel[(programs, across)](
-                grad if x is None else x, bias, grad, d_x, sums, rows, channels, share, ctx.activation, ROWS, COLUMNS
+                grad if x is None else x, bias, grad, d_x, sums, rows, channels, share, ctx.activation, PIXELS, COLUMNS
             )
         return d_x, sums.sum(0).to(bias.dtype), None
 
@@ -220,18 +222,18 @@ class ScaledResidual(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last)
         samples, channels, height, width = branch.shape
         across = triton.cdiv(channels, COLUMNS)
-        share, programs = _shares(height * width, samples * across)
+        share, programs = _shares(height * width, samples * across, PIXELS)
         d_branch = torch.empty_like(branch)
         sums = torch.empty((programs, samples, channels), dtype=torch.float32, device=grad.device)
         with torch.cuda.device_of(grad):  # type: ignore[no-untyped-call]
             residual_backward_kernel[(samples, across, programs)](
-                branch, factor, grad, d_branch, sums, samples, channels, height * width, share, ROWS, COLUMNS
+                branch, factor, grad, d_branch, sums, samples, channels, height * width, share, PIXELS, COLUMNS
             )
         return grad, d_branch, sums.sum(0).to(factor.dtype).view(factor.shape)
 
 
-def _shares(rows: int, others: int) -> tuple[int, int]:
-    """Rows of a program, a multiple of a tile's, and the number of programs along them, of `others` beside each."""
+def _shares(rows: int, others: int, tile: int) -> tuple[int, int]:
+    """Rows of a program, a multiple of a `tile`'s, and the number of programs along them, of `others` beside each."""
     wanted = max(1, _PROGRAMS // others)
-    share = triton.cdiv(triton.cdiv(rows, wanted), ROWS) * ROWS
+    share = triton.cdiv(triton.cdiv(rows, wanted), tile) * tile
     return share, triton.cdiv(rows, share)

@@ -38,7 +38,8 @@ def has_triton() -> bool:
 
 def by_kernel(x: Tensor) -> bool:
     """Whether kernels know how to pass over the map ``[N, C, H, W]``."""
-    if torch.compiler.is_compiling() or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if transformed or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
         return False
     dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return dense and x.dtype in _TYPES and x.numel() > 0

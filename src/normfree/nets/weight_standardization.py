@@ -41,6 +41,11 @@ def _standardize(weight: Tensor, gain: Tensor, input_scale: float) -> tuple[Tens
     return centred * scale, centred, norm, inverse, scale
 
 
+def standardize_by_formula(weight: Tensor, gain: Tensor, input_scale: float = 1.0) -> Tensor:
+    """`standardize_weight` in operations that torch.compile and torch.func see through, on every device."""
+    return _standardize(weight, gain, input_scale)[0]
+
+
 class _Standardize(torch.autograd.Function):
     """The formula with its gradient written out, in fewer operations than autograd would record.
 
@@ -129,7 +134,7 @@ def standardize_weight(
         standardized = _standardize_as_timm(weight, gain, input_scale)
     elif torch.compiler.is_compiling():
         # The compiler fuses the plain formula and its derivative by itself.
-        standardized = _standardize(weight, gain, input_scale)[0]
+        standardized = standardize_by_formula(weight, gain, input_scale)
     elif weight.device.type == "cpu":
         standardized = _standardize_above_floor(weight, gain, input_scale)
     elif weight.is_cuda and dtype == torch.float32 and has_triton():

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 
 import normfree
 from normfree.clip import clip_grad_agc_
+from tests.plain_kernels import plain_kernels
 
 triton = pytest.importorskip("triton")
 
@@ -28,8 +30,7 @@ CAPABILITIES = (80, 90, 100)
 MOST_REGISTERS = 64
 """Of a thread: eight programs of 128 threads then share a processor, which has 65,536."""
 WARPS = 4
-ALIKE = [(dtype, dtype) for dtype in (torch.float32, torch.bfloat16, torch.float16)]
-MIXED = [(one, other) for one, _ in ALIKE for other, _ in ALIKE if one != other]
+TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Compiles:
 
 
 @pytest.fixture
-def compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str, int], Compiles]:
+def compiles(tmp_path: Path) -> Iterator[Callable[[str, str, int], Compiles]]:
     """Has the launches of a module's kernel compile for a capability."""
     from triton.backends.compiler import GPUTarget
     from triton.runtime.driver import driver
@@ -68,14 +69,19 @@ def compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, 
             get_current_device=lambda: capability,
             get_current_stream=lambda device: 0,
         )
-        monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-        monkeypatch.setattr(driver, "_active", device)
-        home = import_module(module)
-        taken = Compiles(getattr(home, kernel))
-        monkeypatch.setattr(home, kernel, taken)
+        patch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+        patch.setattr(driver, "_active", device)
+        taken = Compiles(own[module, kernel])
+        patch.setattr(import_module(module), kernel, taken)
         return taken
 
-    return take
+    # The others are not to be launched.
+    own = {
+        (module, kernel): getattr(import_module(module), kernel)
+        for module, _, kernel in (name.rpartition(".") for name in LAUNCHES)
+    }
+    with plain_kernels(), pytest.MonkeyPatch.context() as patch:
+        yield take
 
 
 def launch_agc(parameter: torch.dtype, gradient: torch.dtype) -> None:
@@ -89,8 +95,42 @@ def launch_agc(parameter: torch.dtype, gradient: torch.dtype) -> None:
     assert clip_grad_agc_(parameters, backend="triton").backend == "triton"
 
 
-LAUNCHES = {"normfree.clip.triton_kernel.agc_kernel": launch_agc}
-"""Kernel -> what launches it, given the types of parameters and gradients."""
+def launch_standardization(convolution: torch.dtype) -> None:
+    """As in a network of float32 under autocast of this type; forward and backward pass."""
+    weight, gain = torch.randn(8, 4, 3, 3, requires_grad=True), torch.ones(8, requires_grad=True)
+    kernel = import_module("normfree.nets.standardization_kernels").StandardizeByKernel
+    kernel.apply(weight, gain, 1.7, 0.01, convolution).sum().backward()
+
+
+def launch_activation(maps: torch.dtype, activation: str) -> None:
+    x = torch.randn(2, 64, 8, 8, dtype=maps).contiguous(memory_format=torch.channels_last).requires_grad_()
+    bias = torch.randn(64, requires_grad=True)
+    import_module("normfree.nets.map_kernels").BiasActivation.apply(x * 1, bias, activation).sum().backward()
+
+
+def launch_residual(maps: torch.dtype) -> None:
+    shortcut, branch = (
+        torch.randn(2, 64, 8, 8, dtype=maps).contiguous(memory_format=torch.channels_last).requires_grad_()
+        for _ in range(2)
+    )
+    factor = torch.randn(2, 64, 1, 1, dtype=maps, requires_grad=True)
+    import_module("normfree.nets.map_kernels").ScaledResidual.apply(shortcut, branch, factor).sum().backward()
+
+
+ONE = [(dtype,) for dtype in TYPES]
+PAIRS = list(product(TYPES, TYPES))
+ACTIVATIONS = list(product(TYPES, ("identity", "gelu", "gelu_erf", "silu", "relu")))
+LAUNCHES: dict[str, tuple[Callable[..., None], list[Any]]] = {
+    "normfree.clip.triton_kernel.agc_kernel": (launch_agc, PAIRS),
+    "normfree.nets.standardization_kernels.standardize_kernel": (launch_standardization, ONE),
+    "normfree.nets.standardization_kernels.standardize_backward_kernel": (launch_standardization, ONE),
+    "normfree.nets.map_kernels.bias_activation_kernel": (launch_activation, ACTIVATIONS),
+    "normfree.nets.map_kernels.bias_activation_backward_kernel": (launch_activation, ACTIVATIONS),
+    "normfree.nets.map_kernels.residual_kernel": (launch_residual, ONE),
+    "normfree.nets.map_kernels.residual_backward_kernel": (launch_residual, ONE),
+}
+"""Kernel -> what launches it, and what that can be given: types, and the activation."""
+CALLED_BY_KERNELS = {"normfree.nets.map_kernels._activated", "normfree.nets.map_kernels._slope"}
 
 
 def usage(ptx: str, folder: Path) -> Usage:
@@ -117,26 +157,30 @@ def test_every_kernel_of_the_package_is_launched_here() -> None:
         kernels = re.findall(r"^@triton\.jit.*\ndef (\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
         module = ".".join(("normfree", *path.relative_to(root).with_suffix("").parts))
         found |= {f"{module}.{kernel}" for kernel in kernels}
-    assert found == set(LAUNCHES)
+    assert found == set(LAUNCHES) | CALLED_BY_KERNELS
 
 
-@pytest.mark.parametrize("types", ALIKE + MIXED, ids=lambda types: "-".join(str(one)[6:] for one in types))
 @pytest.mark.parametrize("capability", CAPABILITIES)
-@pytest.mark.parametrize("kernel", LAUNCHES)
+@pytest.mark.parametrize(
+    ("kernel", "given"),
+    [
+        pytest.param(
+            kernel, given, id="-".join([kernel.rpartition(".")[2], *(str(one).split(".")[-1] for one in given)])
+        )
+        for kernel, (_, all_given) in LAUNCHES.items()
+        for given in all_given
+    ],
+)
 def test_it_fits_a_gpus_registers(
-    compiles: Callable[[str, str, int], Compiles],
-    tmp_path: Path,
-    kernel: str,
-    capability: int,
-    types: tuple[torch.dtype, torch.dtype],
+    compiles: Callable[[str, str, int], Compiles], tmp_path: Path, kernel: str, capability: int, given: tuple[Any, ...]
 ) -> None:
     taken = compiles(*kernel.rsplit(".", 1), capability)
-    LAUNCHES[kernel](*types)
+    LAUNCHES[kernel][0](*given)
     (built,) = taken.built
     assert built.metadata.target.arch == capability
     assert len(built.asm["cubin"]) > 0
     found = usage(built.asm["ptx"], tmp_path)
-    print(f"{kernel.rpartition('.')[2]} capability {capability}, {', '.join(map(str, types))}: {found}")
+    print(f"{kernel.rpartition('.')[2]} capability {capability}, {', '.join(map(str, given))}: {found}")
     assert built.metadata.num_warps == WARPS
     assert 0 < found.registers <= MOST_REGISTERS
     assert (found.spilled, found.stack) == (0, 0)

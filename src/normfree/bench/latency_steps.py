@@ -140,8 +140,8 @@ class _Suite:
         for setting in settings:
             group = [case for case in cases if (case.form, case.precision, case.layout) == setting]
             self.group(group, what, counts, networks)
-            for network in networks.values():
-                network.zero_grad(set_to_none=True)  # of a graph, which they would keep
+            for each in networks.values():
+                each.zero_grad(set_to_none=True)  # of a graph, which they would keep
             if setting[0] == "compiled":
                 torch._dynamo.reset()
         networks.clear()

@@ -77,6 +77,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content["model"]["freeze"] = sorted(_stages(frozen))
     for group, values in own.items():
         content[group] |= values
+    if (sent := resolved.config.trainer.gradient_dtype) is not None:
+        content["gradient_dtype"] = sent
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,

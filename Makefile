@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS ?= dev
+# Processes that run tests, and what else pytest is told by `make test`.
+WORKERS ?= 2
+PYTEST ?=
 
 .DEFAULT_GOAL := help
 
@@ -38,16 +41,16 @@ demo-webcam: setup ## train twins on real digits, or take those that are there, 
 
 .PHONY: check
 check: lint type ## check style and types, and run the quick tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not run and not process and not chaos and not slurm and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not run and not process and not chaos and not slurm and not slow"
 
 .PHONY: test
 test: setup ## run all tests; NORMFREE_TEST_LONG=1 those that take long whole
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST)
 
 # What computes, with the kernels that torch and oneDNN have for processors without AVX: other sums, the same bounds.
 .PHONY: old-processor
 old-processor: setup ## run the tests of numbers with the instructions of an old processor
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n 2 -q tests/nets/test_golden_parts.py \
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n $(WORKERS) -q tests/nets/test_golden_parts.py \
 		tests/nets/test_golden_networks.py tests/nets/test_emulated_bfloat16.py tests/nets/test_ghost_batch_norm.py \
 		tests/nets/test_tanh_gelu.py tests/clip/test_agc_golden.py tests/optim/test_sgd_trajectory.py \
 		tests/train/callbacks/test_ema.py::test_the_scores_are_those_of_the_averaged_weights

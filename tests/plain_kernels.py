@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from normfree.nets import map_passes
+
 FORWARD: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda z: z,
     "gelu": lambda z: F.gelu(z, approximate="tanh"),
@@ -103,10 +105,11 @@ KERNELS: dict[str, dict[str, Callable[..., None]]] = {
 
 @contextmanager
 def plain_kernels() -> Iterator[None]:
-    """Within it, the networks' kernels are these; without Triton nothing asks for them."""
+    """Within it, the networks' kernels are these, and asked for by all maps; without Triton by none."""
     with pytest.MonkeyPatch.context() as patch:
         if find_spec("triton") is not None:
             for module, kernels in KERNELS.items():
                 for name, compute in kernels.items():
                     patch.setattr(import_module(module), name, Plain(compute))
+            patch.setattr(map_passes, "WORTHWHILE", 1)
         yield

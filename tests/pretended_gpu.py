@@ -237,6 +237,7 @@ def pretended_gpu() -> Iterator[Gpu]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "Event", Event)
         patch.setattr(torch.cuda, "device_of", lambda tensor: nullcontext())
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
         for name in ("init", "reset_peak_memory_stats", "empty_cache"):
             patch.setattr(torch.cuda, name, lambda *arguments: None)
         patch.setattr(torch.cuda, "max_memory_allocated", lambda *arguments: 0)

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
         (["nts"], "nts: no such suite"),
         (["nets", "modls=resnet50"], "modls=resnet50: no such key"),
         (["nets", "rounds=0"], "rounds=0: give a whole number"),
-        (["nets", "compile=maybe"], "compile=maybe: give true or false"),
+        (["nets", "form=maybe"], "form=maybe: choose from eager, captured, compiled"),
         (["nets", "layout=nhcw"], "layout=nhcw: choose from nchw, nhwc"),
         (["nets", "models=nfnet_nano"], "models=nfnet_nano: has no peer"),
         (["nets", "models"], "models: give key=value"),

@@ -31,8 +31,8 @@ ALWAYS = {
     "optimizer.final_lr", "optimizer.label_smoothing", "optimizer.name", "optimizer.sam_rho", "optimizer.warmup_epochs",
     "optimizer.warmup_share", "optimizer.warmup_steps", "optimizer.weight_decay", "outcome.", "plan", "precision",
     "runs_dir", "seed", "steps", "sweep.detach", "trainer.accelerator", "trainer.channels_last", "trainer.compile",
-    "trainer.checkpoint_minutes", "trainer.devices", "trainer.hang_minutes", "trainer.log_every",
-    "trainer.micro_batch", "trainer.nodes", "trainer.threads", "experiment.",
+    "trainer.checkpoint_minutes", "trainer.devices", "trainer.gradient_dtype", "trainer.hang_minutes",
+    "trainer.log_every", "trainer.micro_batch", "trainer.nodes", "trainer.threads", "experiment.",
 }  # fmt: skip
 """Act, or are refused, in every configuration that has them."""
 

@@ -74,6 +74,7 @@ def test_a_step_by_kernels_is_the_step(name, monkeypatch):
     answers = []
     for kernels in (True, False):
         monkeypatch.setattr(map_passes, "has_triton", lambda kernels=kernels: kernels)
+        monkeypatch.setattr(map_passes, "WORTHWHILE", 1)
         monkeypatch.setattr(weight_standardization, "has_triton", lambda kernels=kernels: kernels)
         torch.manual_seed(1)
         model.zero_grad()

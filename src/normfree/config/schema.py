@@ -139,12 +139,17 @@ class OptimizerConfig:
 
 @dataclass
 class TrainerConfig:
-    """Where and how a run computes; nothing here changes what it computes, but for ``norm_batch`` and rounding."""
+    """Where and how a run computes.
+
+    What it computes is changed by ``gradient_dtype``, through ``norm_batch``, and in its rounding by ``channels_last``
+    and ``compile``.
+    """
 
     accelerator: str = "auto"  # auto, cpu or gpu
     devices: int = 1  # of a node, a process each
     nodes: int = 1  # several are for SLURM
     micro_batch: int | None = None  # samples in one forward pass on one device; None: chosen
+    gradient_dtype: str | None = None  # bf16: devices send each other gradients in 16 bits; None: as they are
     # CPU threads of a run; None: one in a sweep's worker or where a step is small, else all cores
     threads: int | None = None
     channels_last: bool = False

@@ -93,6 +93,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.on_error": ("raise", "skip"),
     "optimizer.name": tuple(OPTIMIZER_KEYS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
+    "trainer.gradient_dtype": ("bf16",),
     "logger.name": ("csv", "wandb", CUSTOM),
     "logger.mode": ("online", "offline"),
 }
@@ -172,6 +173,7 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose a BatchNorm network such as model=resnet20"
         )
     _check_sync_norm(config)
+    _check_gradient_dtype(config)
     check_finetuning(config)
     check_also(config)
     if config.model.standardization is not None and config.model.family != "nfnet":
@@ -214,6 +216,17 @@ def _check_sync_norm(config: TrainConfig) -> None:
             "model.sync_norm=true and trainer.accelerator=cpu: torch synchronises BatchNorm between GPUs alone; "
             "use trainer=ddp, or leave it out"
         )
+
+
+def _check_gradient_dtype(config: TrainConfig) -> None:
+    trainer = config.trainer
+    if trainer.gradient_dtype is None:
+        return
+    given = f"trainer.gradient_dtype={trainer.gradient_dtype}"
+    if trainer.devices * trainer.nodes == 1:
+        raise UserError(f"{given}: one device sends no gradients; leave it out, or use trainer=ddp for several")
+    if config.precision == "64-true":
+        raise UserError(f"{given} and precision=64-true: gradients of 64 bits in 16; leave one of them out")
 
 
 def _check_clipping(clip: ClipConfig) -> None:

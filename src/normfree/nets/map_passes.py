@@ -1,8 +1,12 @@
-"""Whether passes over a map are taken together: by Triton on CUDA, in channels-last; elsewhere they are torch's own."""
+"""Whether passes over a map are taken together: by Triton on CUDA, in channels-last, where that pays.
+
+Elsewhere they are torch's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,6 +31,10 @@ _KNOWN: dict[Function | None, str] = {
 }
 """Activations that the kernels know by name."""
 
+WORTHWHILE = 2**24
+"""Numbers of a map from which a pass that is saved takes a GPU longer than a processor two launches by Triton, which
+take it some 50 us more than torch's; of smaller ones launching is what a step waits for."""
+
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -42,7 +50,21 @@ def by_kernel(x: Tensor) -> bool:
     if transformed or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
         return False
     dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
-    return dense and x.dtype in _TYPES and x.numel() > 0
+    return dense and x.dtype in _TYPES and x.numel() >= (1 if _launching_is_free else WORTHWHILE)
+
+
+@contextmanager
+def launching_is_free() -> Iterator[None]:
+    """Inside, small maps are given to kernels too: for what a CUDA graph captures, and the steps before the capture."""
+    global _launching_is_free
+    before, _launching_is_free = _launching_is_free, True
+    try:
+        yield
+    finally:
+        _launching_is_free = before
+
+
+_launching_is_free = False
 
 
 def _on_gpu(x: Tensor) -> bool:

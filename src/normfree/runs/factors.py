@@ -40,7 +40,7 @@ def factors_of(resolved: Resolved) -> Factors:
     content["model"] |= {"weights": weights_name(config.model), "weights_run": None}
     if config.model.weights_arm is not None:  # each seed has weights of its own
         content["model"]["weights_sha256"] = None
-    content["trainer"] = {"channels_last": config.trainer.channels_last, "compile": config.trainer.compile}
+    content["trainer"] = {key: getattr(config.trainer, key) for key in ("channels_last", "compile", "gradient_dtype")}
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}
     found = {key: value if acts(config, key) else None for key, value in flat(content).items()}

@@ -79,6 +79,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content[group] |= values
     if resolved.config.trainer.compile:
         content["compile"] = True
+    if (sent := resolved.config.trainer.gradient_dtype) is not None:
+        content["gradient_dtype"] = sent
     return content | {
         "schema_version": SCHEMA_VERSION,
         "steps": resolved.steps,

@@ -91,7 +91,7 @@ def train(session: Session, made: Callbacks) -> pl.Trainer:
 def _trainer(session: Session, ordered: list[pl.Callback]) -> pl.Trainer:
     """Lightning with everything off that a run does itself: logging, checkpoints, progress, validation."""
     plan, device = session.plan, session.ready.device
-    strategy = strategy_for(device, plan.devices, plan.nodes)
+    strategy = strategy_for(device, plan.devices, plan.nodes, session.resolved.config.trainer.gradient_dtype)
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=plan.devices,

@@ -8,7 +8,7 @@ the patches and the filters.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -50,22 +50,27 @@ class _Convolution(nn.Module):
 class Grouped(_Convolution):
     """``[N, k * Cin, H, W] -> [N, k * Cout, ceil(H / s), ceil(W / s)]``, one grouped convolution."""
 
-    def forward(self, x: Tensor, output_scale: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, output_scale: Tensor | None = None, activation: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         weight, bias = self.effective(output_scale)
-        return same_conv2d(x, weight, bias, self.stride, self.runs * self.groups)
+        out = same_conv2d(x, weight, bias, self.stride, self.runs * self.groups)
+        return out if activation is None else activation(out)
 
 
 class Products(_Convolution):
     """``[k, N, H, W, Cin] -> [k, N, ceil(H / s), ceil(W / s), Cout]``, one batched product of matrices."""
 
-    def forward(self, x: Tensor, output_scale: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, output_scale: Tensor | None = None, activation: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         weight, bias = self.effective(output_scale)
         patches = _patches(x, weight.shape[2], self.stride)
         filters = weight.view(self.runs, -1, *weight.shape[1:]).permute(0, 3, 4, 2, 1).flatten(1, 3)
         rows = patches.flatten(1, 3)
         assert bias is not None
-        out = torch.baddbmm(bias.view(self.runs, 1, -1), rows, filters)
-        return out.view(*patches.shape[:4], -1)
+        out = torch.baddbmm(bias.view(self.runs, 1, -1), rows, filters).view(*patches.shape[:4], -1)
+        return out if activation is None else activation(out)
 
 
 def _patches(x: Tensor, kernel: int, stride: int) -> Tensor:

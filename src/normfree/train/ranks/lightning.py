@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy, Strategy
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from normfree.train.ranks.rank import Rank, rank_of
@@ -59,10 +62,32 @@ class RankEnvironment(ClusterEnvironment):
         return self._rank.node if self._rank is not None else 0
 
 
-def strategy_for(device: torch.device, devices: int, nodes: int) -> str | Strategy:
+def sent_in_bf16(group: Any, bucket: GradBucket) -> Future[Tensor]:
+    """torch's hook by a name of ours: by its own it is refused without NCCL, where gloo can do it too."""
+    return bf16_compress_hook(group, bucket)
+
+
+class _Ranks(DDPStrategy):
+    """With ``gradient_dtype=bf16`` on any device; Lightning registers hooks on GPUs alone."""
+
+    def __init__(self, gradient_dtype: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._gradient_dtype = gradient_dtype
+
+    def configure_ddp(self) -> None:
+        super().configure_ddp()
+        if self._gradient_dtype == "bf16":
+            assert isinstance(self.model, DistributedDataParallel)
+            self.model.register_comm_hook(None, sent_in_bf16)
+
+
+def strategy_for(device: torch.device, devices: int, nodes: int, gradient_dtype: str | None = None) -> str | Strategy:
     """Lightning's strategy: one device, or gradients averaged over the ranks after each optimizer step's last backward.
 
     Buffers are left alone: BatchNorm's are averaged by a callback.
+
+    Args:
+        gradient_dtype: what gradients are sent in; None: as they are.
     """
     if devices * nodes == 1:
         return "auto"
@@ -70,7 +95,8 @@ def strategy_for(device: torch.device, devices: int, nodes: int) -> str | Strate
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     environment = RankEnvironment(rank_of())
     options: dict[str, Any] = {_SYNC_BUFFERS: False}
-    return DDPStrategy(parallel_devices=[device] * devices, cluster_environment=environment, **options)
+    there = [device] * devices
+    return _Ranks(gradient_dtype, parallel_devices=there, cluster_environment=environment, **options)
 
 
 def settle_strides(network: nn.Module, precision: str) -> None:

@@ -28,6 +28,7 @@ class ModelConfig:
     width: list[int] | None = None  # output channels of each stage
     stem_width: int | None = None
     group_size: int | None = None  # channels of a group (NFNets)
+    bottleneck_ratio: float | None = None  # width of a block's 3x3 convolutions, as a share of its stage's (NFNets)
     se_ratio: float | None = None
     activation: str | None = None
     standardization: str | None = None  # of the weights (NFNets): deepmind or timm

@@ -196,6 +196,7 @@ class ExperimentConfig:
     name: str = "single"  # the folder of its runs and of its report
     question: str = ""
     grids: dict[str, Any] = field(default_factory=dict)
+    trials: dict[str, Any] = field(default_factory=dict)  # a search; normfree.sweep.trials.block has its keys
     size: str = "cpu"  # what size=... says; cpu is the file as it is written
     sizes: dict[str, Any] = field(default_factory=dict)  # normfree.config.experiment_sizes has their keys
     # What the report reads; normfree.study.experiment has the types.

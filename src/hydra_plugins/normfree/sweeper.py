@@ -25,13 +25,13 @@ class GridSweeper(BasicSweeper):
         grids = grids_of(experiment, experiment["size"])
         plain, scans = without_searches(grids, arguments), scans_of(grids, arguments, self._combinations)
         search = search_of(experiment, arguments)
+        if search:
+            self._give(search, arguments, bool(scans))
         expanded = expand(plain, arguments, self._combinations) if plain or not (scans or search) else []
         runs = [run for run, _ in expanded]
         self.validate_batch_is_legal(runs[:1] or ([scans[0].at(0)] if scans else [arguments]))
         if scans and not isinstance(self.launcher, PoolLauncher):
             raise UserError("hydra/launcher: a search runs with hydra/launcher=pool, or on a cluster with slurm")
-        if search:
-            self._give(search, arguments, bool(scans))
         if isinstance(self.launcher, PoolLauncher):
             self.launcher.grids = [names for _, names in expanded]
             self.launcher.scans = scans

@@ -37,7 +37,7 @@ PLACES = {
     "tests/slurm/": "slurm",
     "tests/slurm/test_refused.py": "process",
     "tests/sweep/": "process",
-    "tests/sweep/trials/test_commands.py::test_a_search_that_was_killed": "chaos",
+    "tests/sweep/trials/test_commands.py::test_a_search_that_was_killed_goes_on_and_is_drawn": "chaos",
     "tests/train/": "run",
     "tests/trained/": "run",
     "tests/test_api_page.py": "process",

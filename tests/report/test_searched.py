@@ -13,6 +13,7 @@ from normfree.report.figures import pareto, trials_over
 from normfree.report.layout import _context
 from normfree.report.searched import members_grid, outcomes_grid
 from normfree.report.style import new_figure
+from normfree.report.tables import failures_table
 from normfree.study import Panel, Study, collect
 from normfree.study.experiment import parse_experiment
 from normfree.study.stored import stored
@@ -58,6 +59,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthetic.made("nf_resnet20", "agc04", 64, lr, seed, None, ["front"]) for lr in (0.4, 0.8) for seed in range(3)
     ]
     made += [synthetic.made("resnet20", "none", 64, 0.4, seed, 64, ["beside"]) for seed in range(3)]
+    made += [synthetic.made("nf_resnet20", "agc04", 64, lr, 10, None, ["trials"]) for lr in (0.4, 0.8, 1.6)]
+    made += [synthetic.made("nf_resnet20", "agc04", 64, 0.2, 10, None, ["trials_short"])]
     synthetic.write(made, place)
     (place / "trials.csv").write_text(TRIALS)
     (place / "latency.csv").write_text(LATENCY)
@@ -103,7 +106,7 @@ def test_the_front_has_trials_in_grey_and_means_at_their_latency(study: Study) -
     look = _context(study.experiment.panels[0], study).looks["found"]
     means = [line for line in axes.lines if line.get_marker() == look.marker and line.get_linestyle() == "-"]
     assert [list(line.get_xdata()) for line in means] == [[5.1, 8.1]]
-    expected = study.collection.table.groupby("arm_id")["test/accuracy"].mean() * 100
+    expected = study.tested.groupby("arm_id")["test/accuracy"].mean() * 100
     assert list(means[0].get_ydata()) == pytest.approx([expected[FAST], expected[SLOW]])
     told = [text.get_text() for text in axes.texts]
     assert {"1 pruned", "1 over budget", "1 not trained", "budget"} <= set(told)
@@ -142,6 +145,13 @@ def test_the_tables_count_every_trial_and_give_n_and_intervals(study: Study) -> 
     assert beside["chosen by, validation (%)"] == ""
     assert all("[" in row["test accuracy (%)"] and row["n"] == "3" for row in (fast, slow, beside))
     assert slow["model.depth"] == "[1,2,1]"
+
+
+def test_what_chose_is_in_no_mean_and_counted_all_the_same(study: Study) -> None:
+    assert len(study.tested) == 9
+    assert {arm.counts.planned for arm in study.arms()} == {3}
+    counts = failures_table(study).set_index("series")["planned"].to_dict()
+    assert counts == {"found": 6, "BatchNorm": 3, "trials of the search": 4, "all": 13}
 
 
 def test_the_report_is_made_again_from_its_rows(study: Study, tmp_path: Path) -> None:

@@ -65,6 +65,6 @@ def _arms(study: Study, where: object) -> list[Arm]:
     from normfree.study.select import select
 
     assert isinstance(where, dict)
-    runs, latencies = select(study.table, where), latencies_of(study.collection.files)
+    runs, latencies = select(study.by_seed, where), latencies_of(study.collection.files)
     found = [arm_of(part, study.experiment.level) for _, part in runs.groupby("arm_id", sort=True)]
     return sorted(found, key=lambda arm: latencies.get(arm.arm_id, (0.0, 0.0, 0.0)))

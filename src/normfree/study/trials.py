@@ -26,6 +26,9 @@ OUTCOMES: Mapping[str, str] = {
     "running": "not at its end",
 }
 """What may become of a trial."""
+GRIDS = ("trials", "trials_short")
+"""Of the runs of trials, and of their short runs."""
+TRIALS_LABEL = "trials of the search"
 _NUMBERS = ("trial", "accuracy", "short_accuracy", "latency_ms", "latency_low", "latency_high", "retry_of")
 _OWN = (*_NUMBERS, "outcome", "run_id", "arm_id", "short_run_id", "reason")
 _LARGEST = 64 * 2**20
@@ -89,3 +92,10 @@ def latencies_of(files: Mapping[str, str]) -> dict[str, tuple[float, float, floa
 def space_of(trials: pd.DataFrame) -> list[str]:
     """The keys in which trials differ."""
     return [str(name) for name in trials.columns if name not in _OWN]
+
+
+def trial_runs(table: pd.DataFrame, files: Mapping[str, str]) -> pd.Series:
+    """Whether each run is one of a trial and stands in no other grid."""
+    if TRIALS not in files:
+        return pd.Series(False, index=table.index)
+    return table["grids"].map(lambda grids: bool(grids) and {name.partition("@")[0] for name in grids} <= set(GRIDS))

@@ -56,7 +56,7 @@ class Owner(ExitStack):
             return True
         path = self._folder / token
         try:
-            with path.open() as file:
+            with path.open("r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink(missing_ok=True)
         except BlockingIOError:

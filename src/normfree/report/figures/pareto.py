@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from normfree.config.errors import UserError
-from normfree.report.axes import plain
+from normfree.report.axes import plain, strip_label
 from normfree.report.figures import Context
-from normfree.report.style import GREY, INK, PALE
+from normfree.report.style import GREY, PALE
 from normfree.study import Series, arm_of
 from normfree.study.trials import latencies_of, trials_of
 
@@ -54,7 +54,7 @@ def draw(axes: Axes, context: Context) -> None:
     x = [*trials["latency_ms"].dropna(), *(ms for ms, _, _ in latencies.values())]
     _axes(axes, x, shown, trials, None if budget is None else float(budget))
     axes.set_xlabel(str(context.option("x_label", "latency of inference (ms a batch)")))
-    axes.set_ylabel(context.measure.axis if context.measure.share else "accuracy (%)")
+    axes.set_ylabel("accuracy (%)" if context.measure.of_chance else context.measure.axis)
 
 
 def _front(axes: Axes, finished: pd.DataFrame) -> None:
@@ -118,7 +118,7 @@ def _axes(axes: Axes, x: list[float], shown: list[float], trials: pd.DataFrame, 
     for row, (name, rows) in enumerate(strips):
         y = bottom - height * (row + 0.65)
         axes.plot(rows["latency_ms"], [y] * len(rows), "|", color=GREY, ms=4.5, mew=0.7, zorder=3, clip_on=False)
-        axes.text(low * 1.02, y, f"{len(rows)} {name}", fontsize=5.6, color=INK, va="center_baseline", zorder=4)
+        strip_label(axes, y, f"{len(rows)} {name}")
     if budget is not None:
         axes.axvline(budget, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
         axes.text(budget * 1.02, top, "budget", fontsize=6, color=GREY, va="top")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from normfree.config.errors import UserError, nearest
-from normfree.report.axes import plain
+from normfree.report.axes import plain, strip_label
 from normfree.report.figures import Context
 from normfree.report.style import GREY, INK, PALE
 from normfree.study.factor_names import label_of_factor
@@ -52,16 +52,15 @@ def draw(axes: Axes, context: Context) -> None:
     if x not in known:
         raise UserError(f"{place}.x={x}: trials do not differ in it{nearest(x, known)}; there are: {', '.join(known)}")
     places = _places(axes, trials, x)
-    colour = context.looks[context.series[0].name].colour if context.series else INK
     ends = trials["outcome"].isin(["finished"]) & trials["accuracy"].notna()
     pruned = (trials["outcome"] == "pruned") & trials["short_accuracy"].notna()
     axes.plot(
         places[pruned], 100 * trials["short_accuracy"][pruned], "o", ms=2.6, mfc="white", mec=GREY, mew=0.7, zorder=2
     )
-    axes.plot(places[ends], 100 * trials["accuracy"][ends], ".", ms=5, mew=0, color=colour, alpha=0.75, zorder=3)
+    axes.plot(places[ends], 100 * trials["accuracy"][ends], ".", ms=5, mew=0, color=GREY, zorder=3)
     if x == "trial" and ends.any():
         best = (100 * trials["accuracy"][ends]).cummax()
-        axes.step(places[ends], best, where="post", color=colour, linewidth=0.8, zorder=2.5)
+        axes.step(places[ends], best, where="post", color=INK, linewidth=0.8, zorder=2.5)
     seen = [*(100 * trials["accuracy"][ends]), *(100 * trials["short_accuracy"][pruned])]
     _strip(axes, trials, places, (min(seen, default=0.0), max(seen, default=100.0)))
     usual = {"trial": "trial", "latency_ms": "latency of inference (ms a batch)"}.get(x, label_of_factor(x))
@@ -84,9 +83,9 @@ def _places(axes: Axes, trials: pd.DataFrame, x: str) -> pd.Series:
         return numbers
     values = sorted({str(value) for value in trials[x]}, key=natural)
     order = trials.groupby(x).cumcount() % 7
-    axes.set_xticks(
-        range(len(values)), [_short(value) for value in values], rotation=25 if max(map(len, values)) > 6 else 0
-    )
+    turned = 25 if max(map(len, values)) > 6 else 0
+    axes.set_xticks(range(len(values)), [_short(value) for value in values], rotation=turned)
+    axes.set_xlim(-0.55, len(values) - 0.45)
     return trials[x].map({value: place for place, value in enumerate(values)}).astype(float) + 0.06 * (order - 3)
 
 
@@ -117,7 +116,4 @@ def _strip(axes: Axes, trials: pd.DataFrame, places: pd.Series, limits: tuple[fl
     for row, (name, where) in enumerate(rows):
         y = bottom - height * (row + 0.65)
         axes.plot(where, [y] * len(where), "|", color=GREY, ms=4.5, mew=0.7, zorder=3)
-        axes.annotate(
-            f"{len(where)} {name}", (0, y), xycoords=("axes fraction", "data"), xytext=(2, 0),
-            textcoords="offset points", fontsize=5.6, color=INK, va="center",
-        )  # fmt: skip
+        strip_label(axes, y, f"{len(where)} {name}")

@@ -10,8 +10,10 @@ import pytest
 
 from normfree.config import UserError
 from normfree.sweep.trials.block import Search, parse
+from normfree.sweep.trials.journal import JOURNAL
 from normfree.sweep.trials.owners import FOLDER, Owner
-from normfree.sweep.trials.store import FAILED, FINISHED, JOURNAL, PRUNED, RUNNING, Store, Trial
+from normfree.sweep.trials.store import Store
+from normfree.sweep.trials.trial import FAILED, FINISHED, PRUNED, RUNNING, Trial
 
 SPACE: dict[str, Any] = {"lr": {"from": 0.01, "to": 1.0, "log": True}, "model.activation": ["relu", "gelu", "silu"]}
 

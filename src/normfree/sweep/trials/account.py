@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from normfree.host.wording import counted
 from normfree.sweep.trials.block import LATENCY, Search
-from normfree.sweep.trials.store import OUTCOMES, OVER_BUDGET, Trial
+from normfree.sweep.trials.trial import OUTCOMES, OVER_BUDGET, Trial
 
 
 def trial_line(trial: Trial, search: Search) -> str:

@@ -1,54 +1,34 @@
-"""The search: takes trials, times and trains them, tells the study, and trains the best with further seeds.
+"""The search: checks it, trains trials until there are enough, and then the best with further seeds.
 
 Every trial is an ordinary run of the experiment. The same command goes on from what is stored, and several processes
 work on one search side by side.
 """
 
 import sys
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from normfree.config import Resolved, UserError
+from normfree.config import UserError
 from normfree.config.sources.reading import looked_up_once
-from normfree.runs import TERMINAL, RunDirectory, arm_id, run_id
-from normfree.runs.plan import grid_digest
-from normfree.runs.result import Ended
+from normfree.runs import RunDirectory, run_id
 from normfree.sweep.account import SweepEnd
 from normfree.sweep.alive import Alive
 from normfree.sweep.aside import Aside
-from normfree.sweep.planned import SweepRun, resolved_of
+from normfree.sweep.planned import SweepRun
 from normfree.sweep.refused import get_ready
 from normfree.sweep.sweep import places_of, run_sweep
-from normfree.sweep.trials.account import best_lines, counts_line, trial_line
-from normfree.sweep.trials.block import LATENCY, PLACE, Search
-from normfree.sweep.trials.checks import check, check_budget, signature, tell_plan
+from normfree.sweep.trials.account import best_lines, counts_line
+from normfree.sweep.trials.block import Search
+from normfree.sweep.trials.checks import check, tell_plan
 from normfree.sweep.trials.finals import finals
-from normfree.sweep.trials.judging import Score, goes_on, members
+from normfree.sweep.trials.journal import optuna_or_refuse
+from normfree.sweep.trials.judging import members
 from normfree.sweep.trials.owners import Owner
-from normfree.sweep.trials.record import write_trials
-from normfree.sweep.trials.rounds import Round, intake
-from normfree.sweep.trials.store import (
-    DIVERGED,
-    FAILED,
-    FINISHED,
-    OVER_BUDGET,
-    PRUNED,
-    REFUSED,
-    RUNNING,
-    UNTRAINED,
-    Store,
-    Trial,
-    optuna_or_refuse,
-)
-from normfree.sweep.trials.timing import Stopwatch, settled
-from normfree.sweep.trials.words import SHORT, TRIALS, beside_words, short_words, trial_words
+from normfree.sweep.trials.trial import FAILED, FINISHED, Trial
+from normfree.sweep.trials.worker import Worker, score
 from normfree.train.preflight import without_torch
 
 Compose = Callable[[Sequence[str]], Any]
-_LOOK_SECONDS = 1.0
-"""Between two looks at trials of other processes."""
 
 
 @looked_up_once()
@@ -85,13 +65,14 @@ def run_trials(
         return SweepEnd()
     optuna_or_refuse()
     folder = RunDirectory.of(base).path.parent
-    count, _ = places_of_one(base, workers)
+    one = SweepRun([], base, run_id(base), [])
+    count, _ = places_of([one], workers)
     with Alive() as alive, Aside() as aside:
         alive.shown_in(folder)
         without_torch(base)
-        get_ready(intake(trial_words(arguments, search, (), search.seed), compose, base), aside)
+        get_ready(one, aside)
         with Owner(folder) as owner:
-            worker = _Worker(search, arguments, compose, aside, owner, folder, base, count)
+            worker = Worker(search, arguments, compose, aside, owner, folder, base, count)
             interrupted = worker.work()
             trials = worker.recorded()
             print(counts_line(trials, search), flush=True)
@@ -104,140 +85,16 @@ def run_trials(
     if not (every := [*planned, *further]):
         return SweepEnd(complete=False, folder=folder)
     end = run_sweep(every, compose, workers, None, (grids or {}) | digests)
-    failed = any(trial.outcome == FAILED for trial in trials)
-    return end._replace(complete=end.complete and bool(chosen) and not failed)
-
-
-def places_of_one(base: Resolved, workers: int | None) -> tuple[int, list[str]]:
-    """How many trials at a time, as for the runs of a sweep."""
-    return places_of([SweepRun([], base, run_id(base), [])], workers)
+    return end._replace(complete=end.complete and bool(chosen) and not _failed(trials))
 
 
 def _chosen(trials: Sequence[Trial], search: Search) -> list[Trial]:
     finished = [trial for trial in trials if trial.outcome == FINISHED]
-    places = members([_score(trial, trial.facts["accuracy"], search) for trial in finished], search.members)
+    places = members([score(trial, trial.facts["accuracy"], search) for trial in finished], search.members)
     return [finished[place] for place in places]
 
 
-def _score(trial: Trial, accuracy: float, search: Search) -> Score:
-    return Score(accuracy, trial.facts["latency"][0] if LATENCY in search.objectives else None)
-
-
-class _Worker:
-    """This process's part of the trials."""
-
-    def __init__(
-        self, search: Search, arguments: Sequence[str], compose: Compose, aside: Aside, owner: Owner, folder: Path,
-        base: Resolved, workers: int,
-    ) -> None:  # fmt: skip
-        self._search, self._arguments, self._compose, self._aside = search, list(arguments), compose, aside
-        self._folder, self._workers = folder, workers
-        self.stopwatch: Stopwatch | None = None
-        content = signature(search, base)
-        digest = grid_digest(content)
-        self._round = Round(compose, aside, folder, {TRIALS: digest, SHORT: digest})
-        for line in search.beside:
-            if refusal := self._round.refusal(beside_words(arguments, line, search.seed)):
-                raise UserError(f"{PLACE}.beside: {' '.join(line)}: {refusal}")
-        if search.timing is not None:
-            reference = resolved_of([*arguments, *search.reference, f"seed={search.seed}"], compose)
-            self.stopwatch = Stopwatch(aside, search.timing, reference)
-            if not (folder / "trials.csv").is_file():
-                check_budget(search, arguments, compose, self.stopwatch)
-        self._store = Store(folder, base.config.experiment.name, search, owner, content)
-        self._retries = [trial.number for trial in self._store.trials() if trial.outcome == FAILED]
-
-    @property
-    def reference_ms(self) -> float | None:
-        return self._store.reference_ms
-
-    def work(self) -> bool:
-        """Take trials and bring them to an end until there are enough; whether Ctrl-C ended it early."""
-        mine: list[Trial] = []
-        while True:
-            while len(mine) < self._workers and (trial := self._store.take(self._retries)) is not None:
-                if self._fits(trial):
-                    mine.append(trial)
-            if not mine:
-                if not any(trial.outcome == RUNNING for trial in self.recorded()):
-                    return False
-                time.sleep(_LOOK_SECONDS)  # another process has them, or leaves them to this one
-                continue
-            wanted = [self._next(trial) for trial in mine]
-            results, interrupted = self._round.train(wanted, self._workers)
-            for trial, (words, _) in zip(mine, wanted, strict=True):
-                resolved = resolved_of(words, self._compose)
-                result = results.get(run_id(resolved))
-                if interrupted and (result is None or result["status"] not in TERMINAL):
-                    continue
-                self._take_in(trial, resolved, result)
-            if interrupted:
-                return True
-            mine = [trial for trial in mine if trial.outcome == RUNNING]
-
-    def recorded(self) -> list[Trial]:
-        """All trials, written for reports."""
-        trials = self._store.trials()
-        write_trials(self._folder, trials, self._search.space)
-        return trials
-
-    def _fits(self, trial: Trial) -> bool:
-        """Whether a trial is to be trained: its network can be built, and meets the budget."""
-        words = trial_words(self._arguments, self._search, trial.words, self._search.seed)
-        if line := self._round.refusal(words):
-            self._conclude(trial, REFUSED, reason=line)
-            return False
-        if self.stopwatch is None:
-            return True
-        if "latency" not in trial.facts:
-            resolved = resolved_of(words, self._compose)
-            measured = self.stopwatch.measure([resolved], self.reference_ms)
-            self._store.note(trial, latency=settled(self._store, measured).told())
-        assert self._search.timing is not None
-        budget = self._search.timing.budget
-        if budget is not None and trial.facts["latency"][0] > budget:
-            self._conclude(trial, OVER_BUDGET)
-            return False
-        return True
-
-    def _next(self, trial: Trial) -> tuple[list[str], list[str]]:
-        """The words of the run that a trial waits for, and its grid."""
-        words = trial_words(self._arguments, self._search, trial.words, self._search.seed)
-        if self._search.short is None or "short_accuracy" in trial.facts:
-            return words, [TRIALS]
-        steps = resolved_of(words, self._compose).steps
-        return short_words(words, max(1, round(self._search.short.share * steps))), [SHORT]
-
-    def _take_in(self, trial: Trial, resolved: Resolved, result: Ended | None) -> None:
-        """What a run came to."""
-        short = self._search.short is not None and "short_accuracy" not in trial.facts
-        run = run_id(resolved)
-        names = {"short_run_id": run} if short else {"run_id": run, "arm_id": arm_id(resolved)}
-        if result is None or result["status"] not in TERMINAL:
-            reason = "no result" if result is None else f"{result['status']}: {result.get('reason', '')}"
-            self._conclude(trial, FAILED, **names, reason=reason[:300])
-            return
-        metrics: Any = result.get("metrics") or {}
-        status, accuracy = result["status"], metrics.get("validation/accuracy")
-        if status == "diverged" or accuracy is None:
-            self._conclude(trial, DIVERGED if status == "diverged" else FAILED, **names)
-        elif not short:
-            self._conclude(trial, FINISHED if status == "finished" else UNTRAINED, **names, accuracy=accuracy)
-        else:
-            self._store.note(trial, **names, short_accuracy=accuracy)
-            if not self._goes_on(trial, accuracy):
-                self._conclude(trial, PRUNED)
-
-    def _goes_on(self, trial: Trial, accuracy: float) -> bool:
-        assert self._search.short is not None
-        earlier = [
-            _score(each, each.facts["short_accuracy"], self._search)
-            for each in self._store.trials()
-            if each.number != trial.number and "short_accuracy" in each.facts
-        ]
-        return goes_on(_score(trial, accuracy, self._search), earlier, self._search.short.after)
-
-    def _conclude(self, trial: Trial, outcome: str, **facts: Any) -> None:
-        self._store.conclude(trial, outcome, **facts)
-        print(trial_line(trial, self._search), flush=True)
-        self.recorded()
+def _failed(trials: Sequence[Trial]) -> bool:
+    """Whether a trial failed, and so did what was tried in its place, or nothing was."""
+    made_up = {trial.retry_of for trial in trials if trial.outcome != FAILED}
+    return any(trial.outcome == FAILED and trial.number not in made_up for trial in trials)

@@ -13,8 +13,8 @@ from normfree.runs.plan import grid_digest
 from normfree.sweep.planned import resolved_of
 from normfree.sweep.trials.block import Search
 from normfree.sweep.trials.record import arms_timed, write_latencies
-from normfree.sweep.trials.store import Trial
 from normfree.sweep.trials.timing import Stopwatch
+from normfree.sweep.trials.trial import Trial
 from normfree.sweep.trials.words import BESIDE, FRONT, MOST_ACCURATE, NO_SLOWER, beside_words, roles, trial_words
 
 Compose = Callable[[Sequence[str]], Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from normfree.host.files import write_text_atomic
 from normfree.sweep.trials.space import Dimension
-from normfree.sweep.trials.store import Trial
+from normfree.sweep.trials.trial import Trial
 
 TRIALS_FILE, LATENCY_FILE = "trials.csv", "latency.csv"
 _COLUMNS = (

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from normfree.config import Resolved, UserError
+from normfree.config import UserError
 from normfree.runs.damage import standing
 from normfree.runs.result import Ended
 from normfree.sweep.aside import Aside
-from normfree.sweep.planned import SweepRun, plan_runs, resolved_of
+from normfree.sweep.planned import plan_runs, resolved_of
 from normfree.sweep.stored import remember_code
 from normfree.sweep.sweep import add_runs_to_plan, run_here
 from normfree.train.preflight import refusals, trained_here
@@ -48,8 +48,3 @@ class Round:
         remember_code(self._folder, [run.overrides for run in runs], None)
         interrupted = run_here(runs, missing, results, workers, quiet=True) if missing else False
         return results, interrupted
-
-
-def intake(words: list[str], compose: Callable[[Sequence[str]], Any], base: Resolved) -> SweepRun:
-    """A run of the search, for a process that gets ready."""
-    return SweepRun(words, base, "", [])

@@ -8,49 +8,23 @@ complete one; one that failed as failed. What became of it stands beside it by i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normfree.config import UserError
 from normfree.sweep.trials.block import LATENCY, PLACE, Search
+from normfree.sweep.trials.journal import JOURNAL, opened, optuna_or_refuse
 from normfree.sweep.trials.owners import Owner
 from normfree.sweep.trials.sampling import distributions, propose
+from normfree.sweep.trials.trial import FAILED, FINISHED, RUNNING, Trial
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-JOURNAL = "trials.journal"
-RUNNING, FINISHED, PRUNED, OVER_BUDGET, REFUSED = "running", "finished", "pruned", "over budget", "refused"
-DIVERGED, UNTRAINED, FAILED = "diverged", "untrained", "failed"
-OUTCOMES = (FINISHED, PRUNED, OVER_BUDGET, DIVERGED, UNTRAINED, REFUSED, FAILED, RUNNING)
 _OWNER, _RETRY, _OUTCOME, _SIGNATURE, _REFERENCE = "owner", "retry_of", "outcome", "search", "reference_ms"
-
-
-@dataclass
-class Trial:
-    """A trial.
-
-    Attributes:
-        words: what it adds to the words of every trial.
-        facts: what is known of it: ``latency`` (ms, low, high), ``short_accuracy``, ``accuracy``, ``reason``, and names
-            of its runs.
-        owner: the process that works on it.
-        retry_of: the failed trial in whose place it is tried again.
-    """
-
-    number: int
-    words: tuple[str, ...]
-    values: dict[str, Any]
-    outcome: str = RUNNING
-    owner: str = ""
-    retry_of: int | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -67,10 +41,11 @@ class Store:
 
     def __init__(self, folder: Path, name: str, search: Search, owner: Owner, signature: Mapping[str, Any]) -> None:
         self._search, self._owner, self._name = search, owner, name
-        self._place = search.storage or str(folder / JOURNAL)
+        place = search.storage or str(folder / JOURNAL)
+        self._place = place.partition("@")[2] or place  # without a password
         self._optuna = optuna_or_refuse()
         with self._told(), owner.alone():
-            self._storage = self._opened(folder)
+            self._storage = opened(folder, search.storage)
             self._study = self._loaded(json.loads(json.dumps(signature)))
 
     def trials(self) -> list[Trial]:
@@ -170,15 +145,6 @@ class Store:
         owner, retry_of = str(facts.pop(_OWNER, "")), facts.pop(_RETRY, None)
         return Trial(each.number, words, dict(each.params), str(outcome), owner, retry_of, facts)
 
-    def _opened(self, folder: Path) -> BaseStorage:
-        storages = self._optuna.storages
-        if self._search.storage is not None:
-            return storages.RDBStorage(self._search.storage)  # type: ignore[no-any-return]
-        path = folder / JOURNAL
-        backend = storages.journal.JournalFileBackend(str(path), storages.journal.JournalFileOpenLock(str(path)))
-        _mend(path)
-        return storages.JournalStorage(backend)  # type: ignore[no-any-return]
-
     def _loaded(self, signature: dict[str, Any]) -> Study:
         directions = ["maximize" if one != LATENCY else "minimize" for one in self._search.objectives]
         names = [one.study_name for one in self._storage.get_all_studies()]
@@ -210,43 +176,16 @@ class Store:
         except UserError:
             raise
         except Exception as error:
-            place = self._place.partition("@")[2] or self._place  # no password
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if "locked" in reason:
-                raise UserError(f"{PLACE}.storage={place}: is locked by another program; end that, or wait") from error
+                raise UserError(
+                    f"{PLACE}.storage={self._place}: is locked by another program; end that, or wait"
+                ) from error
             expected = (OSError, ValueError, KeyError, ImportError, self._optuna.exceptions.StorageInternalError)
             outside = type(error).__module__.startswith("sqlalchemy")
             if not isinstance(error, expected) and not outside:
                 raise
             raise UserError(
-                f"{PLACE}: {place} cannot be used ({type(error).__name__}: {reason}); "
+                f"{PLACE}: {self._place} cannot be used ({type(error).__name__}: {reason}); "
                 "move it away, or give another experiment.name"
             ) from error
-
-
-def optuna_or_refuse() -> Any:
-    """Optuna, which tells nothing by itself.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise UserError(
-            f"{PLACE}: Optuna is not installed ({error}); pip install 'normfree[search]', or make setup, which has it"
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-def _mend(path: Path) -> None:
-    """Takes away half of a last line, which a machine that went down may have left; nobody writes now."""
-    if not path.is_file() or not (size := path.stat().st_size):
-        return
-    with path.open("rb+") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) == b"\n":
-            return
-        file.seek(0)
-        file.truncate(file.read(size).rfind(b"\n") + 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from normfree.config.names import key_of
 from normfree.sweep.trials.block import Search
-from normfree.sweep.trials.store import Trial
+from normfree.sweep.trials.trial import Trial
 
 TRIALS, SHORT, FRONT, BESIDE = "trials", "trials_short", "front", "beside"
 MOST_ACCURATE, NO_SLOWER = "most_accurate", "no_slower"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from normfree.config.errors import UserError, nearest
-from normfree.report.axes import plain, strip_label
+from normfree.report.axes import Scale, plain, strip_label
 from normfree.report.figures import Context
 from normfree.report.style import GREY, INK, PALE
 from normfree.study.factor_names import label_of_factor
@@ -24,6 +24,9 @@ CAPTION = (
 _LINE = " The line is the best so far."
 _MOST_RATIO = 8.0
 """Between the ends of an axis from which on it is logarithmic."""
+_FAR_APART = 30.0
+"""Points between the lowest and the highest accuracy from which on their axis is a logit's."""
+_FAR_TICKS = (1, 2, 5, 10, 20, 30, 50, 70, 80, 90, 95, 98, 99)
 _BLIND = ("over budget", "diverged", "untrained", "refused", "failed", "running")
 
 
@@ -62,7 +65,7 @@ def draw(axes: Axes, context: Context) -> None:
         best = (100 * trials["accuracy"][ends]).cummax()
         axes.step(places[ends], best, where="post", color=INK, linewidth=0.8, zorder=2.5)
     seen = [*(100 * trials["accuracy"][ends]), *(100 * trials["short_accuracy"][pruned])]
-    _strip(axes, trials, places, (min(seen, default=0.0), max(seen, default=100.0)))
+    _strip(axes, trials, places, seen)
     usual = {"trial": "trial", "latency_ms": "latency of inference (ms a batch)"}.get(x, label_of_factor(x))
     axes.set_xlabel(str(context.option("x_label", usual)))
     axes.set_ylabel("validation accuracy (%)")
@@ -99,21 +102,28 @@ def _ticks(low: float, high: float) -> list[float]:
     return inside if len(inside) <= 7 else [tick for tick in inside if f"{tick:e}"[0] == "1"]
 
 
-def _strip(axes: Axes, trials: pd.DataFrame, places: pd.Series, limits: tuple[float, float]) -> None:
-    room = 0.06 * max(limits[1] - limits[0], 1.0)
-    bottom, top = limits[0] - room, limits[1] + room
+def _strip(axes: Axes, trials: pd.DataFrame, places: pd.Series, seen: list[float]) -> None:
+    """The upright axis, by the logit where accuracies are far apart, and a row a kind of trial without one."""
+    low, high = min(seen, default=0.0), max(seen, default=100.0)
+    scale = Scale(logit=high - low > _FAR_APART)
+    axes.set_yscale("function", functions=(scale.forward, scale.inverse))
+    ends = [float(scale.forward(value)) for value in (low, high)]
+    room = 0.06 * max(ends[1] - ends[0], 0.02 if scale.logit else 1.0)
+    bottom, top = ends[0] - room, ends[1] + room
     rows = [(name, places[trials["outcome"] == name]) for name in _BLIND]
     rows = [(name, where) for name, where in rows if len(where)]
     height = 0.065 * (top - bottom)
     floor = bottom - height * (len(rows) + 0.3 * bool(rows))
-    axes.set_ylim(floor, top)
-    axes.spines["left"].set_bounds(bottom, top)
-    axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= top])
+    shown = [float(scale.inverse(unit)) for unit in (floor, bottom, top)]
+    axes.set_ylim(shown[0], shown[2])
+    axes.spines["left"].set_bounds(shown[1], shown[2])
+    ticks = _FAR_TICKS if scale.logit else axes.get_yticks()
+    axes.set_yticks([tick for tick in ticks if shown[1] <= tick <= shown[2]])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     if rows:
-        axes.axhspan(floor, bottom, color=PALE, zorder=0, linewidth=0)
-    left, right = axes.get_xlim()
-    axes.set_xlim(left, right)
+        axes.axhspan(shown[0], shown[1], color=PALE, zorder=0, linewidth=0)
+    axes.set_xlim(*axes.get_xlim())
     for row, (name, where) in enumerate(rows):
-        y = bottom - height * (row + 0.65)
+        y = float(scale.inverse(bottom - height * (row + 0.65)))
         axes.plot(where, [y] * len(where), "|", color=GREY, ms=4.5, mew=0.7, zorder=3)
         strip_label(axes, y, f"{len(where)} {name}")

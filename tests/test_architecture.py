@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "nets",
         "clip",
         "optim",
+        "probe",
         "data",
         "train",
         "sweep",

@@ -61,7 +61,8 @@ def test_every_experiment_composes(name: str) -> None:
     config = composed(f"experiment={name}")
     assert config.experiment.name == name
     assert config.experiment.question
-    assert resolve(config).steps >= 300
+    # A trial of a search is short, and the best of them stand beside others of as many steps.
+    assert resolve(config).steps >= (200 if config.experiment.trials else 300)
 
 
 def test_the_help_lists_every_group() -> None:

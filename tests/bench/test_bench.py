@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from normfree.bench.measure import Spread, interleave, ratios
 from normfree.bench.rows import Table
 from normfree.cli.main import run
+from normfree.probe.timing import Spread, interleave, ratios
 
 CPU = torch.device("cpu")
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from normfree.bench.clip import gradients_of
-from normfree.bench.measure import interleave
 from normfree.cli.main import run
 from normfree.clip import clip_grad_agc_
 from normfree.nets import create_model
+from normfree.probe.timing import interleave
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

@@ -26,7 +26,7 @@ ALWAYS = {
     "data.test_samples", "data.test_size", "data.train_samples", "data.train_size", "data.validation_samples", "epochs",
     "logger.name", "lr", "model.activation", "model.alpha", "model.depth", "model.drop_rate", "model.family",
     "model.ghost_batch", "model.group_size", "model.name", "model.normalizer", "model.se_ratio",
-    "model.freeze", "model.freeze_norm", "model.weights", "optimizer.layer_decay",
+    "model.bottleneck_ratio", "model.freeze", "model.freeze_norm", "model.weights", "optimizer.layer_decay",
     "model.standardization", "model.stem_width", "model.stochastic_depth_rate", "model.width", "optimizer.ema_decay",
     "optimizer.final_lr", "optimizer.label_smoothing", "optimizer.name", "optimizer.sam_rho", "optimizer.warmup_epochs",
     "optimizer.warmup_share", "optimizer.warmup_steps", "optimizer.weight_decay", "outcome.", "plan", "precision",

@@ -92,3 +92,14 @@ def test_it_trains_with_every_option_and_knows_its_batch():
         create_model("bn_nfnet_nano", group_size=64)
     with pytest.raises(ValueError, match="half of a stage's width=40 is no multiple of group_size=16"):
         create_model("bn_nfnet_nano", width=[40, 64, 128])
+
+
+@pytest.mark.parametrize("name", ["nfnet_nano", "bn_nfnet_nano"])
+def test_the_bottleneck_ratio_is_the_width_of_the_inner_convolutions(name: str) -> None:
+    for ratio, inner in ((None, [16, 32, 32, 64]), (0.5, [16, 32, 32, 64]), (1.0, [32, 64, 64, 128])):
+        network = create_model(name, **({} if ratio is None else {"bottleneck_ratio": ratio}))
+        assert [block.conv1.out_channels for block in network.blocks] == inner
+    with pytest.raises(ValueError, match=r"0\.75 times a stage's width=32 is no multiple of group_size=16; give"):
+        create_model(name, bottleneck_ratio=0.75)
+    with pytest.raises(ValueError, match="bottleneck_ratio=0: give a number above 0"):
+        create_model(name, bottleneck_ratio=0)

@@ -17,6 +17,10 @@ from normfree.study.collect import collect
 from normfree.study.derived import with_derived
 from normfree.study.experiment import _KEYS, parse_experiment
 
+TRIALS = (
+    "trial,outcome,accuracy,short_accuracy,latency_ms,arm_id,lr\n0,finished,0.9,0.4,8,x,0.1\n1,pruned,,0.2,9,,0.4\n"
+)
+LATENCY = "arm_id,latency_ms,latency_low,latency_high\nresnet20-none-b64-lr0.1-bn64,10,9,11\n"
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,6 +49,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(3)
     ]
     synthetic.write(made, folder / "exp")
+    (folder / "exp" / "trials.csv").write_text(TRIALS)
+    (folder / "exp" / "latency.csv").write_text(LATENCY)
     return folder
 
 

@@ -29,7 +29,7 @@ def told_by_a_sweep(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sweep, "add_to_plan", cannot)
     run = resolved(f"runs_dir={folder}")
     with pytest.raises(UserError) as error:
-        sweep._add_to_plan([SweepRun([], run, RunDirectory.of(run).path.name, [])], {})
+        sweep.add_runs_to_plan([SweepRun([], run, RunDirectory.of(run).path.name, [])], {})
     return str(error.value)
 
 

@@ -55,6 +55,7 @@ DIGITS = [
     ("experiment=depth",),
     ("experiment=learning_rate",),
     ("experiment=normalizer_cost",),
+    ("experiment=recipe_search",),
     ("experiment=signal_propagation",),
     ("experiment=stability_frontier",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),
@@ -80,6 +81,7 @@ PARQUET = [
             "augment_strength",
             "transfer",
             "transfer_pretrain",
+            "nfnet_search",
         )
     ),
     *(

@@ -105,7 +105,7 @@ def report(experiment: str, runs_dir: str | Path = "runs", experiments_dir: str 
     with in_one_line():
         study = opened(experiment, folders, Path(runs_dir))
         question = study.experiment
-        verdicts = judge(question, study.collection.table)
+        verdicts = judge(question, study.tested)
         files = render(study, verdicts)
     titles = {panel.name: panel.title for panel in question.panels}
     names = [name.removeprefix("figures/").removesuffix(".png") for name in files if name.endswith(".png")]

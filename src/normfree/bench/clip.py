@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.options import device_of, file_of
 from normfree.bench.rows import Table
 from normfree.clip import BACKENDS, backend, clip_grad_agc_, unit_dims
@@ -27,6 +26,7 @@ from normfree.config import UserError
 from normfree.config.key_readers import choice, optional, plain_text, whole_number
 from normfree.config.keys import key
 from normfree.nets import create_model, model_info
+from normfree.probe.timing import CLOCKS, Spread, interleave, ratios
 
 SUITE = "gradient clipping beside timm, PyTorch and the memory it must touch"
 TITLE = "Gradient clipping"

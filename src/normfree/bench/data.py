@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from normfree.bench.measure import Spread, ratios
 from normfree.bench.options import file_of
 from normfree.bench.rows import Table
 from normfree.config import UserError
@@ -43,6 +42,7 @@ from normfree.data.resident import ResidentSource
 from normfree.data.samples import FolderSamples, ParquetSamples
 from normfree.data.source import Source
 from normfree.data.workers import WorkerSource
+from normfree.probe.timing import Spread, ratios
 
 SUITE = "loading and augmenting images beside torchvision with a DataLoader"
 TITLE = "Loading images"

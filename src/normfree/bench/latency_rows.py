@@ -7,10 +7,10 @@ from typing import Any
 
 from normfree.bench.counts import Counts
 from normfree.bench.latency_ratios import ratio_table
-from normfree.bench.measure import Spread
 from normfree.bench.roofline import Roofline
 from normfree.bench.rows import Table
 from normfree.bench.selection import Row, fastest, number_of, setting
+from normfree.probe.timing import Spread
 
 WHAT = ("train", "infer")
 COLUMNS = (

@@ -16,7 +16,6 @@ from torch import nn
 from normfree.bench.case import Case, compile_mode
 from normfree.bench.counts import Counts, count_steps
 from normfree.bench.latency_rows import row_of
-from normfree.bench.measure import interleave
 from normfree.bench.memory import peak_bytes
 from normfree.bench.roofline import Roofline, measure_roofline
 from normfree.bench.rows import Table
@@ -24,6 +23,7 @@ from normfree.clip import clip_grad_agc_, clipped_parameters
 from normfree.host.sizes import size_text
 from normfree.nets import create_model, fold, model_info
 from normfree.optim import build_sgd
+from normfree.probe.timing import interleave
 
 _MEMORY_CALLS = 2
 """Steps that measuring the memory takes; they warm up too."""

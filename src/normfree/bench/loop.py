@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from normfree.bench.measure import CLOCKS, Spread, ratios
 from normfree.bench.rows import Table
 from normfree.clip import clip_grad_agc_, clip_grad_norm_, clipped_parameters
 from normfree.compose.run import compose_run
@@ -26,6 +25,7 @@ from normfree.config.key_readers import choice
 from normfree.config.keys import key
 from normfree.data import build_source
 from normfree.optim import build_sgd, warmup_cosine
+from normfree.probe.timing import CLOCKS, Spread, ratios
 from normfree.runs import run_id
 from normfree.sweep.pool import Pool, Task
 from normfree.train.lightning_noise import quieten

@@ -18,7 +18,6 @@ import torch
 
 from normfree.bench.case import FORMS, LAYOUTS, PRECISIONS, Case, refuse_captured
 from normfree.bench.compiler import refuse_compiled
-from normfree.bench.measure import CLOCKS, Spread, interleave, ratios
 from normfree.bench.memory import peak_bytes
 from normfree.bench.options import device_of, file_of
 from normfree.bench.peers import build_other, other_label
@@ -27,6 +26,7 @@ from normfree.config.key_readers import choice, listed, optional, plain_text, wh
 from normfree.config.keys import key
 from normfree.nets import create_model, fold, model_info
 from normfree.nets.traffic import bytes_moved
+from normfree.probe.timing import CLOCKS, Spread, interleave, ratios
 
 SUITE = "training step, inference and memory of networks beside timm and torchvision"
 TITLE = "Networks"

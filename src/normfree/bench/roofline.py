@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from normfree.bench.measure import interleave
+from normfree.probe.timing import interleave
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _ROUNDS = 5

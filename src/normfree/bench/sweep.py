@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from normfree.bench.measure import Spread, ratios
 from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.config.key_readers import optional, whole_number
 from normfree.config.keys import key
 from normfree.host.devices import cores
+from normfree.probe.timing import Spread, ratios
 
 SUITE = "a sweep through the pool launcher beside Hydra's basic launcher"
 TITLE = "A sweep"

@@ -32,13 +32,13 @@ from normfree.bench.many.equal import Weights, difference, other_layout, weights
 from normfree.bench.many.forms import FORMS, PROCESSES, TURNS, Form, step_of
 from normfree.bench.many.job import Job, Recipe
 from normfree.bench.many.table import COLUMNS, KEYS, add, add_trouble, section
-from normfree.bench.measure import interleave
 from normfree.bench.options import device_of, file_of
 from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, number, optional, plain_text, whole_number
 from normfree.config.keys import key
 from normfree.nets import list_models, model_info
+from normfree.probe.timing import interleave
 from normfree.train.parts.compiled import missing_compiler
 
 __all__ = ["COLUMNS", "KEYS", "SUITE", "TITLE", "Options", "run", "section"]

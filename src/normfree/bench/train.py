@@ -27,7 +27,6 @@ from typing import Any
 
 import torch
 
-from normfree.bench.measure import Spread
 from normfree.bench.options import file_of
 from normfree.bench.peers import PEERS
 from normfree.bench.race import step, work
@@ -41,6 +40,7 @@ from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, number, optional, plain_text, whole_number
 from normfree.config.keys import key
 from normfree.nets import model_info
+from normfree.probe.timing import Spread
 
 __all__ = ["COLUMNS", "KEYS", "SUITE", "TITLE", "Options", "run", "section"]
 

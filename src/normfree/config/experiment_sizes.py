@@ -14,7 +14,7 @@ from normfree.config.yaml_file import parse_yaml, read_checked
 SIZE = "size"
 USUAL = "cpu"
 """The file as it is written."""
-_REPLACED = ("grids", "figure", "threats", "rules", "question")
+_REPLACED = ("grids", "trials", "figure", "threats", "rules", "question")
 _MERGED = ("series", "panels", "claims")
 _KEYS = ("set", "seed", "cost", *_REPLACED, *_MERGED)
 

@@ -18,8 +18,8 @@ from normfree.config.parts import MODEL
 from normfree.config.schema import ModelConfig
 
 OPTIONS = (
-    "depth", "width", "stem_width", "group_size", "se_ratio", "activation", "standardization", "alpha", "drop_rate",
-    "stochastic_depth_rate",
+    "depth", "width", "stem_width", "group_size", "bottleneck_ratio", "se_ratio", "activation", "standardization",
+    "alpha", "drop_rate", "stochastic_depth_rate",
 )  # fmt: skip
 """Keys of ``model.`` that are passed on to a network that takes them."""
 

@@ -28,6 +28,7 @@ class ModelConfig:
     width: list[int] | None = None  # output channels of each stage
     stem_width: int | None = None
     group_size: int | None = None  # channels of a group (NFNets)
+    bottleneck_ratio: float | None = None  # width of a block's 3x3 convolutions, as a share of its stage's (NFNets)
     se_ratio: float | None = None
     activation: str | None = None
     standardization: str | None = None  # of the weights (NFNets): deepmind or timm
@@ -201,6 +202,7 @@ class ExperimentConfig:
     name: str = "single"  # the folder of its runs and of its report
     question: str = ""
     grids: dict[str, Any] = field(default_factory=dict)
+    trials: dict[str, Any] = field(default_factory=dict)  # a search; normfree.sweep.trials.block has its keys
     size: str = "cpu"  # what size=... says; cpu is the file as it is written
     sizes: dict[str, Any] = field(default_factory=dict)  # normfree.config.experiment_sizes has their keys
     # What the report reads; normfree.study.experiment has the types.

@@ -34,6 +34,7 @@ RANGES: dict[str, Check] = {
     "model.ghost_batch": _COUNT,
     "model.stem_width": _COUNT,
     "model.group_size": _COUNT,
+    "model.bottleneck_ratio": _POSITIVE,
     "model.se_ratio": _NOT_NEGATIVE,
     "clip.clip_factor": _POSITIVE,
     "clip.eps": _POSITIVE,

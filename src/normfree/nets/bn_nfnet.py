@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
-from normfree.nets.nfnet import F_DEPTH, F_SERIES, F_WIDTH, NANO, inner_groups
+from normfree.nets.nfnet import F_DEPTH, F_SERIES, F_WIDTH, HALF, NANO, inner_groups
 from normfree.nets.padding import SameConv2d, same_avg_pool2d
 from normfree.nets.registry import ModelInfo, register
 from normfree.nets.residual import scaled_residual
@@ -26,7 +26,7 @@ from normfree.nets.stochastic_depth import stochastic_depth_rates
 class BatchNormNFNetBlock(nn.Module):
     """Pre-activation bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
-    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, in whole groups.
+    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's or another share, in whole groups.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class BatchNormNFNetBlock(nn.Module):
         *,
         stage: int,
         group_size: int,
+        bottleneck_ratio: float,
         activation: str,
         se_ratio: float,
         stochastic_depth_rate: float,
@@ -47,7 +48,7 @@ class BatchNormNFNetBlock(nn.Module):
         self.stride = stride
         self.activation = nonlinearity(activation).function
         self.stochastic_depth_rate = stochastic_depth_rate
-        groups = inner_groups(out_channels, group_size)
+        groups = inner_groups(out_channels, group_size, bottleneck_ratio=bottleneck_ratio)
         mid = groups * group_size
         self.bn0 = GhostBatchNorm2d(in_channels, ghost_batch)
         self.conv0 = SameConv2d(in_channels, mid, 1)
@@ -85,6 +86,7 @@ class BatchNormNFNet(ClassifierNetwork):
         stem_strides: strides of all of the stem's convolutions.
         stem_width: channels of the stem's last convolution; None takes half of the first stage's.
         group_size: channels per group of the 3x3 convolutions.
+        bottleneck_ratio: width of these convolutions, as a share of the stage's.
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
@@ -102,6 +104,7 @@ class BatchNormNFNet(ClassifierNetwork):
         stem_strides: Sequence[int] = (2, 1, 1, 2),
         stem_width: int | None = None,
         group_size: int = 128,
+        bottleneck_ratio: float = HALF,
         se_ratio: float = 0.5,
         activation: str = "gelu",
         drop_rate: float = 0.0,
@@ -130,6 +133,7 @@ class BatchNormNFNet(ClassifierNetwork):
                     stride,
                     stage=stage,
                     group_size=group_size,
+                    bottleneck_ratio=bottleneck_ratio,
                     activation=activation,
                     se_ratio=se_ratio,
                     stochastic_depth_rate=block_drop_rate,

@@ -25,22 +25,31 @@ from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 from normfree.nets.weight_standardization import WSConv2d
 
+HALF = 0.5
+"""The published bottleneck ratio."""
 
-def inner_groups(out_channels: int, group_size: int, round_groups: bool = False) -> int:
-    """Groups of a block's 3x3 convolutions, whose width is half of `out_channels`.
+
+def inner_groups(out_channels: int, group_size: int, round_groups: bool = False, bottleneck_ratio: float = HALF) -> int:
+    """Groups of a block's 3x3 convolutions, whose width is the share `bottleneck_ratio` of `out_channels`.
 
     Raises:
-        ValueError: that half is no multiple of `group_size` (unless `round_groups`) or less than it.
+        ValueError: that share is no multiple of `group_size` (unless `round_groups`) or less than it.
     """
     if group_size < 1:
         raise ValueError(f"group_size={group_size}: give 1 or more")
-    groups, rest = divmod(out_channels // 2, group_size)
+    if not bottleneck_ratio > 0:
+        raise ValueError(f"bottleneck_ratio={bottleneck_ratio}: give a number above 0")
+    share = "half" if bottleneck_ratio == HALF else f"{bottleneck_ratio:g} times"
+    of = " of" if bottleneck_ratio == HALF else ""
+    inner = int(out_channels * bottleneck_ratio + 1e-9)
+    groups, rest = divmod(inner, group_size)
     if groups == 0:
-        raise ValueError(f"group_size={group_size} is more than half of a stage's width={out_channels}")
+        raise ValueError(f"group_size={group_size} is more than {share}{of} a stage's width={out_channels}")
     if rest and not round_groups:
+        near = [f"{group_size * count / bottleneck_ratio:g}" for count in (groups, groups + 1)]
         raise ValueError(
-            f"half of a stage's width={out_channels} is no multiple of group_size={group_size}; "
-            f"give it width={2 * group_size * groups} or {2 * group_size * (groups + 1)}, or another group_size"
+            f"{share}{of} a stage's width={out_channels} is no multiple of group_size={group_size}; "
+            f"give it width={near[0]} or {near[1]}, or another group_size"
         )
     return groups
 
@@ -48,7 +57,7 @@ def inner_groups(out_channels: int, group_size: int, round_groups: bool = False)
 class NFNetBlock(NFResidualBlock):
     """Normaliser-free bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
-    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's, see `inner_groups`.
+    1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's or another share, see `inner_groups`.
     ``skip_gain`` (shape ``()``, initially 0) scales the branch, so that a fresh block is its shortcut.
     """
 
@@ -61,6 +70,7 @@ class NFNetBlock(NFResidualBlock):
         stage: int,
         group_size: int,
         round_groups: bool,
+        bottleneck_ratio: float,
         activation: str,
         standardization: str,
         se_ratio: float,
@@ -77,7 +87,7 @@ class NFNetBlock(NFResidualBlock):
         self.expected_std = expected_std
         gamma = nonlinearity(activation).gamma
         entry = gamma / expected_std
-        groups = inner_groups(out_channels, group_size, round_groups)
+        groups = inner_groups(out_channels, group_size, round_groups, bottleneck_ratio)
         mid = groups * group_size
         conv = partial(WSConv2d, standardization=standardization)
         self.conv0 = conv(in_channels, mid, 1, input_scale=entry)
@@ -118,6 +128,7 @@ class NFNet(ClassifierNetwork):
         stem_width: channels of the stem's last convolution; None takes half of the first stage's.
         group_size: channels per group of the 3x3 convolutions, whose width is half of the stage's.
         round_groups: round that half down to whole groups, as the released F4+ has it, instead of refusing it.
+        bottleneck_ratio: the share of the stage's width that is in the place of the half.
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
         activation: name of a nonlinearity; with ``"gelu_erf"`` and `standardization` ``"timm"`` the network computes
             what timm's dm_nfnet does.
@@ -139,6 +150,7 @@ class NFNet(ClassifierNetwork):
         stem_width: int | None = None,
         group_size: int = 128,
         round_groups: bool = False,
+        bottleneck_ratio: float = HALF,
         se_ratio: float = 0.5,
         activation: str = "gelu",
         standardization: str = "deepmind",
@@ -174,6 +186,7 @@ class NFNet(ClassifierNetwork):
                     stage=stage,
                     group_size=group_size,
                     round_groups=round_groups,
+                    bottleneck_ratio=bottleneck_ratio,
                     activation=activation,
                     standardization=standardization,
                     se_ratio=se_ratio,

@@ -16,7 +16,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from normfree.report.figures import Context
-from normfree.report.style import GREY, MARKS, PALE, SHAPES
+from normfree.report.style import GREY, INK, MARKS, PALE, SHAPES
 from normfree.study import Arm, Value
 from normfree.study.factor_names import label_of_factor
 from normfree.study.varying import natural
@@ -170,6 +170,14 @@ def _failure_marks(axes: Axes, arms: Mapping[Value, Arm], where: Places, y: floa
         places = [where.position(value) for value, arm in arms.items() if getattr(arm.counts, name)]
         if places:
             axes.plot(places, [y] * len(places), marker, color=colour, ms=2.4, mew=0.6, mfc="white", zorder=5)
+
+
+def strip_label(axes: Axes, y: float, text: str) -> None:
+    """The name of a row of a strip, left of it."""
+    axes.annotate(
+        text, (0, y), xycoords=("axes fraction", "data"), xytext=(-3, 0), textcoords="offset points",
+        ha="right", va="center", fontsize=5.6, color=INK, annotation_clip=False,
+    )  # fmt: skip
 
 
 def told(arm: Arm) -> str:

@@ -37,7 +37,7 @@ def _settings(contexts: Sequence[Context]) -> list[str]:
     found: dict[str, list[str]] = {}
     for letter, context in zip(LETTERS, contexts, strict=False):
         runs = runs_of(context)
-        if len(runs):
+        if len(runs) and kind_of(context.panel).draws_runs:
             found.setdefault(f"{_runs(runs)}; {_steps(runs)}; {rate_rule(runs, context)}", []).append(letter)
     alone = len(found) == 1
     told = [text if alone else f"({', '.join(letters)}) {text}" for text, letters in found.items()]

@@ -93,7 +93,7 @@ def report(keys: ReportKeys) -> int:
     # Who names a folder of runs asks for those, and not for a report's rows.
     kept = reports_dir if keys.runs_dir == ReportKeys.runs_dir else None
     study = opened(keys.experiment, keys.experiment_folders, runs_dir, kept, keys.choice)
-    verdicts = judge(study.experiment, study.collection.table)
+    verdicts = judge(study.experiment, study.tested)
     show(console, study, verdicts)
     for sentence in (*summary(study, verdicts), *study.notes):
         console.print(sentence, markup=False, highlight=False)

@@ -23,6 +23,7 @@ KEYS: dict[str, str] = {
     "question": "what is asked, in one sentence",
     "command": "how its runs are made; `python train.py -m experiment=NAME` where it is left out",
     "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with values or `search`",
+    "trials": "a search by Optuna over a space of configurations ([search.md](search.md))",
     "sizes": "the same question elsewhere, as `size=gpu`: names with `set` (overrides), `seed`, `grids`, `cost`, ...",
     "series": "the lines of its figures: names with `label` and `where`, or `by: [model, clip]` for all combinations",
     "panels": "the figures: names with `kind`, `title`, `where`, `series` and the keys of the kind",
@@ -44,6 +45,7 @@ OPTIONS: dict[str, str] = {
     "at_least": "how many seeds have to train; all where it is left out",
     "target": "validation accuracy to reach, as a share",
     "unit": "`epochs`, `steps` or `seconds`",
+    "budget": "milliseconds, where the dashed line stands",
     "published": "columns of published numbers by series",
     "factor": "the factor of which the highest value that trains is compared; `lr` where it is left out",
     "margin": "by how much, as a share of 1 or in the measure's unit",
@@ -60,9 +62,11 @@ PANELS: dict[str, str] = {
     "heat_map": "{kind: heat_map, title: Rate and batch, x: batch, y: lr, series: [agc]}",
     "ladder": "{kind: ladder, title: Ablation, where: {batch: 64, lr: 0.4}, published: {table 2: {bn: 83.6}}}",
     "learning_curves": "{kind: learning_curves, title: Training loss, y: train/loss, where: {batch: 64}}",
+    "pareto": "{kind: pareto, title: Accuracy for its latency, budget: 16, x_label: latency of 32 images (ms)}",
     "skip_gain": "{kind: skip_gain, title: How far skip gains opened, x: lr, where: {batch: 64}, series: [nf, agc]}",
     "time_to_target": "{kind: time_to_target, title: Epochs to 90 %, x: lr, target: 0.9, where: {batch: 64}}",
     "trained_share": "{kind: trained_share, title: Runs that trained, x: lr, where: {batch: 64}}",
+    "trials_over": "{kind: trials_over, title: Learning rate, x: lr}",
 }
 CLAIMS: dict[str, str] = {
     "batch_independent": "{kind: batch_independent, claim: NF sees images alone., a: nf, b: bn, threshold: 1.0e-9}",

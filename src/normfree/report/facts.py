@@ -150,8 +150,8 @@ def limits(study: Study) -> list[str]:
     experiment, collection = study.experiment, study.collection
     table = collection.table
     found = [*experiment.threats, *study.notes, *found_threats(study)]
-    seeds = int(table.groupby("arm_id")["seed"].nunique().min())
-    if seeds < 5:
+    seeds = int(study.by_seed.groupby("arm_id")["seed"].nunique().min()) if len(study.by_seed) else 0
+    if 0 < seeds < 5:
         found.append(f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
     counts = count(table)
     if counts.open:
@@ -217,7 +217,7 @@ def _left_out(study: Study) -> list[str]:
     table, every = study.collection.table, study.arms()
     failed = [arm for arm in every if arm.counts.untrained or arm.counts.diverged]
     if failed:
-        counts = count(table)
+        counts = count(study.tested)
         found.append(
             f"{len(failed)} of {len(every)} arms have no mean and no interval, as {counts.diverged} of their runs "
             f"diverged and {counts.untrained} were untrained; no table or figure averages over the runs that are left, "

@@ -164,7 +164,8 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     if not marks:
         return []
     marked = [context for context in contexts if kind_of(context.panel).marks(context)]
-    shown = {one.name for context in marked for one in context.series if len(context.runs(one))}
+    of_runs = [context for context in marked if kind_of(context.panel).draws_runs]
+    shown = {one.name for context in of_runs for one in context.series if len(context.runs(one))}
     line = bool({"mean", "line", "frontier"} & marks)
     marker = not marks <= {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
@@ -176,6 +177,12 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         bar = LineCollection([], colors=GREY, linewidths=0.9)
         entries.append(ErrorbarContainer((dash, (), (bar,)), has_yerr=True, label=f"mean, {level} interval"))
         entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
+    if "trial" in marks:
+        entries.append(Line2D([], [], marker=".", ms=5, mew=0, label="one trial", color=GREY, linestyle=""))
+    if "pruned" in marks:
+        entries.append(
+            Line2D([], [], label="pruned", color=GREY, linestyle="", marker="o", ms=2.8, mew=0.7, mfc="white")
+        )
     if "chance" in marks:
         entries.append(Line2D([], [], color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), label="chance level"))
     for name, size, width in (("diverged", 4.2, 1.1), ("untrained", 3.8, 0.8), ("not reached", 3.8, 0.8)):

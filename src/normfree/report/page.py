@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from normfree.report import facts
+from normfree.report import facts, searched
 from normfree.report.escaping import code_block, markdown_cell, markdown_text
 from normfree.report.layout import Drawing
 from normfree.report.runs_by_arm import runs_by_arm
@@ -42,6 +42,8 @@ def pages(
         "stalled": STALLED,
         "series": facts.series_grid(study),
         "arms": facts.arms_grid(study),
+        "trials": searched.outcomes_grid(study),
+        "members": searched.members_grid(study),
         "failures": facts.failures_grid(failures),
         "problems": facts.problems_grid(study),
         "networks": facts.networks_grid(study),

@@ -20,6 +20,7 @@ def stored_files(study: Study) -> dict[str, bytes]:
     """By name; what the figures have read, once they are drawn."""
     collection = study.collection
     files = {ABOUT: about(collection, repeats(collection))}
+    files |= {name: text.encode() for name, text in collection.files.items()}
     if curves := study.curves_read():
         files[CURVES] = curves_file(curves)
     if records := study.clips_read:

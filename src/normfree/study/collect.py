@@ -28,6 +28,7 @@ from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
 from normfree.runs.versions import told_left_out
 from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
+from normfree.study.trials import read_files
 
 NUMBERS = (
     "seed", "lr", "steps", "steps_done", "attempts",
@@ -58,7 +59,8 @@ class Collection:
     repeats. Of the rows of a stored report, `repeats` says what was found of these, and `stored_curves` are points
     of runs' records by run, column and how many were asked for. `planned_by` says where the plan came from,
     `factors` are the columns that it gives, and `unrecorded` those of them that stand nowhere else. `earlier` tells
-    of the runs that are left out, as a later sweep planned others for the same words.
+    of the runs that are left out, as a later sweep planned others for the same words. `files` are those of a search, by
+    name: see `normfree.study.trials`.
     """
 
     table: pd.DataFrame
@@ -71,6 +73,7 @@ class Collection:
     earlier: tuple[str, ...] = ()
     repeats: tuple[str, ...] | None = None
     stored_curves: Mapping[tuple[str, str, int], NDArray[np.float64]] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_stored(self) -> bool:
@@ -158,6 +161,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         factors=tuple(sorted(factors)),
         unrecorded=tuple(sorted(factors - known)),
         earlier=tuple(told_left_out(earlier.values())),
+        files=read_files(directory),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from normfree.config.errors import UserError
 from normfree.study.collect import WORDS, Collection, tidy
 from normfree.study.measures import derived_measure
+from normfree.study.trials import read_files
 
 ROWS, ABOUT, CURVES, CLIPS = "runs.csv", "collection.json", "curves.csv.gz", "clip.csv.gz"
 Curves = Mapping[tuple[str, str, int], NDArray[np.float64]]
@@ -55,6 +56,7 @@ def stored(report: Path) -> Collection:
             planned_by=str(about.get("planned_by", "sweep.json")),
             repeats=tuple(about.get("repeats", ())),
             stored_curves=_curves(report / CURVES),
+            files=read_files(report),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{report}: the stored report cannot be read ({error}); make it from its runs") from error

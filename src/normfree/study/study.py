@@ -18,6 +18,7 @@ from normfree.study.experiment import Experiment, Panel, Series
 from normfree.study.factor_names import column_of
 from normfree.study.measures import ACCURACY, Measure, measure_of
 from normfree.study.select import known_factor, select
+from normfree.study.trials import TRIALS_LABEL, trial_runs
 from normfree.study.varying import natural, numbers_of
 
 _FACTORS = (
@@ -73,20 +74,31 @@ class Study:
         for arm, *words in names:
             labels.setdefault(arm, ", ".join(word for word in words if isinstance(word, str)))
         table["series"] = table["arm_id"].map(labels).astype(object)
+        table.loc[self._of_trials, "series"] = TRIALS_LABEL
         return table
+
+    @cached_property
+    def _of_trials(self) -> pd.Series:
+        """Which runs are trials of a search and nothing else: they chose what others test, and are in no mean."""
+        return trial_runs(self.collection.table, self.collection.files)
+
+    @cached_property
+    def tested(self) -> pd.DataFrame:
+        """The collected table without the trials of a search."""
+        return self.collection.table[~self._of_trials]
 
     @cached_property
     def varying_settings(self) -> tuple[str, ...]:
         """Those of `SETTINGS` in which runs differ; the group of BatchNorm's statistics only where it is no batch."""
-        batch, statistics = self.table["batch.global"], self.table["batch.norm_batch"]
+        batch, statistics = self.by_seed["batch.global"], self.by_seed["batch.norm_batch"]
         told = (statistics.isna() | (statistics == batch)).all()
         names = [name for name in SETTINGS if not (told and name == "batch.norm_batch")]
-        return tuple(name for name in names if self.table[name].nunique(dropna=False) > 1)
+        return tuple(name for name in names if self.by_seed[name].nunique(dropna=False) > 1)
 
     @cached_property
     def by_seed(self) -> pd.DataFrame:
-        """The same in the order in which runs are shown: by seed, then by name."""
-        return self.table.sort_values(["seed", "run_id"], ignore_index=True)
+        """The same in the order in which runs are shown: by seed, then by name; without the trials of a search."""
+        return self.table[~self._of_trials].sort_values(["seed", "run_id"], ignore_index=True)
 
     @cached_property
     def _runs_of_arms(self) -> dict[str, NDArray[np.intp]]:

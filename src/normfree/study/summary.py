@@ -105,7 +105,7 @@ def _failed(study: Study) -> str:
 def _open(study: Study, verdicts: Sequence[Verdict]) -> str:
     """Claims without an answer, and why numbers may be too few."""
     total = count(study.table)
-    seeds = study.table.groupby("arm_id").size()
+    seeds = study.by_seed.groupby("arm_id").size()
     few = int((seeds < study.experiment.minimum_seeds).sum())
     said = []
     if verdicts:

@@ -11,6 +11,7 @@ from normfree.runs import TERMINAL
 from normfree.study.experiment import Panel
 from normfree.study.factor_names import column_of, head_of_factor
 from normfree.study.study import Study
+from normfree.study.trials import trials_of
 
 _UNEQUAL_COST = 1.5
 """Ratio of the median images per second of two series from which their costs are said to be unequal."""
@@ -18,7 +19,7 @@ _UNEQUAL_COST = 1.5
 
 def found_threats(study: Study) -> list[str]:
     """One sentence each."""
-    return [*_along_axes(study), *_tuning(study), *_one_family(study), *_costs(study)]
+    return [*_along_axes(study), *_tuning(study), *_one_family(study), *_costs(study), *_searched(study)]
 
 
 def _along_axes(study: Study) -> Iterator[str]:
@@ -26,7 +27,7 @@ def _along_axes(study: Study) -> Iterator[str]:
     said: set[str] = set()
     for panel in study.experiment.panels:
         x = column_of(str(panel.options.get("x", "")))
-        if x not in study.table.columns or x == "lr":
+        if x not in study.table.columns or x == "lr" or panel.kind == "trials_over":
             continue
         changes = [text for text in (_rate(study, panel, x), _epochs(study, panel, x)) if text]
         for text in changes:
@@ -114,6 +115,17 @@ def _costs(study: Study) -> Iterator[str]:
             f"Unequal cost: {rates.idxmax()} took {rates.max():.0f} images a second and {rates.idxmin()} "
             f"{rates.min():.0f} in the median, so that equal steps are not equal time (other work there counts too)."
         )
+
+
+def _searched(study: Study) -> Iterator[str]:
+    trials = trials_of(study.collection.files)
+    if trials is None:
+        return
+    known = int(trials["outcome"].isin(["finished", "pruned", "untrained", "diverged"]).sum())
+    yield (
+        f"What the search found is the best of {known} trained trials by validation; what stands beside it has had no "
+        "such choice, and its recipe may suit it less."
+    )
 
 
 def _few(names: list[str]) -> str:

@@ -29,13 +29,14 @@ class SweepProgress:
         planned: runs of the sweep.
         done: runs that had their result before.
         schedule: the runs to train, and the work of each.
+        quiet: nothing is printed where there is no terminal.
 
     Attributes:
         queued: runs that wait in a cluster's queue.
         elsewhere: runs that another process trains.
     """
 
-    def __init__(self, planned: int, done: int, schedule: Schedule) -> None:
+    def __init__(self, planned: int, done: int, schedule: Schedule, quiet: bool = False) -> None:
         self.queued = 0
         self.elsewhere: set[str] = set()
         self._planned = planned
@@ -46,7 +47,9 @@ class SweepProgress:
         self._finished: set[str] = set()
         self._began = time.monotonic()
         self._printed = 0.0
-        print(f"{counted(planned, 'run')} planned, {done} of them done", flush=True)
+        self._quiet = quiet
+        if not quiet:
+            print(f"{counted(planned, 'run')} planned, {done} of them done", flush=True)
         self._live: Live | None = None
         if sys.stdout.isatty():
             self._live = Live(console=Console(), get_renderable=lambda: live_table(self), refresh_per_second=4)
@@ -73,7 +76,7 @@ class SweepProgress:
         """Show the time, and how many are queued, anew."""
         now = time.monotonic()
         last = len(self._finished) == len(self._schedule.runs)
-        if self._live is None and (last or now - self._printed >= _SECONDS_BETWEEN_LINES):
+        if self._live is None and not self._quiet and (last or now - self._printed >= _SECONDS_BETWEEN_LINES):
             print(self.line(now), flush=True)
             self._printed = now
 

@@ -70,7 +70,7 @@ def run_sweep(
                 settings.check_cluster()
             if missing:
                 refuse_wrong(missing, aside, here=settings is None)
-        _add_to_plan(runs, grids or {})
+        add_runs_to_plan(runs, grids or {})
         remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
         return _carried_out(runs, missing, results, workers, settings)
 
@@ -144,7 +144,12 @@ def _check_place(resolved: Resolved, settings: SlurmSettings | None) -> None:
         refuse_more(trainer.devices, len(gpus), "GPU")
 
 
-def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
+def add_runs_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
+    """Add these runs to the plan of their experiment; `grids` as for `run_sweep`.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     folder = runs[0].directory.path.parent
     arms = [arm_id(run.resolved) for run in runs]
     # An arm is resolved for every seed; any of them says what it is.
@@ -170,15 +175,19 @@ def _add_to_plan(runs: list[SweepRun], grids: dict[str, str]) -> None:
 
 
 def run_here(
-    runs: list[SweepRun], missing: list[SweepRun], results: dict[str, Ended | None], workers: int | None
+    runs: list[SweepRun],
+    missing: list[SweepRun],
+    results: dict[str, Ended | None],
+    workers: int | None,
+    quiet: bool = False,
 ) -> bool:
-    """Train the missing runs; returns whether Ctrl-C ended it early."""
+    """Train the missing runs, `quiet` where there is no terminal; returns whether Ctrl-C ended it early."""
     count, gpus = places_of(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
     schedule = Schedule.of([run.resolved for run in missing])
     with (
         Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
-        SweepProgress(len(runs), len(runs) - len(missing), schedule) as progress,
+        SweepProgress(len(runs), len(runs) - len(missing), schedule, quiet) as progress,
     ):
         previous = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from normfree.bench.many.forms import PROCESSES, TURNS
 from normfree.bench.many.job import Job
-from normfree.bench.measure import Spread, ratios
 from normfree.bench.rows import Table
+from normfree.probe.timing import Spread, ratios
 
 COLUMNS = (
     "model", "form", "k", "batch", "image_size", "precision", "layout", "clip", "value", "low", "high", "unit",

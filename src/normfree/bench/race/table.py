@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from normfree.bench.measure import Spread, ratios
 from normfree.bench.rows import Table
+from normfree.probe.timing import Spread, ratios
 
 COLUMNS = (
     "what", "model", "images", "data", "contestant", "network", "crop", "loader", "precision", "layout", "peer_layout",

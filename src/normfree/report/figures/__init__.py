@@ -62,7 +62,7 @@ class Context:
 class Kind:
     """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must
     explain. `records` says what of the runs' own files it shows: `curves`, `clips` or none; a `wide` one
-    takes all columns of a figure; `about` is one sentence.
+    takes all columns of a figure; `about` is one sentence. `draws_runs` is False where it shows the trials of a search.
     """
 
     draw: Callable[[Axes, Context], None]
@@ -73,6 +73,7 @@ class Kind:
     records: str = ""
     wide: bool = False
     about: str = ""
+    draws_runs: bool = True
 
 
 @cache
@@ -85,6 +86,7 @@ def kinds() -> dict[str, Kind]:
             found[module] = Kind(
                 part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT,
                 getattr(part, "RECORDS", ""), getattr(part, "WIDE", False), " ".join((part.__doc__ or "").split()),
+                getattr(part, "DRAWS_RUNS", True),
             )  # fmt: skip
     return found
 

@@ -82,7 +82,7 @@ part_together() {
     limit="${TOGETHER_LIMIT:-70}" out="$OUT/together-gpu.csv"
 }
 part_figure() {
-  bench latency device=cuda what=train form=eager resume=true out="$OUT/latency-gpu.csv"
+  bench latency device=cuda what=train precision=bf16 layout=nhwc form=captured,eager resume=true out="$OUT/latency-gpu.csv"
 }
 part_sweep() {
   # Small networks leave a GPU idle: eight share it.

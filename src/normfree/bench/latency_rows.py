@@ -99,6 +99,10 @@ def _time(row: Row) -> str:
     return f"{float(row['value']):.4g} [{float(row['p10']):.4g}, {float(row['p90']):.4g}]"
 
 
+def _three_digits(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,g}"
+
+
 _FASTEST: dict[str, Callable[[Row], str]] = {
     "network": lambda row: row["model"],
     "what": _what,
@@ -106,7 +110,7 @@ _FASTEST: dict[str, Callable[[Row], str]] = {
     "batch": lambda row: row["batch"],
     "fastest": setting,
     "ms": _time,
-    "images/s": lambda row: f"{1e3 * int(row['batch']) / float(row['value']):.3g}",
+    "images/s": lambda row: _three_digits(1e3 * int(row["batch"]) / float(row["value"])),
     "MiB": lambda row: f"{float(row['peak_mib']):.0f}" if row["peak_mib"] else "",
     "TFLOP/s": lambda row: f"{float(row['tflops']):.3g}",
     "of the product": lambda row: f"{float(row['of_matmul']):.0%}",

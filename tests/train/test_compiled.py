@@ -53,11 +53,11 @@ def test_it_is_in_the_name_of_a_run_where_it_is_asked_for() -> None:
     assert run_id(resolved(COMPILE)) != run_id(resolved())
 
 
-def test_graphs_are_for_a_gpu_whose_gradients_are_not_accumulated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_graphs_are_for_a_gpu_with_one_pass_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str | None] = []
     monkeypatch.setattr(compiled.torch, "compile", lambda function, dynamic, mode: asked.append(mode))
-    for device, accumulation in (("cpu", 1), ("cuda", 1), ("cuda", 2)):
-        compiled.forward_of(torch.nn.Identity(), torch.device(device), accumulation)
+    for device, once in (("cpu", True), ("cuda", True), ("cuda", False)):
+        compiled.forward_of(torch.nn.Identity(), torch.device(device), once)
     assert asked == [None, "reduce-overhead", None]
 
 

@@ -80,7 +80,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
     if config.trainer.compile:
-        module.compiled = forward_of(network, ready.device, plan.accumulation)
+        once_a_step = plan.accumulation == 1 and module.ascent_samples == 0 and world.size == 1
+        module.compiled = forward_of(network, ready.device, once_a_step)
     batches = RunBatches(
         source, resolved.steps * plan.accumulation, plan.accumulation, world.share, module.ascent_samples
     )

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from normfree.config import Resolved, UserError
 
 
-def forward_of(network: nn.Module, device: torch.device, accumulation: int) -> Callable[[Tensor], Tensor]:
+def forward_of(network: nn.Module, device: torch.device, once_a_step: bool) -> Callable[[Tensor], Tensor]:
     """What gives the logits of a micro batch in training, compiled when it is first called.
 
-    On a GPU both passes are replayed as CUDA graphs, unless gradients are accumulated: a replay writes them where
-    those of the micro batch before it are. Shapes do not change in a run.
+    On a GPU both passes are replayed as CUDA graphs where there is one of each in a step, on one device: a replay
+    writes gradients where those of the one before are, which accumulation, SAM and averaging over devices still need.
+    Shapes do not change in a run.
     """
-    graphs = device.type == "cuda" and accumulation == 1
+    graphs = device.type == "cuda" and once_a_step
 
     # A function: a compiled module would be another name for every weight in a checkpoint.
     def forward(images: Tensor) -> Tensor:

@@ -44,13 +44,13 @@ def has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def by_kernel(x: Tensor) -> bool:
-    """Whether kernels know how to pass over the map ``[N, C, H, W]``."""
+def by_kernel(x: Tensor, larger: float = 1.0) -> bool:
+    """Whether kernels are to pass over the map ``[N, C, H, W]``, or one that is `larger` times as large."""
     transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     if transformed or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
         return False
     dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
-    return dense and x.dtype in _TYPES and x.numel() >= (1 if _launching_is_free else WORTHWHILE)
+    return dense and x.dtype in _TYPES and x.numel() * larger >= (1 if _launching_is_free else WORTHWHILE)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _on_gpu(x: Tensor) -> bool:
 
 
 def biased_by_kernel(x: Tensor, bias: Tensor, activation: Function | None) -> Tensor:
-    """``activation(x + bias)`` of a map that `by_kernel` is true of, which may be overwritten: nobody else may need it.
+    """``activation(x + bias)`` of a map in channels-last, which may be overwritten: nobody else may need it.
 
     An activation that the kernels do not know is torch's, after the bias.
     """

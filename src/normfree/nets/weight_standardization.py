@@ -199,13 +199,11 @@ class WSConv2d(nn.Module):
         where the device allows; `output_scale` is a scalar, None for 1.
         """
         weight, bias = self.effective(output_scale)
-        if by_kernel(x):
+        if by_kernel(x, self.out_channels / (self.in_channels * self.stride**2)):
             y = same_conv2d(x, weight, None, self.stride, self.groups)
-            if by_kernel(y):
-                return biased_by_kernel(y, bias, activation)
-            y = y + bias.to(y.dtype).view(-1, 1, 1)
-        else:
-            y = same_conv2d(x, weight, bias, self.stride, self.groups)
+            # Which format a convolution chooses is cuDNN's affair.
+            return biased_by_kernel(y.contiguous(memory_format=torch.channels_last), bias, activation)
+        y = same_conv2d(x, weight, bias, self.stride, self.groups)
         return y if activation is None else activation(y)
 
     def extra_repr(self) -> str:

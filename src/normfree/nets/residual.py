@@ -79,7 +79,8 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
     factor = factor.to(branch.dtype)
     if torch.compiler.is_compiling() or not torch.is_grad_enabled():
         return torch.addcmul(shortcut, branch, factor)
-    if by_kernel(branch) and by_kernel(shortcut) and factor.shape[:2] == branch.shape[:2]:
+    alike = shortcut.dtype == branch.dtype and factor.shape[:2] == branch.shape[:2]
+    if alike and by_kernel(branch) and by_kernel(shortcut):
         return residual_by_kernel(shortcut, branch, factor.contiguous())
     summed: Tensor = _ScaledResidual.apply(shortcut, branch, factor)  # type: ignore[no-untyped-call]
     return summed

@@ -70,12 +70,12 @@ def test_without_a_compiler_one_line_says_so(tiny: Callable[..., Resolved], monk
 
 def test_by_inductor_a_stopped_run_goes_on_bit_by_bit(tiny: Callable[..., Resolved], tmp_path: Any) -> None:
     words = (*NANO, *NOISY, COMPILE, "trainer.checkpoint_minutes=0.00001")
-    whole, cut = tiny(*words, f"runs_dir={tmp_path / 'whole'}"), tiny(*words)
+    whole, stopped = tiny(*words, f"runs_dir={tmp_path / 'whole'}"), tiny(*words)
     expected = run_one(whole, [])
-    assert run_one(cut, [], stop=StopAfter(3))["status"] == "preempted"
+    assert run_one(stopped, [], stop=StopAfter(3))["status"] == "preempted"
     torch._dynamo.reset()
-    result = run_one(cut, [])
+    result = run_one(stopped, [])
     assert result["metrics"] == expected["metrics"]
-    assert RunDirectory.of(cut).path.name == RunDirectory.of(whole).path.name
-    ours, theirs = weights(cut), weights(whole)
+    assert RunDirectory.of(stopped).path.name == RunDirectory.of(whole).path.name
+    ours, theirs = weights(stopped), weights(whole)
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())

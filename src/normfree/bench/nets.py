@@ -98,7 +98,7 @@ class _Suite:
             steps = {form: case.step(network, batch) for form, network in pair.items()}
             if "train" in options.what:
                 self.time(case, "train", batch, steps)
-            if "memory" in options.what:
+            if "memory" in options.what and case.form != "captured":  # a replay allocates nothing
                 peaks = {
                     form: [float(peak_bytes(step, self.device, pair[form].zero_grad))] for form, step in steps.items()
                 }

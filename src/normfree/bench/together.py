@@ -112,6 +112,8 @@ def run(options: Options) -> None:
 def _forms(options: Options, device: torch.device) -> list[Form]:
     named = [Form.of(name) for name in options.forms or FORMS]
     if not options.forms:
+        if options.compile and (missing := missing_compiler(device)):
+            raise UserError(f"compile=true: {missing}")
         return [form for form in named if (device.type == "cuda" or not form.needs_gpu)
                 and (options.compile or not form.compiled)]  # fmt: skip
     for form in named:

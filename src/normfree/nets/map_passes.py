@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.overrides import has_torch_function_unary
 
 from normfree.nets.tanh_gelu import tanh_gelu
+from normfree.nets.traced import traced
 
 Function = Callable[[Tensor], Tensor]
 
@@ -46,8 +47,7 @@ def has_triton() -> bool:
 
 def by_kernel(x: Tensor, larger: float = 1.0) -> bool:
     """Whether kernels are to pass over the map ``[N, C, H, W]``, or one that is `larger` times as large."""
-    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    if transformed or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
+    if traced() or has_torch_function_unary(x) or not _on_gpu(x) or not has_triton():
         return False
     dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return dense and x.dtype in _TYPES and x.numel() * larger >= (1 if _launching_is_free else WORTHWHILE)

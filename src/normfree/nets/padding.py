@@ -12,11 +12,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.overrides import has_torch_function_unary
 
 from normfree.nets.emulated_bfloat16 import is_emulated, wide_conv2d
 from normfree.nets.initializers import truncated_lecun_normal_
+from normfree.nets.traced import traced
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -57,14 +57,13 @@ class _HalvingPool(torch.autograd.Function):
         return F.avg_pool2d(x, 2, 2)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return F.interpolate(grad * 0.25, scale_factor=2.0, mode="nearest")
 
 
 def same_avg_pool2d(x: Tensor) -> Tensor:
     """2x2 average-pool of stride 2 over the pixels that exist: ``[N, C, ceil(H/2), ceil(W/2)]``."""
-    plain = torch.compiler.is_compiling() or has_torch_function_unary(x) or not torch.is_grad_enabled()
+    plain = traced() or has_torch_function_unary(x) or not torch.is_grad_enabled()
     if plain or not x.is_cuda or x.shape[2] % 2 or x.shape[3] % 2:
         return F.avg_pool2d(x, 2, 2, ceil_mode=True, count_include_pad=False)
     pooled: Tensor = _HalvingPool.apply(x)  # type: ignore[no-untyped-call]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from normfree.nets.traced import traced
+
 
 class _SpatialMean(torch.autograd.Function):
     """``mean((2, 3))`` whose gradient is a view of one number a channel, not a map written out."""
@@ -27,7 +29,7 @@ class _SpatialMean(torch.autograd.Function):
 
 def spatial_mean(x: Tensor) -> Tensor:
     """``[N, C, H, W] -> [N, C]``. Differentiable once."""
-    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+    if traced() or not torch.is_grad_enabled():
         return x.mean((2, 3))
     mean: Tensor = _SpatialMean.apply(x)  # type: ignore[no-untyped-call]
     return mean

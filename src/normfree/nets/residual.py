@@ -10,6 +10,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from normfree.nets.map_passes import by_kernel, residual_by_kernel
 from normfree.nets.stochastic_depth import stochastic_depth_mask
+from normfree.nets.traced import traced
 
 
 class NFResidualBlock(nn.Module):
@@ -77,7 +78,7 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
         return branch.add_(shortcut)
     # Without the cast a float32 gate would widen a bfloat16 residual stream under autocast.
     factor = factor.to(branch.dtype)
-    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+    if traced() or not torch.is_grad_enabled():
         return torch.addcmul(shortcut, branch, factor)
     alike = shortcut.dtype == branch.dtype and factor.shape[:2] == branch.shape[:2]
     if alike and by_kernel(branch) and by_kernel(shortcut):

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from normfree.nets.traced import traced
+
 _LINEAR = 2 * math.sqrt(2 / math.pi)
 _CUBIC = 0.044715 * _LINEAR
 _CONSTANT = torch.tensor(_LINEAR, device="cpu")  # also where the first network is built on the meta device
@@ -27,11 +29,11 @@ _SMALL = 2**18
 
 def tanh_gelu(x: Tensor) -> Tensor:
     """``x * Phi(x)``, elementwise, with the tanh approximation of the normal distribution function Phi."""
-    if torch.compiler.is_compiling():
+    if traced():
         return F.gelu(x, approximate="tanh")
     if has_torch_function_unary(x):  # a tracer's proxy, which has neither device nor size
-        traced: Tensor = handle_torch_function(tanh_gelu, (x,), x)
-        return traced
+        stood_for: Tensor = handle_torch_function(tanh_gelu, (x,), x)
+        return stood_for
     if x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() < _SMALL or _in_memory_order(x) is None:
         return F.gelu(x, approximate="tanh")
     if not (torch.is_grad_enabled() and x.requires_grad):

@@ -24,6 +24,7 @@ from normfree.nets.errors import one_of
 from normfree.nets.initializers import lecun_normal_
 from normfree.nets.map_passes import biased_by_kernel, by_kernel, has_triton
 from normfree.nets.padding import same_conv2d
+from normfree.nets.traced import traced
 
 STANDARDIZATIONS = ("deepmind", "timm")
 VARIANCE_FLOOR = 1e-4
@@ -132,8 +133,8 @@ def standardize_weight(
     standardized: Tensor | None = None
     if standardization == "timm":
         standardized = _standardize_as_timm(weight, gain, input_scale)
-    elif torch.compiler.is_compiling():
-        # The compiler fuses the plain formula and its derivative by itself.
+    elif traced():
+        # A compiler fuses the plain formula and its derivative by itself.
         standardized = standardize_by_formula(weight, gain, input_scale)
     elif weight.device.type == "cpu":
         standardized = _standardize_above_floor(weight, gain, input_scale)

@@ -157,14 +157,20 @@ def _table(place: str, given: Any, usual: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _line(place: str, given: Any, typed: set[str]) -> tuple[str, ...]:
-    words = str(given).split()
+    if not isinstance(given, str):
+        raise UserError(f"{place}: {given!r} is no line of overrides; write one, such as model=nfnet_nano clip=agc")
+    words = given.split()
     for word in words:
         if "=" not in word:
             raise UserError(f"{place}: {word} is no override; give KEY=VALUE, such as model=nfnet_nano")
+        if key_of(word) == "seed":
+            raise UserError(f"{place}: has {word}; give {PLACE}.seed and {PLACE}.rerun.seeds in its place")
     return tuple(word for word in words if key_of(word) not in typed)
 
 
 def _objectives(given: Any) -> tuple[str, ...]:
+    if given is not None and not isinstance(given, str | list):
+        raise UserError(f"{PLACE}.objectives={given}: give a list of {', '.join(OBJECTIVES)}")
     words = [given] if isinstance(given, str) else list(given or OBJECTIVES)
     for word in words:
         if word not in OBJECTIVES:

@@ -13,6 +13,7 @@ PLACE = "experiment.trials.space"
 _GROUPS = ("augment", "clip", "data", "model", "optimizer", "recipe")
 _OPEN = ("model.arguments.", "clip.arguments.", "data.arguments.", "optimizer.arguments.")
 _OF_THE_SEARCH = ("seed", "steps", "epochs", "runs_dir", "plan", "again")
+_OF_NO_TRIAL = ("experiment", "logger", "sweep", "trainer")
 _RANGE = ("from", "to", "log", "step")
 _DIGITS = 4
 """Of a value from a range, as it is typed."""
@@ -36,7 +37,14 @@ class Dimension:
 
     def word(self, value: str | float) -> str:
         """The override that gives a trial this value."""
-        return f"{self.key}={value if isinstance(value, str) else f'{value:.{_DIGITS}g}'}"
+        # What a configuration leaves open has to be added to it.
+        added = "++" if self.key.startswith(_OPEN) else ""
+        return f"{added}{self.key}={value if isinstance(value, str) else self._number(value)}"
+
+    def _number(self, value: float) -> str:
+        """Whole numbers as they are, others to some digits."""
+        whole = self.step is not None and float(self.low).is_integer() and float(self.step).is_integer()
+        return str(round(value)) if whole else f"{value:.{_DIGITS}g}"
 
     @property
     def count(self) -> int | None:
@@ -87,9 +95,9 @@ def typed(value: Any) -> str:
 
 def _dimension(key: str, values: Any) -> Dimension:
     place = f"{PLACE}.{key}"
-    if key in _OF_THE_SEARCH:
+    if key in _OF_THE_SEARCH or key.split(".")[0] in _OF_NO_TRIAL:
         raise UserError(f"{place}: is no key of a network or a recipe; take it out of the space")
-    known = [name for name in schema_keys(TrainConfig) if not name.startswith(("experiment", "logger", "sweep"))]
+    known = [name for name in schema_keys(TrainConfig) if not name.startswith(_OF_NO_TRIAL)]
     if key not in known and key not in _GROUPS and not key.startswith(_OPEN):
         raise UserError(f"{place}: no such key{nearest(key, known)}; python train.py --help lists all")
     if isinstance(values, Mapping):
@@ -124,4 +132,6 @@ def _range(key: str, place: str, values: Mapping[Any, Any]) -> Dimension:
         raise UserError(f"{place}.from={low:g}: has no logarithm; give a number above 0, or log: false")
     if step is not None and (log or step <= 0 or step > high - low):
         raise UserError(f"{place}.step={step:g}: give a step between 0 and {high - low:g}, without log: true")
+    if step is not None:  # the last number that is reached
+        high = low + step * math.floor((high - low) / step + 1e-9)
     return Dimension(key, (), low, high, log, step)

@@ -35,7 +35,7 @@ def page(server: Server, camera: Path, tmp_path_factory: pytest.TempPathFactory)
         assert console(driver) == []
 
 
-def until(true: Callable[[], object], seconds: float = 15) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "did not come about"

@@ -29,7 +29,7 @@ NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
 # In the rehearsal these replace what a call says of the same keys.
 TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 form=eager)
 TINY_TOGETHER=(device=cpu models=nf_resnet20 k=1,2 batch=2 image_size=8 precision=fp32 rounds=1 seconds=0.01
-  compare_steps=2 compile=false)
+  compare_steps=2 compile=false limit=500)
 TINY_SWEEP=(trainer=cpu hydra.launcher.workers=1 model=resnet20 clip=none seed=0
   data.train_size=7 batch=48 steps=2 optimizer.warmup_steps=1)
 

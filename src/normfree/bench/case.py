@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from normfree.config import UserError
 from normfree.nets.map_passes import launching_is_free
+from normfree.train.parts.compiled import compile_mode
 
 PRECISIONS = ("fp32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
@@ -111,11 +112,6 @@ class Case:
             "image_size": self.image_size,
             "batch": batch,
         }
-
-
-def compile_mode(device: torch.device) -> str | None:
-    """As ``trainer.compile=true`` has it: on a GPU what is compiled is replayed as CUDA graphs."""
-    return "reduce-overhead" if device.type == "cuda" else None
 
 
 def refuse_captured(forms: Sequence[str], device: torch.device) -> None:

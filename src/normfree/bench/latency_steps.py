@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from normfree.bench.case import Case, compile_mode
+from normfree.bench.case import Case
 from normfree.bench.counts import Counts, count_steps
 from normfree.bench.latency_rows import row_of
 from normfree.bench.memory import peak_bytes
@@ -24,6 +24,7 @@ from normfree.host.sizes import size_text
 from normfree.nets import create_model, fold, model_info
 from normfree.optim import build_sgd
 from normfree.probe.timing import interleave
+from normfree.train.parts.compiled import compile_mode
 
 _MEMORY_CALLS = 2
 """Steps that measuring the memory takes; they warm up too."""

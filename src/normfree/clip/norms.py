@@ -61,11 +61,9 @@ def rows(tensor: Tensor, dims: tuple[int, ...] | None) -> Tensor | None:
 
     None if a unit is not one dense piece of memory, or empty.
     """
-    if tensor.numel() == 0:
+    if not in_one_piece(tensor):
         return None
     units = 1 if dims is None else math.prod(tensor.shape[: dims[0]])
     if tensor.is_contiguous():
         return tensor.view(units, -1)
-    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
-        return tensor.permute(0, 2, 3, 1).view(units, -1)
-    return None
+    return tensor.permute(0, 2, 3, 1).view(units, -1)

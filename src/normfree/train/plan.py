@@ -58,7 +58,9 @@ def describe_plan(resolved: Resolved) -> str:
         "lr": f"{resolved.lr:g} after {counted(resolved.warmup_steps, 'step')} of linear warm-up, then cosine to "
         f"{config.optimizer.final_lr or 0:g}",
         "optimizer": _optimizer(config.optimizer),
-        "precision": config.precision + (", gradients sent in bf16" if config.trainer.gradient_dtype else ""),
+        "precision": config.precision
+        + (", gradients sent in bf16" if config.trainer.gradient_dtype else "")
+        + (", compiled in the first step" if config.trainer.compile else ""),
         "compute": f"{flop_text(flop_of(resolved, cost))} (forward and backward, 2 a multiply-add)",
         "memory": f"about {in_binary(needed)} for {counted(batch.micro_batch, 'image')} "
         "(weights, gradients, averages, activations)",

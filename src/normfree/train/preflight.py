@@ -106,7 +106,7 @@ def preflight(
     device = None
     with _noted("device", lacks):
         device = choose_device(resolved, rank)
-    if device is not None and not elsewhere:
+    if device is not None:
         with _noted("compiler", lacks):
             check_compiler(resolved, device)
     check_image_size(resolved)

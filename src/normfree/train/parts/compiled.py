@@ -23,7 +23,6 @@ def forward_of(network: nn.Module, device: torch.device, once_a_step: bool) -> C
     writes gradients where those of the one before are, which accumulation, SAM and averaging over devices still need.
     Shapes do not change in a run.
     """
-    graphs = device.type == "cuda" and once_a_step
 
     # A function: a compiled module would be another name for every weight in a checkpoint.
     def forward(images: Tensor) -> Tensor:
@@ -31,9 +30,14 @@ def forward_of(network: nn.Module, device: torch.device, once_a_step: bool) -> C
         return logits
 
     compiled: Callable[[Tensor], Tensor] = torch.compile(
-        forward, dynamic=False, mode="reduce-overhead" if graphs else None
+        forward, dynamic=False, mode=compile_mode(device) if once_a_step else None
     )
     return compiled
+
+
+def compile_mode(device: torch.device) -> str | None:
+    """torch.compile's, for a step of one forward and one backward pass: on a GPU both are replayed as CUDA graphs."""
+    return "reduce-overhead" if device.type == "cuda" else None
 
 
 def check_compiler(resolved: Resolved, device: torch.device) -> None:

@@ -6,6 +6,7 @@
 #   nets      training step and inference beside timm and torchvision, eager, both memory formats
 #   compiled  the same under torch.compile
 #   latency   what BatchNorm costs: networks beside their twins, 32 images as in the NFNet paper's table 3, and 128
+#   race      training from reading images to the last step beside timm's loop, a bare loop and Lightning; CIFAR10 as below
 #   together  runs of a small network as one program beside k processes, eager and as CUDA graphs
 #   figure    training steps at the paper's image sizes beside the roofline, its ratios and its figure 1
 #   sweep     the quickstart experiment on the GPU, and its report
@@ -30,6 +31,7 @@ NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
 TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 form=eager)
 TINY_TOGETHER=(device=cpu models=nf_resnet20 k=1,2 batch=2 image_size=8 precision=fp32 rounds=1 seconds=0.01
   compare_steps=2 compile=false limit=500)
+TINY_RACE=(device=cpu what=train data=parquet size=8 precision=fp32 samples=32 batch=8 epochs=1 workers=1 threads=1 rounds=1)
 TINY_SWEEP=(trainer=cpu hydra.launcher.workers=1 model=resnet20 clip=none seed=0
   data.train_size=7 batch=48 steps=2 optimizer.warmup_steps=1)
 
@@ -49,6 +51,7 @@ bench() {
   if [ -n "$REHEARSAL" ]; then
     # clip has no inference, and compiles nothing.
     [ "$suite" != together ] || tiny=("${TINY_TOGETHER[@]}")
+    [ "$suite" != train ] || tiny=("${TINY_RACE[@]}")
     [ "$suite" != clip ] || tiny=(device=cpu models=nf_resnet20 batch=2 image_size=32 rounds=1)
     mapfile -t words < <(replaced "${words[@]}" -- "${tiny[@]}")
   fi
@@ -76,6 +79,10 @@ part_latency() {
   bench nets models=nf_resnet50,nfnet_f0,nfnet_f1,nfnet_f2,nfnet_f3 against=twin device=cuda precision=bf16 \
     layout=nhwc batch=32,128 what=train,memory out="$OUT/nets-gpu.csv"
 }
+part_race() {
+  bench train device=cuda what=train data=parquet ${CIFAR10:+root="$CIFAR10"} precision=bf16 epochs=5 workers=8 threads=4 \
+    rounds=3 out="$OUT/train-gpu.csv"
+}
 part_together() {
   # What the limit does not allow is left out, BatchNorm first.
   bench together models=nf_resnet20,resnet20 device=cuda k=1,2,4,8,16 rounds=3 seconds=0.1 compare_runs=2 \
@@ -100,11 +107,11 @@ part_cifar10() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency together figure sweep cifar10)
+[ ${#parts[@]} -gt 0 ] || parts=(tests clip nets compiled latency race together figure sweep cifar10)
 failed=()
 for part in "${parts[@]}"; do
   if ! declare -F "part_$part" >/dev/null; then
-    echo "$part: no such part; there are: tests clip nets compiled latency together figure sweep cifar10" >&2
+    echo "$part: no such part; there are: tests clip nets compiled latency race together figure sweep cifar10" >&2
     exit 2
   fi
 done

@@ -11,6 +11,7 @@ backward pass, AGC, SGD and moving average on images that stay the same.
 
 normfree is the run that train.py starts: images as parquet are decoded once, with a thread a core, and held in memory;
 files are read again in every pass by `workers` processes. All others read again in every pass with `workers` processes.
+With form=compiled ours has trainer.compile=true and the others torch.compile as it comes; compiling counts in seconds.
 bare and normfree train this package's network, timm and lightning timm's; the rows say which. `ratio` is the other's
 time over ours, round by round: more than 1 means that ours is faster.
 """
@@ -27,7 +28,7 @@ from typing import Any
 
 import torch
 
-from normfree.bench.options import file_of
+from normfree.bench.options import device_of, file_of
 from normfree.bench.peers import PEERS
 from normfree.bench.race import step, work
 from normfree.bench.race.apart import Contestants
@@ -71,6 +72,8 @@ class Options:
     test: int = key(1000, "test images of what=target, or all where there are fewer", whole_number(10))
     target: float = key(0.35, "accuracy of what=target on the test images, in [0, 1]", number)
     target_epochs: int = key(5, "passes of what=target, of one learning-rate schedule")
+    device: str = key("auto", "cpu, cuda, or auto: the GPU if there is one", choice("auto", "cpu", "cuda"))
+    form: list[str] = key(["eager"], "eager, compiled: of what=train and target", listed(choice("eager", "compiled")))
     precision: list[str] = key(["fp32"], "fp32; bf16 is autocast", listed(choice("fp32", "bf16")))
     layout: str = key("nhwc", "memory format: nhwc, as train.py has it for small images, or nchw",
                       choice("nhwc", "nchw"))  # fmt: skip
@@ -87,11 +90,11 @@ class Options:
     step_layout: list[str] = key(["nchw", "nhwc"], "memory formats of what=step", listed(choice("nchw", "nhwc")))
     step_rounds: int = key(11, "steps measured of each")
     apart: bool = key(True, "a process for each contestant")
-    out: str | None = key(None, "CSV file; null: reports/benchmarks/train-cpu.csv", optional(plain_text))
+    out: str | None = key(None, "CSV file; null: reports/benchmarks/train-DEVICE.csv", optional(plain_text))
 
 
 def run(options: Options) -> None:
-    """Measures on the processor and writes; see `Options`.
+    """Measures and writes; see `Options`.
 
     Raises:
         UserError: a network that there is not, images that there are not, a peer that is not installed, or a training
@@ -99,7 +102,7 @@ def run(options: Options) -> None:
     """
     _refuse(options)
     torch.set_num_threads(options.threads)
-    device = torch.device("cpu")
+    device = device_of(options.device)
     table = Table(Path(options.out or file_of("train", device)), COLUMNS, KEYS, device)
     trained = [what for what in options.what if what != "step"]
     with tempfile.TemporaryDirectory() as folder, Contestants(options.contestants, options.apart) as contestants:
@@ -109,15 +112,25 @@ def run(options: Options) -> None:
                 raise UserError(
                     f"batch={options.batch}: there are {len(images.train)} training images; make it smaller"
                 )
-            for what, data, precision in product(trained, options.data, options.precision):
+            for what, data, precision, form in product(trained, options.data, options.precision, options.form):
                 place = Path(folder) / f"{what}-{data}"
                 root = str(place) if place.exists() else write(images, data, place, evaluated=what == "target")
-                _train(what, _work(what, data, precision, root, images, options), images, options, table, contestants)
+                work_of = replace(
+                    _work(what, data, precision, root, images, options), device=device.type, compile=form == "compiled"
+                )
+                _train(what, work_of, images, options, table, contestants)
     if "step" in options.what:
         names = [name for name in options.contestants if name in step.CONTESTANTS]
         for model, precision, layout in product(options.step_models, options.precision, options.step_layout):
             case = StepCase(
-                model, options.step_size, options.step_batch, precision, layout, options.ema, options.threads
+                model,
+                options.step_size,
+                options.step_batch,
+                precision,
+                layout,
+                options.ema,
+                options.threads,
+                device.type,
             )
             with Contestants(names, options.apart) as contestants:  # new ones: their memory is all free
                 _step(case, names, options, table, contestants)
@@ -177,7 +190,7 @@ def _train(what: str, asked: Work, images: Encoded, options: Options, table: Tab
         row: dict[str, Any] = {
             "what": what, "model": asked.model, "images": images.label, "data": asked.data, "contestant": name,
             "network": _network(name, asked.model), "crop": asked.crop, "loader": asked.loader,
-            "precision": asked.precision, "layout": asked.layout,
+            "precision": asked.precision, "form": "compiled" if asked.compile else "eager", "layout": asked.layout,
             "peer_layout": theirs.layout, "size": asked.size, "batch": asked.batch,
             "samples": asked.samples, "epochs": asked.steps // asked.per_epoch, "ema": asked.ema,
             "workers": asked.workers, "seen": latest.images, "steps": latest.steps, "parameters": latest.parameters,
@@ -215,7 +228,7 @@ def _step(case: StepCase, names: list[str], options: Options, table: Table, cont
     for name in names:
         row = {
             "what": "step", "model": case.model, "contestant": name, "network": _network(name, case.model),
-            "precision": case.precision, "layout": case.layout, "peer_layout": case.layout,
+            "precision": case.precision, "form": "eager", "layout": case.layout, "peer_layout": case.layout,
             "size": case.size, "batch": case.batch,
             "ema": case.ema, "parameters": parameters[name], "unit": "ms", "rounds": options.step_rounds,
             "clock": "wall",

@@ -16,7 +16,8 @@ from normfree.optim import build_sgd, warmup_cosine
 
 def train(work: Work) -> Done:
     watch = Watch(work)
-    network = create_model(work.model, num_classes=work.classes).to(memory_format=work.memory_format)  # type: ignore[call-overload]
+    network = work.built(create_model(work.model, num_classes=work.classes))
+    called = work.compiled(network)
     clipped = list(clipped_parameters(network))
     optimizer = build_sgd(network, work.lr, weight_decay=race.WEIGHT_DECAY, momentum=race.MOMENTUM, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -26,12 +27,13 @@ def train(work: Work) -> Done:
     if work.ema is not None:
         averages = [AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(work.ema))]  # type: ignore[no-untyped-call]
     testing = reading.testing(work) if work.evaluated else None
-    network.train()
     for images, labels in reading.steps_of(reading.training(work), work.steps):
         optimizer.zero_grad()
         with work.autocast():
-            logits = network(images.to(memory_format=work.memory_format))
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=race.LABEL_SMOOTHING)
+            logits = called(work.moved(images))
+        loss = F.cross_entropy(
+            logits.float(), labels.to(work.device, non_blocking=True), label_smoothing=race.LABEL_SMOOTHING
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_agc_(clipped, race.CLIP_FACTOR, race.CLIP_EPS)
         optimizer.step()
@@ -40,5 +42,5 @@ def train(work: Work) -> Done:
             average.update_parameters(network)
         watch.step(images, loss)
         if testing is not None and watch.steps % work.per_epoch == 0:
-            watch.evaluated(race.accuracy([network, *averages], testing, work.memory_format))
+            watch.evaluated(race.accuracy([network, *averages], testing, work))
     return watch.done(network)

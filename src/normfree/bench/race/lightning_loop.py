@@ -25,15 +25,15 @@ class Plain(pl.LightningModule):
     def __init__(self, work: Work, watch: Watch) -> None:
         super().__init__()
         self._work, self._watch = work, watch
-        self.network = timm_network.build(work.model, work.classes)
-        self.network.to(memory_format=work.memory_format)  # type: ignore[call-overload]
+        self.network = work.built(timm_network.build(work.model, work.classes))
+        self._called = (work.compiled(self.network),)
         self._clipped = list(timm_parts.models.model_parameters(self.network, exclude_head=True))
         self._averages = [] if work.ema is None else [timm_parts.utils.ModelEmaV3(self.network, decay=work.ema)]
         self._testing = reading.testing(work) if work.evaluated else None
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         images, labels = batch
-        logits = self.network(images.to(memory_format=self._work.memory_format))
+        logits = self._called[0](images.to(memory_format=self._work.memory_format))
         return F.cross_entropy(logits.float(), labels, label_smoothing=race.LABEL_SMOOTHING)
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
@@ -47,7 +47,7 @@ class Plain(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         if self._testing is not None:
             networks = [self.network, *(average.module for average in self._averages)]
-            self._watch.evaluated(race.accuracy(networks, self._testing, self._work.memory_format))
+            self._watch.evaluated(race.accuracy(networks, self._testing, self._work))
 
     def configure_optimizers(self) -> Any:
         work = self._work
@@ -68,7 +68,7 @@ def train(work: Work) -> Done:
         # The number of workers is the race's.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         trainer = pl.Trainer(
-            accelerator="cpu",
+            accelerator=work.device,
             devices=1,
             precision=_PRECISIONS[work.precision],
             max_steps=work.steps,

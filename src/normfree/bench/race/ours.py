@@ -32,7 +32,8 @@ def overrides(work: Work, runs_dir: str) -> list[str]:
         "optimizer.warmup_epochs=null", f"optimizer.momentum={race.MOMENTUM}",
         f"optimizer.weight_decay={race.WEIGHT_DECAY}", f"optimizer.label_smoothing={race.LABEL_SMOOTHING}",
         f"optimizer.ema_decay={'null' if work.ema is None else work.ema}", "outcome.patience=null",
-        "trainer=cpu", f"trainer.threads={work.threads}", f"trainer.channels_last={str(work.layout == 'nhwc').lower()}",
+        f"trainer={'cpu' if work.device == 'cpu' else 'gpu'}", f"trainer.compile={str(work.compile).lower()}",
+        f"trainer.threads={work.threads}", f"trainer.channels_last={str(work.layout == 'nhwc').lower()}",
         f"trainer.evaluate_every={work.per_epoch if work.evaluated else 'null'}",
         f"seed={work.seed}", f"runs_dir={runs_dir}",
     ]  # fmt: skip

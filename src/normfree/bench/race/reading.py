@@ -51,8 +51,9 @@ def training(work: Work) -> Batches:
         crop = [v2.Resize(sides, interpolation=bicubic), v2.RandomCrop(sides, padding=PADDING)]
     dataset = _dataset(work, "train", [*crop, v2.RandomHorizontalFlip()])
     return DataLoader(
-        dataset, work.batch, shuffle=True, drop_last=True, num_workers=work.workers, persistent_workers=work.workers > 0
-    )
+        dataset, work.batch, shuffle=True, drop_last=True, num_workers=work.workers,
+        persistent_workers=work.workers > 0, pin_memory=work.device == "cuda",
+    )  # fmt: skip
 
 
 def testing(work: Work) -> Batches:

@@ -33,6 +33,7 @@ class StepCase:
     layout: str
     ema: float | None
     threads: int
+    device: str = "cpu"
 
 
 @dataclass
@@ -54,12 +55,14 @@ def step_of(contestant: str, case: StepCase) -> Step:
     _latest.pop(contestant, None)
     torch.set_num_threads(case.threads)
     torch.manual_seed(0)
-    images = torch.randn(case.batch, 3, case.size, case.size)
-    labels = torch.randint(0, CLASSES, (case.batch,))
+    images = torch.randn(case.batch, 3, case.size, case.size).to(case.device)
+    labels = torch.randint(0, CLASSES, (case.batch,)).to(case.device)
     torch.manual_seed(0)
     step = (_ours if contestant == "normfree" else _timms)(case, _laid_out(images, case), labels)
     for _ in range(_WARMUP):
         step.take()
+    if case.device == "cuda":
+        torch.cuda.synchronize()
     _latest[contestant] = case, step
     return step
 
@@ -69,6 +72,8 @@ def seconds(contestant: str, case: StepCase) -> tuple[float, int]:
     step = step_of(contestant, case)
     began = time.perf_counter()
     step.take()
+    if case.device == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - began, race.count(step.network)
 
 
@@ -79,14 +84,14 @@ def _laid_out(what: Any, case: StepCase) -> Any:
 def _ours(case: StepCase, images: Tensor, labels: Tensor) -> Step:
     """What a run of this package computes with."""
     keep_freed_memory()
-    network = _laid_out(create_model(case.model, num_classes=CLASSES), case).train()
+    network = _laid_out(create_model(case.model, num_classes=CLASSES).to(case.device), case).train()
     clipped = list(clipped_parameters(network))
     optimizer = build_sgd(network, _LR, weight_decay=race.WEIGHT_DECAY, momentum=race.MOMENTUM, fused=True)
     average = None if case.ema is None else ExponentialMovingAverage(network, case.ema)
 
     def take() -> Tensor:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16"):
+        with torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "bf16"):
             logits = network(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=race.LABEL_SMOOTHING)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -104,7 +109,7 @@ def _timms(case: StepCase, images: Tensor, labels: Tensor) -> Step:
     # A step of ours needs no timm.
     from normfree.bench.race import timm_network, timm_parts
 
-    network = _laid_out(timm_network.build(case.model, CLASSES), case).train()
+    network = _laid_out(timm_network.build(case.model, CLASSES).to(case.device), case).train()
     clipped = list(timm_parts.models.model_parameters(network, exclude_head=True))
     optimizer = timm_parts.optim.create_optimizer_v2(
         network, opt="sgd", lr=_LR, weight_decay=race.WEIGHT_DECAY, momentum=race.MOMENTUM
@@ -113,7 +118,7 @@ def _timms(case: StepCase, images: Tensor, labels: Tensor) -> Step:
     loss_of = timm_parts.loss.LabelSmoothingCrossEntropy(race.LABEL_SMOOTHING)
 
     def take() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16"):
+        with torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "bf16"):
             loss = loss_of(network(images), labels)
         optimizer.zero_grad()
         loss.backward()

@@ -9,13 +9,13 @@ from normfree.bench.rows import Table
 from normfree.probe.timing import Spread, ratios
 
 COLUMNS = (
-    "what", "model", "images", "data", "contestant", "network", "crop", "loader", "precision", "layout", "peer_layout",
-    "size", "batch", "samples", "epochs", "ema", "workers", "target", "value", "low", "high", "unit",
+    "what", "model", "images", "data", "contestant", "network", "crop", "loader", "precision", "form", "layout",
+    "peer_layout", "size", "batch", "samples", "epochs", "ema", "workers", "target", "value", "low", "high", "unit",
     "ratio", "ratio_low", "ratio_high", "accuracy", "reached", "seen", "steps", "parameters", "rounds", "clock",
 )  # fmt: skip
 KEYS = (
-    "what", "model", "images", "data", "contestant", "crop", "loader", "precision", "layout", "peer_layout",
-    "size", "batch", "samples", "epochs", "ema", "workers", "target", "threads",
+    "what", "model", "images", "data", "contestant", "crop", "loader", "precision", "form", "layout",
+    "peer_layout", "size", "batch", "samples", "epochs", "ema", "workers", "target", "threads",
 )  # fmt: skip
 
 Seconds = Sequence[float | None]
@@ -53,12 +53,12 @@ def _layout(row: Mapping[str, Any]) -> str:
 
 def section(rows: Sequence[Mapping[str, str]]) -> str:
     """The table of the page of all suites."""
-    head = ["what", "images", "as", "px", "batch", "precision", "layout", "threads", "workers", "contestant", "network",
-            "value", "ratio", "accuracy"]  # fmt: skip
+    head = ["what", "images", "as", "px", "batch", "precision", "form", "layout", "threads", "workers", "contestant",
+            "network", "value", "ratio", "accuracy"]  # fmt: skip
     body = []
     for row in rows:
         what = f"to {float(row['target']):.0%}" if row["what"] == "target" else row["what"]
-        place = [row[column] for column in ("images", "data", "size", "batch", "precision")]
+        place = [row[column] for column in ("images", "data", "size", "batch", "precision", "form")]
         place += [_layout(row), *(row[column] for column in ("threads", "workers", "contestant", "network"))]
         value = f"{float(row['value']):,.4g} {row['unit']}" if row["value"] else f"reached {row['reached']}"
         accuracy = f"{float(row['accuracy']):.1%}" if row["accuracy"] else ""

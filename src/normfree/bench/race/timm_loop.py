@@ -33,7 +33,8 @@ class ParquetReader:
 
 def train(work: Work) -> Done:
     watch = Watch(work)
-    network = timm_network.build(work.model, work.classes).to(memory_format=work.memory_format)  # type: ignore[call-overload]
+    network = work.built(timm_network.build(work.model, work.classes))
+    called = work.compiled(network)
     clipped = list(timm_parts.models.model_parameters(network, exclude_head=True))
     optimizer = timm_parts.optim.create_optimizer_v2(
         network, opt="sgd", lr=work.lr, weight_decay=race.WEIGHT_DECAY, momentum=race.MOMENTUM
@@ -45,11 +46,10 @@ def train(work: Work) -> Done:
     loss_of = timm_parts.loss.LabelSmoothingCrossEntropy(race.LABEL_SMOOTHING)
     loader = loader_of(work, training=True)
     testing = loader_of(work, training=False) if work.evaluated else None
-    network.train()
     for images, labels in reading.steps_of(loader, work.steps):
         images = images.contiguous(memory_format=work.memory_format)
         with work.autocast():
-            logits = network(images)
+            logits = called(images)
             loss = loss_of(logits, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -61,7 +61,7 @@ def train(work: Work) -> Done:
         scheduler.step_update(watch.steps)
         if testing is not None and watch.steps % work.per_epoch == 0:
             networks: list[nn.Module] = [network, *(average.module for average in averages)]
-            watch.evaluated(race.accuracy(networks, testing, work.memory_format))
+            watch.evaluated(race.accuracy(networks, testing, work))
     return watch.done(network)
 
 
@@ -84,7 +84,7 @@ def loader_of(work: Work, training: bool) -> Any:
         std=race.STD,
         crop_pct=1.0,
         num_workers=work.workers,
-        device=torch.device("cpu"),
+        device=torch.device(work.device),
     )
     if training and work.crop == "padded":
         sides = [work.size, work.size]

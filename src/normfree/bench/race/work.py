@@ -39,6 +39,8 @@ class Work:
         workers: processes that read images, where a contestant has such.
         threads: of the process that computes.
         evaluated: whether the test images are counted after every pass over the training images.
+        device: ``cpu`` or ``cuda``.
+        compile: by torch.compile, ours as ``trainer.compile=true`` has it, the others as torch.compile does it.
     """
 
     model: str
@@ -58,6 +60,8 @@ class Work:
     threads: int
     evaluated: bool = False
     seed: int = 0
+    device: str = "cpu"
+    compile: bool = False
 
     @property
     def per_epoch(self) -> int:
@@ -76,8 +80,22 @@ class Work:
     def memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.layout == "nhwc" else torch.contiguous_format
 
+    def moved(self, images: Tensor) -> Tensor:
+        """To the device, in the memory format."""
+        return images.to(self.device, non_blocking=True, memory_format=self.memory_format)
+
+    def built(self, network: nn.Module) -> nn.Module:
+        """On the device, in the memory format, in training mode."""
+        placed: nn.Module = network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        return placed.train()
+
+    def compiled(self, network: nn.Module) -> nn.Module:
+        """What is called in place of `network`, whose parameters stay its own."""
+        called: nn.Module = torch.compile(network) if self.compile else network  # type: ignore[assignment]
+        return called
+
     def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        return torch.autocast(self.device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,7 @@ class Watch:
         torch.manual_seed(work.seed)
         self.images = self.steps = 0
         self._first = self._last = torch.zeros(())
+        self._device = work.device
         self._evaluations: list[tuple[float, float]] = []
 
     def step(self, images: Tensor, loss: Tensor) -> None:
@@ -123,31 +142,35 @@ class Watch:
 
     def evaluated(self, accuracy: float) -> None:
         """All test images were counted."""
+        self._wait()
         self._evaluations.append((time.perf_counter() - self._began, accuracy))
 
     def done(self, network: nn.Module) -> Done:
         """The last step was taken."""
+        self._wait()
         seconds, losses = time.perf_counter() - self._began, (float(self._first), float(self._last))
         return Done(seconds, self.images, self.steps, count(network), losses, tuple(self._evaluations))
 
+    def _wait(self) -> None:
+        if self._device == "cuda":
+            torch.cuda.synchronize()
+
 
 @torch.no_grad()
-def accuracy(
-    networks: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]], layout: torch.memory_format
-) -> float:
+def accuracy(networks: Sequence[nn.Module], batches: Iterable[tuple[Tensor, Tensor]], work: Work) -> float:
     """That of the first of these in [0, 1], all of them evaluated in eval mode and float32 in one pass."""
-    correct, total = [0] * len(networks), 0
+    correct, total = [torch.zeros((), dtype=torch.int64, device=work.device) for _ in networks], 0
     training = [network.training for network in networks]
     for network in networks:
         network.eval()
     for images, labels in batches:
-        images = images.to(memory_format=layout)
+        images, labels = work.moved(images), labels.to(work.device, non_blocking=True)
         total += len(labels)
         for place, network in enumerate(networks):
-            correct[place] += int((network(images).argmax(1) == labels).sum())
+            correct[place] += (network(images).argmax(1) == labels).sum()
     for network, trained in zip(networks, training, strict=True):
         network.train(trained)
-    return correct[0] / total
+    return int(correct[0]) / total
 
 
 def count(network: nn.Module) -> int:

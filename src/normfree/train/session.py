@@ -28,6 +28,7 @@ from normfree.train.record.metrics import MetricsFile, NoFile
 from normfree.train.record.tracker import Tracker
 from normfree.train.record.wandb import open_tracker
 from normfree.train.resume import DATA, Start, find_start
+from normfree.train.same_kernels import deterministic_convolutions
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
     )
     for text in optimizer_warnings(config) if world.leader else ():
         warnings.warn(text, stacklevel=2)
-    with open_tracker(resolved, directory) if world.leader else nullcontext(Tracker()) as tracker:
+    tracked = open_tracker(resolved, directory) if world.leader else nullcontext(Tracker())
+    with deterministic_convolutions(ready.device), tracked as tracker:
         origin = {"run": run_id(resolved), DATA: source.digest}
         start: Start = world.gather(find_start(directory, origin) if world.leader else Start())[0]
         if start.refused:

@@ -81,7 +81,7 @@ class AdaGC:
         if warm := self._steps < self._warmup:
             total = torch.linalg.vector_norm(norms)
             finite = total.isfinite().expand_as(norms)
-            limit = torch.where(finite, norms * (self._max_norm / total.clamp(min=_LEAST)), math.inf)
+            limit = torch.where(finite & (norms > 0), norms * (self._max_norm / total.clamp(min=_LEAST)), math.inf)
         else:
             limit = self._ratio * average
         units = tensors.limit_(limit)

@@ -82,7 +82,10 @@ EFFECT: Mapping[str, Rule] = {
     ),
     "clip.unit": _clipped_by("unit"),
     "clip.scope": _clipped_by("scope"),
-    "clip.max_norm": _clipped_by("max_norm"),
+    **{
+        f"clip.{key}": _clipped_by(key)
+        for key in ("max_norm", "z_threshold", "max_ratio", "decay", "warmup_steps", "percentile")
+    },
     **{
         part.arguments: Rule(part.is_custom, f"with {part.group}={{{part.group}.name}}")
         for part in PARTS

@@ -53,14 +53,19 @@ class ModelConfig:
 class ClipConfig:
     """Gradient clipping; keys that the chosen rule does not use stay ``None``."""
 
-    name: str = MISSING  # none, norm, agc or custom
+    name: str = MISSING  # none, norm, agc, zclip, adagc, autoclip, per_tensor or custom
     clip_factor: float | None = None  # agc: largest |gradient| / |parameter| of a unit (lambda)
     eps: float | None = None  # agc: floor of |parameter|
     eps_scope: str | None = None  # agc: which parameters have that floor: all, vectors or skip_gains; others 1e-3
     unit: str | None = None  # agc: deepmind, timm or tensor
     scope: str | None = None  # agc: deepmind, timm or all
     stages: list[str] | None = None  # agc: only in some of stem, 0, 1, ..., head; None: everywhere
-    max_norm: float | None = None  # norm: largest global gradient norm
+    max_norm: float | None = None  # norm, zclip: largest global gradient norm; adagc: in warm-up; per_tensor: of each
+    z_threshold: float | None = None  # zclip: standard deviations above the mean of earlier norms
+    max_ratio: float | None = None  # adagc: largest |gradient| of a tensor, over its average so far
+    decay: float | None = None  # zclip, adagc: of the averages of norms
+    warmup_steps: int | None = None  # zclip, adagc: first steps, from which averages start
+    percentile: float | None = None  # autoclip: of the norms so far, from 0 to 100
     _target_: str | None = None  # custom: module.name of a function or class of yours
     arguments: Any = None  # custom: what it is given beside the parameters, by name
 

@@ -19,6 +19,7 @@ _NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or 
 _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
 _PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
 _PROBABILITY: Check = ("probability", lambda value: 0 <= value <= 1, "must be from 0 to 1")
+_PERCENTILE: Check = ("percentile", lambda value: 0 <= value <= 100, "must be from 0 to 100")
 _SEED: Check = ("seed", lambda value: 0 <= value < 2**32, "must be a whole number from 0 to 4294967295")
 _ABOVE_ONE: Check = ("above one", lambda value: value > 1, "must be greater than 1")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
@@ -39,6 +40,11 @@ RANGES: dict[str, Check] = {
     "clip.clip_factor": _POSITIVE,
     "clip.eps": _POSITIVE,
     "clip.max_norm": _POSITIVE,
+    "clip.z_threshold": _POSITIVE,
+    "clip.max_ratio": _POSITIVE,
+    "clip.decay": _SHARE,
+    "clip.warmup_steps": _COUNT,
+    "clip.percentile": _PERCENTILE,
     "data.workers": _NOT_NEGATIVE,
     "data.train_size": _COUNT,
     "data.test_size": _COUNT,
@@ -86,7 +92,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "model.standardization": ("deepmind", "timm"),
     "model.weights_kind": ("raw", "ema"),
     "model.head": ("keep", "new"),
-    "clip.name": ("none", "norm", "agc", "custom"),
+    "clip.name": ("none", "norm", "agc", "zclip", "adagc", "autoclip", "per_tensor", CUSTOM),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.eps_scope": ("all", "vectors", "skip_gains"),
     "clip.scope": ("deepmind", "timm", "all"),
@@ -101,11 +107,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 _NOT_IN_A_PROJECT = "/\\#?%:"
+_MAY_BE_NULL = {"zclip": ("max_norm",)}
 WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
 CLIP_KEYS = {
     "none": (),
     "norm": ("max_norm",),
     "agc": ("clip_factor", "eps", "eps_scope", "unit", "scope"),
+    "zclip": ("z_threshold", "decay", "warmup_steps", "max_norm"),
+    "adagc": ("max_ratio", "decay", "warmup_steps", "max_norm"),
+    "autoclip": ("percentile",),
+    "per_tensor": ("max_norm",),
     "custom": (),
 }
 """What each kind of clipping uses; of the user's own, see `normfree.config.parts`."""
@@ -232,7 +243,7 @@ def _check_gradient_dtype(config: TrainConfig) -> None:
 
 def _check_clipping(clip: ClipConfig) -> None:
     for key in CLIP_KEYS[clip.name]:
-        if getattr(clip, key) is None:
+        if getattr(clip, key) is None and key not in _MAY_BE_NULL.get(clip.name, ()):
             raise UserError(f"clip.{key}=null: clip={clip.name} needs a value")
     if clip.stages is None:
         return

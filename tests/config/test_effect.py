@@ -105,6 +105,16 @@ IDLE = [
     ("optimizer.beta1=0.5", (), "with optimizer=sgd"),
     ("optimizer.beta2=0.5", (), "with optimizer=sgd"),
     ("optimizer.eps=0.5", (), "with optimizer=sgd"),
+    ("optimizer.ns_steps=3", (), "with optimizer=sgd"),
+    ("optimizer.adjust_lr=original", (), "with optimizer=sgd"),
+    ("optimizer.others=adamw", (), "with optimizer=sgd"),
+    ("optimizer.others_lr_ratio=1", (), "with optimizer=sgd"),
+    (
+        "optimizer.others_momentum=0.5",
+        ("optimizer=muon", "clip=none", "optimizer.others=adamw"),
+        "with optimizer=muon and optimizer.others=adamw",
+    ),
+    ("optimizer.beta2=0.5", ("optimizer=muon", "clip=none"), "with optimizer=muon and optimizer.others=sgd"),
     ("optimizer.sam_share=0.5", (), "without optimizer.sam_rho"),
     ("trainer.evaluate_every=3", ("data=synthetic", "model=resnet50", "clip=none"), "with data.validation_samples=0"),
 ]
@@ -144,6 +154,9 @@ def test_every_rule_is_tried() -> None:
         ("clip=per_tensor", "clip.max_norm=0.1"),
         ("optimizer.sam_rho=0.05", "optimizer.sam_share=0.5"),
         ("optimizer.momentum=0.8",),
+        ("optimizer=muon", "clip=none", "optimizer.nesterov=false"),
+        ("optimizer=muon", "clip=none", "optimizer.ns_steps=3"),
+        ("optimizer=muon", "clip=none", "optimizer.others=adamw", "optimizer.beta1=0.5"),
         ("optimizer.base_lr=3",),
     ],
 )

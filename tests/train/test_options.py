@@ -35,6 +35,8 @@ DIGITS = [
     ("optimizer=adamw", "clip=none"),
     ("optimizer=lamb", "clip=norm"),
     ("optimizer=lion", "clip=none"),
+    ("optimizer=muon", "clip=none"),
+    ("optimizer=muon", "clip=adagc", "optimizer.others=adamw", "optimizer.adjust_lr=match_rms_adamw"),
     ("optimizer.ema_decay=0.99999", "optimizer.final_lr=1e-4"),
     ("optimizer.sam_rho=0.05", "optimizer.sam_share=1"),
     ("trainer=auto",),

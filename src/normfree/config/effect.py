@@ -39,6 +39,14 @@ def _optimized_by(key: str) -> Rule:
     return Rule(lambda config: key in OPTIMIZER_KEYS[config.optimizer.name], "with optimizer={optimizer.name}")
 
 
+def _adaptive(key: str) -> Rule:
+    def acts(config: TrainConfig) -> bool:
+        optimizer = config.optimizer
+        return key in OPTIMIZER_KEYS[optimizer.name] and (optimizer.name != "muon" or optimizer.others == "adamw")
+
+    return Rule(acts, "with optimizer={optimizer.name} and optimizer.others={optimizer.others}")
+
+
 def _from_files(config: TrainConfig) -> bool:
     return named(config.data.name).from_files
 
@@ -114,12 +122,15 @@ EFFECT: Mapping[str, Rule] = {
     "optimizer.base_lr": Rule(lambda config: config.lr is None, "beside lr={lr}"),
     "optimizer.momentum": _optimized_by("momentum"),
     "optimizer.nesterov": Rule(
-        lambda config: config.optimizer.name == "sgd" and config.optimizer.momentum > 0,
+        lambda config: "nesterov" in OPTIMIZER_KEYS[config.optimizer.name] and config.optimizer.momentum > 0,
         "with optimizer={optimizer.name} and optimizer.momentum={optimizer.momentum}",
     ),
-    "optimizer.beta1": _optimized_by("beta1"),
-    "optimizer.beta2": _optimized_by("beta2"),
-    "optimizer.eps": _optimized_by("eps"),
+    **{f"optimizer.{key}": _optimized_by(key) for key in ("ns_steps", "adjust_lr", "others", "others_lr_ratio")},
+    "optimizer.others_momentum": Rule(
+        lambda config: config.optimizer.name == "muon" and config.optimizer.others == "sgd",
+        "with optimizer={optimizer.name} and optimizer.others={optimizer.others}",
+    ),
+    **{f"optimizer.{key}": _adaptive(key) for key in ("beta1", "beta2", "eps")},
     "optimizer.sam_share": Rule(lambda config: config.optimizer.sam_rho is not None, "without optimizer.sam_rho"),
     "outcome.stalled_skip_gain": Rule(
         lambda config: config.model.normalizer != "batchnorm", "with model={model.name}, which has no skip gains"

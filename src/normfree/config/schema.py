@@ -122,14 +122,19 @@ class AugmentConfig:
 class OptimizerConfig:
     """The optimizer, linear warm-up and cosine decay; keys that the chosen optimizer does not use change nothing."""
 
-    name: str = "sgd"  # sgd, adamw, lamb, lion or custom
+    name: str = "sgd"  # sgd, adamw, lamb, lion, muon or custom
     base_lr: float = 0.1  # learning rate at batch 256
     final_lr: float | None = None  # where the cosine ends; None: 0
-    momentum: float = 0.9  # sgd
-    nesterov: bool = True  # sgd
-    beta1: float | None = None  # adamw, lamb, lion: decay of the gradient's average
+    momentum: float = 0.9  # sgd, muon
+    nesterov: bool = True  # sgd, muon
+    beta1: float | None = None  # adamw, lamb, lion, muon's others: decay of the gradient's average
     beta2: float | None = None  # adamw, lamb: of its square's; lion: of what is kept of the gradient
     eps: float | None = None  # adamw, lamb
+    ns_steps: int | None = None  # muon: of the Newton-Schulz iteration that orthogonalises
+    adjust_lr: str | None = None  # muon: factor of the rate by a matrix's shape: original or match_rms_adamw
+    others: str | None = None  # muon: what steps gains, biases and the classifier: sgd or adamw
+    others_lr_ratio: float | None = None  # muon: their learning rate over lr
+    others_momentum: float | None = None  # muon: of others=sgd
     weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
     warmup_epochs: float | None = None
     warmup_steps: float | None = None

@@ -120,6 +120,8 @@ def _optimizer(settings: OptimizerConfig) -> str:
     momentum = f"momentum {settings.momentum:g}"
     if settings._target_ is not None:
         momentum = f"{settings._target_} {settings.arguments or ''}".rstrip()
+    elif settings.name == "muon":
+        momentum += f", others by {settings.others} at {settings.others_lr_ratio:g} times the rate"
     elif settings.name != "sgd":
         momentum = f"betas {settings.beta1:g} and {settings.beta2:g}"
     parts = [settings.name, momentum, f"weight decay {settings.weight_decay:g}"]

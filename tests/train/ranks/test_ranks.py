@@ -57,8 +57,9 @@ def ranks() -> list[psutil.Process]:
         ("clip=adagc", "clip.warmup_steps=2"),
         ("clip=autoclip",),
         ("clip=per_tensor", "clip.max_norm=0.05"),
+        ("optimizer=muon", "clip=none"),
     ],
-    ids=lambda clip: clip[0].partition("=")[2],
+    ids=lambda words: words[0].partition("=")[2],
 )
 def test_ranks_and_accumulation_equal_the_big_batch(
     tiny: Callable[..., Resolved], tmp_path: Path, clip: tuple[str, ...]

@@ -122,6 +122,7 @@ CASES = {
     "autoclip": ("model=nf_resnet20", "clip=autoclip"),
     "adagc": ("model=nf_resnet20", "clip=adagc", "clip.warmup_steps=2"),
     "per tensor": ("model=nf_resnet20", "clip=per_tensor", "clip.max_norm=0.01"),
+    "muon": ("model=resnet20", "clip=none", "optimizer=muon"),
     "randaugment": ("model=resnet20", "clip=none", "augment=randaugment", "augment.magnitude=8"),
 }  # fmt: skip
 

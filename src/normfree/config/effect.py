@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.optimizer import OPTIMIZER_KEYS
 from normfree.config.parts import MODEL, PARTS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
-from normfree.config.validate import CLIP_KEYS
 
 
 class Rule(NamedTuple):

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable
 
 from normfree.config.also import check_also
+from normfree.config.clipping import CLIP_KEYS, check_clipping
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
-from normfree.config.schema import PRECISIONS, ClipConfig, LoggerConfig, TrainConfig
+from normfree.config.schema import PRECISIONS, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
 Check = tuple[str, Callable[[float], bool], str]
@@ -95,7 +96,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "model.standardization": ("deepmind", "timm"),
     "model.weights_kind": ("raw", "ema"),
     "model.head": ("keep", "new"),
-    "clip.name": ("none", "norm", "agc", "zclip", "adagc", "autoclip", "per_tensor", CUSTOM),
+    "clip.name": tuple(CLIP_KEYS),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.eps_scope": ("all", "vectors", "skip_gains"),
     "clip.scope": ("deepmind", "timm", "all"),
@@ -112,19 +113,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 _NOT_IN_A_PROJECT = "/\\#?%:"
-_MAY_BE_NULL = {"zclip": ("max_norm",)}
 WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
-CLIP_KEYS = {
-    "none": (),
-    "norm": ("max_norm",),
-    "agc": ("clip_factor", "eps", "eps_scope", "unit", "scope"),
-    "zclip": ("z_threshold", "decay", "warmup_steps", "max_norm"),
-    "adagc": ("max_ratio", "decay", "warmup_steps", "max_norm"),
-    "autoclip": ("percentile",),
-    "per_tensor": ("max_norm",),
-    "custom": (),
-}
-"""What each kind of clipping uses; of the user's own, see `normfree.config.parts`."""
 
 
 def lookup(config: TrainConfig, key: str) -> object:
@@ -199,7 +188,7 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
     check_parts(config)
-    _check_clipping(config.clip)
+    check_clipping(config.clip)
     patience = config.outcome.patience
     if patience is not None and config.outcome.window > patience:
         raise UserError(
@@ -244,20 +233,6 @@ def _check_gradient_dtype(config: TrainConfig) -> None:
         raise UserError(f"{given}: one device sends no gradients; leave it out, or use trainer=ddp for several")
     if config.precision == "64-true":
         raise UserError(f"{given} and precision=64-true: gradients of 64 bits in 16; leave one of them out")
-
-
-def _check_clipping(clip: ClipConfig) -> None:
-    for key in CLIP_KEYS[clip.name]:
-        if getattr(clip, key) is None and key not in _MAY_BE_NULL.get(clip.name, ()):
-            raise UserError(f"clip.{key}=null: clip={clip.name} needs a value")
-    if clip.stages is None:
-        return
-    listed = "[" + ",".join(clip.stages) + "]"
-    if clip.name != "agc":
-        raise UserError(f"clip.stages={listed}: for clip=agc alone; leave it out with clip={clip.name}")
-    for stage in clip.stages or ("",):
-        if stage not in ("stem", "head") and not stage.isdigit():
-            raise UserError(f"clip.stages={listed}: choose from stem, head and numbers of stages, from 0")
 
 
 def _check_augmentation(config: TrainConfig) -> None:

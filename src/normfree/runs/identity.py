@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.effect import PUBLISHED_EPS, acting, acts
 from normfree.config.parts import PARTS, Part, own_parts
 from normfree.config.sources import named
-from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 
 _IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "again", "runs_dir", "evaluate_also"

@@ -19,9 +19,9 @@ from normfree.clip import (
     watched,
 )
 from normfree.config import Resolved, UserError
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.parts import CLIP, MODEL
 from normfree.config.schema import ClipConfig
-from normfree.config.validate import CLIP_KEYS
 from normfree.train.parts.instantiate import Clipper, clipper_of
 from normfree.train.parts.network import build_network
 

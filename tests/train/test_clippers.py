@@ -14,6 +14,7 @@ from tests.train.test_laws import StopAfter, without_time
 
 from normfree.config import Resolved
 from normfree.runs import RunDirectory, clip_label
+from normfree.train.plan import describe_plan
 from normfree.train.run import run_one
 
 CLIPS = {
@@ -75,3 +76,14 @@ def test_what_is_recorded(tiny: Callable[..., Resolved], name: str) -> None:
     threshold = float(run.config.clip.max_ratio or run.config.clip.max_norm or math.nan)
     for line in lines:
         assert (float(line["ratio_q95"]) > threshold) >= (int(line["clipped"]) == int(line["units"]) > 0)
+
+
+def test_a_plan_tells_what_it_clips_by(tiny: Callable[..., Resolved]) -> None:
+    plan = describe_plan(tiny(*NETWORK, "clip=adagc"))
+    assert "AdaGC 1.05 after 100" in plan
+    assert "clip=adagc: after clip.warmup_steps=100 a tensor's limit grows slowly" in plan
+    assert "grows slowly" not in describe_plan(tiny("model=resnet20", "clip=adagc"))
+    plan = describe_plan(tiny(*NETWORK, "clip=zclip", "clip.max_norm=null", "optimizer=muon"))
+    assert "ZClip 2.5 no cap" in plan
+    assert "muon, momentum 0.95, others by sgd at 5 times the rate, weight decay 0.01" in plan
+    assert "beside optimizer=muon" not in plan

@@ -144,6 +144,11 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
         found.append("no GPU is used: training a network of this size on a processor is not practical")
     if config.clip.name == "none" and config.model.normalizer == "none":
         found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
+    if config.clip.name == "adagc" and config.model.normalizer == "none":
+        found.append(
+            f"clip=adagc: after clip.warmup_steps={config.clip.warmup_steps} a tensor's limit grows slowly from its "
+            "smallest norm so far, and skip gains that are not open by then hardly open: give warm-up these steps"
+        )
     if config.model.freeze and config.model.weights is None:
         found.append(f"model.freeze={','.join(config.model.freeze)} freezes initial values: give model.weights too")
     if config.optimizer.name == "sgd" and resolved.lr > _TRIED_LR:

@@ -95,7 +95,8 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             found = [parameter for parameter in group["params"] if parameter.grad is not None]
             if found:
-                torch._foreach_mul_(found, 1 - group["lr"] * group["weight_decay"])
+                if group["weight_decay"]:
+                    torch._foreach_mul_(found, 1 - group["lr"] * group["weight_decay"])
                 rules[group["rule"]](group, found, [parameter.grad for parameter in found])
         return loss
 

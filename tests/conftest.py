@@ -103,7 +103,7 @@ def resolved(*overrides: str) -> Resolved:
 def without_drawing() -> ModuleType:
     """In the place of `CLIP_FIGURE`, an empty file for a figure: drawing takes longer than a tiny run does."""
     module: Any = ModuleType(CLIP_FIGURE)
-    module.draw_clipping = lambda record, clip_factor, path: path.write_bytes(b"")
+    module.draw_clipping = lambda record, threshold, path, of: path.write_bytes(b"")
     return module
 
 

@@ -191,6 +191,8 @@ SHORTENED: dict[str, int | tuple[str, ...]] = {
     "tests/train/ranks/test_cut.py::test_what_is_drawn_changes_the_weights": 2,
     "tests/train/callbacks/test_ema.py::test_training_is_the_same_with_and_without": 1,
     "tests/train/callbacks/test_ema.py::test_resuming_changes_nothing": 2,
+    "tests/train/ranks/test_ranks.py::test_ranks_and_accumulation_equal_the_big_batch": ("agc", "muon"),
+    "tests/train/test_clippers.py::test_a_stopped_run_goes_on_with_what_the_clipper_knew": 3,
     "tests/train/ranks/test_ranks.py::test_a_run_goes_on_with_its_batch_cut_otherwise": ("accumulated",),
     "tests/train/test_killed.py::test_a_damaged_newest_checkpoint_is_passed_over": 1,
     "tests/train/test_laws.py::test_accumulation_equals_the_big_batch_without_batchnorm": 3,

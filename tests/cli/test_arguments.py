@@ -45,8 +45,8 @@ def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> N
     [
         ("model=null", "model=null: model is never empty; leave it away, or choose one of bn_nfnet_f0, "),
         ("~data", "~data: data is never empty"),
-        ("clip=", "clip=: is empty; leave it away, or choose one of agc, custom, none, norm"),
-        ("-m clip=agc,", "clip=agc,: is empty; leave it away, or choose one of agc, custom, none, norm"),
+        ("clip=", "clip=: is empty; leave it away, or choose one of adagc, agc, autoclip, custom, none, norm"),
+        ("-m clip=agc,", "clip=agc,: is empty; leave it away, or choose one of adagc, agc, autoclip, custom, none"),
         ("model=", "model=: is empty; leave it away, or choose one of bn_nfnet_f0, "),
         ("experiment=", "experiment=: is empty; leave it away, or choose one of "),
         ("--lr 0.1", "--lr 0.1: no such flag; write lr=0.1, without dashes"),

@@ -34,6 +34,7 @@ CASES = [
     ("lr=-0.1", "lr=-0.1: must be greater than 0"),
     ("optimizer.warmup_steps=600", "optimizer.warmup_steps=600: 600 steps of warm-up are not shorter than"),
     ("optimizer.ema_decay=1", "optimizer.ema_decay=1.0: must be at least 0 and below 1"),
+    ("optimizer=muon", "clip=agc: beside optimizer=muon, which gives every output of a kernel a step"),
     ("optimizer=lion", "clip=agc: beside optimizer=lion, which steps by the sign"),
     ("optimizer.warmup_steps=6 optimizer.warmup_epochs=1", "keep one of them"),
     ("augment.magnitude=100", "augment.magnitude=100: the scale is 0 to 10, and up to 30 at most"),

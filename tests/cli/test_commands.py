@@ -62,7 +62,7 @@ def test_help_is_quick_and_shows_groups_options_and_examples() -> None:
     for part in (
         "model: bn_nfnet_f0",
         "nf_resnet20",
-        "clip: agc, custom, none, norm",
+        "clip: adagc, agc, autoclip, custom, none, norm, per_tensor, zclip",
         "loaders, nfnet_search, normalizer_cost, quickstart",
         "small_recipe",
         "plan=true",

@@ -22,8 +22,18 @@ from normfree.config.optimizer import SIGN_BASED
         (["optimizer=adamw", "optimizer.beta1=1"], "optimizer.beta1=1.0: must be at least 0 and below 1"),
         (["optimizer=adamw", "optimizer.eps=null"], "optimizer.eps=null: optimizer=adamw needs a value"),
         (["optimizer.name=adamw"], "optimizer.beta1=null: optimizer=adamw needs a value"),
-        (["optimizer.name=adagrad"], "optimizer.name=adagrad: choose one of sgd, adamw, lamb, lion"),
+        (["optimizer.name=adagrad"], "optimizer.name=adagrad: choose one of sgd, adamw, lamb, lion, muon"),
         (["optimizer=lion", "clip=agc"], "clip=agc: beside optimizer=lion, which steps by the sign"),
+        (
+            ["optimizer=muon", "clip=agc"],
+            "clip=agc: beside optimizer=muon, which gives every output of a kernel a step",
+        ),
+        (["optimizer=muon", "clip=none", "model.freeze=[all]"], "optimizer=muon: of what model.freeze=[all] leaves"),
+        (["optimizer=muon", "clip=none", "optimizer.ns_steps=0"], "optimizer.ns_steps=0: must be at least 1"),
+        (["optimizer=muon", "clip=none", "optimizer.others=lion"], "optimizer.others=lion: choose one of sgd, adamw"),
+        (["optimizer=muon", "clip=none", "optimizer.adjust_lr=x"], "optimizer.adjust_lr=x: choose one of original, "),
+        (["optimizer=muon", "clip=none", "optimizer.others_lr_ratio=0"], "optimizer.others_lr_ratio=0.0: must be gre"),
+        (["optimizer=muon", "clip=none", "optimizer.others=null"], "optimizer.others=null: optimizer=muon needs a va"),
         (["optimizer.sam_rho=0.05", "precision=16-mixed"], "optimizer.sam_rho=0.05: not with precision=16-mixed"),
         (
             ["optimizer.sam_rho=0.05", "model=resnet20", "model.ghost_batch=16"],
@@ -58,6 +68,14 @@ def test_agc_beside_an_adaptive_optimizer_is_warned_of() -> None:
         assert not optimizer_warnings(resolved(f"optimizer={name}", "clip=norm").config)
     assert not optimizer_warnings(resolved("optimizer=sgd", "clip=agc").config)
     assert SIGN_BASED == ("lion",)
+
+
+def test_one_limit_beside_muon_is_warned_of() -> None:
+    for name in ("norm", "per_tensor"):
+        (line,) = optimizer_warnings(resolved("optimizer=muon", f"clip={name}").config)
+        assert line.startswith(f"clip={name} beside optimizer=muon: a kernel's step has one length")
+    for name in ("none", "zclip", "adagc", "autoclip"):
+        assert not optimizer_warnings(resolved("optimizer=muon", f"clip={name}").config)
 
 
 def test_an_optimizers_own_values_win_over_the_recipes_and_the_recipes_over_sgds() -> None:

@@ -107,7 +107,10 @@ def test_each_optimizer_has_its_own_parameters(pl: ModuleType, trainer: Any, ima
     ("make", "line"),
     [
         (lambda: GradientClipping("acg"), r"^GradientClipping\('acg'\): no such clipper, did you mean 'agc'\?; choose"),
-        (lambda: GradientClipping(3), r"^GradientClipping\(3\): give agc or norm, or a function$"),
+        (
+            lambda: GradientClipping(3),
+            r"^GradientClipping\(3\): give agc, norm, zclip, adagc, autoclip, per_tensor, or a function$",
+        ),
         (
             lambda: GradientClipping("agc", clipfactor=1),
             r"clipfactor=1: it has no such option, did you mean 'clip",
@@ -120,6 +123,13 @@ def test_each_optimizer_has_its_own_parameters(pl: ModuleType, trainer: Any, ima
         (lambda: GradientClipping("norm", max_norm=-1), r"^GradientClipping\('norm'\): max_norm=-1: give a positive"),
         (lambda: GradientClipping("agc", unit="layer"), r"^GradientClipping\('agc'\): .*layer"),
         (lambda: GradientClipping("agc", scope="body"), r"scope='body': choose one of deepmind, timm, all$"),
+        (lambda: GradientClipping("zclip", decay=1), r"^GradientClipping\('zclip'\): decay=1: has to be at least 0"),
+        (
+            lambda: GradientClipping("adagc", percentile=1),
+            r"percentile=1: it has no such option; its options are: max_r",
+        ),
+        (lambda: GradientClipping("autoclip", percentile=-1), r"percentile=-1: has to be from 0 to 100$"),
+        (lambda: GradientClipping("per_tensor", scope="all"), r"scope and classifier are for 'agc' alone"),
         (
             lambda: GradientClipping("norm", classifier="fc"),
             r"scope and classifier are for 'agc' alone",
@@ -148,6 +158,39 @@ def test_what_would_be_wrong_is_refused(
         UserError, match=r"^GradientClipping\('agc'\) and strategy=FSDPStrategy: each device has a piece"
     ):
         GradientClipping().setup(fit, module(), "fit")
+
+
+def test_agc_beside_muon_is_refused(module: Any, trainer: Any, images: Any) -> None:
+    class Orthogonal(module):  # type: ignore[misc]
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Muon([self.fc.weight], 0.02)
+
+    with pytest.raises(
+        UserError, match=r"^GradientClipping\('agc'\) and Muon: it gives every output of a matrix a step"
+    ):
+        trainer(GradientClipping()).fit(Orthogonal(), images)
+    trainer(GradientClipping("adagc")).fit(Orthogonal(), images)
+
+
+@pytest.mark.parametrize("name", ["zclip", "adagc", "autoclip"])
+def test_what_it_knows_of_earlier_steps_is_kept(
+    module: Any, trainer: Any, images: Any, tmp_path: Any, name: str
+) -> None:
+    options = {} if name == "autoclip" else {"warmup_steps": 2}
+    whole, began, resumed = (Recorder(name, **options) for _ in range(3))
+    network = module(scale=100.0)
+    begun = {key: value.clone() for key, value in network.state_dict().items()}
+    trainer(whole, max_epochs=2).fit(network, images)
+    again = module(scale=100.0)
+    again.load_state_dict(begun)
+    first = trainer(began, max_epochs=1)
+    first.fit(again, images)
+    first.save_checkpoint(tmp_path / "half.ckpt")
+    trainer(resumed, max_epochs=2).fit(module(scale=100.0), images, ckpt_path=tmp_path / "half.ckpt")
+    assert (len(whole.steps), len(resumed.steps)) == (12, 6)
+    for (_, after, _), (_, other, _) in zip(whole.steps[6:], resumed.steps, strict=True):
+        assert all(torch.equal(after[key], other[key]) for key in after)
+    assert any(not torch.equal(before[key], after[key]) for before, after, _ in resumed.steps for key in after)
 
 
 def test_a_classifier_that_is_not_there(module: Any, trainer: Any, images: Any) -> None:

@@ -54,6 +54,8 @@ def test_identical_runs_are_bit_identical(
         # Dropout and stochastic depth: what a step draws does not depend on where the run was resumed.
         ("model=nfnet_nano", "model.drop_rate=0.3", "model.stochastic_depth_rate=0.3"),
         ("model=nf_resnet20", "precision=64-true", "optimizer.ema_decay=0.9"),
+        ("model=resnet20", "optimizer=muon", "clip=zclip", "clip.warmup_steps=2", "optimizer.others=adamw"),
+        ("model=nf_resnet20", "optimizer=muon", "clip=none", "optimizer.ema_decay=0.9", "optimizer.sam_rho=0.05"),
     ],
 )
 @pytest.mark.parametrize("stop", [1, 5])
@@ -108,6 +110,16 @@ def test_accumulation_equals_the_big_batch_without_batchnorm(
     assert result["batch"]["accumulation"] == 50 // micro_batch
     for name, value in weights(parts).items():
         torch.testing.assert_close(value, weights(whole)[name], rtol=1e-10, atol=1e-12)
+
+
+def test_with_muon_micro_batches_are_stepped_as_the_whole_batch(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    common = ("model=nfnet_nano", "precision=64-true", "steps=4", "optimizer=muon", "clip=none")
+    whole = tiny(*common, f"runs_dir={tmp_path / 'whole'}")
+    parts = tiny(*common, "trainer.micro_batch=10")
+    run_one(whole, [])
+    run_one(parts, [])
+    for name, value in weights(parts).items():
+        torch.testing.assert_close(value, weights(whole)[name], rtol=1e-8, atol=1e-10)
 
 
 def test_ghost_batchnorm_equals_accumulated_micro_batches(tiny: Callable[..., Resolved], tmp_path: Path) -> None:

@@ -36,13 +36,18 @@ class ClipStatistics(Protocol):
 
 @dataclass(frozen=True)
 class NormStatistics:
-    """`ClipStatistics` of a clipper with one limit for everything."""
+    """`ClipStatistics` of a clipper with one limit for everything.
+
+    Attributes:
+        limit: the largest norm that this step was allowed, where it is not the same at every step.
+    """
 
     norm_before: Tensor
     norm_after: Tensor
     units: int
     clipped_units: Tensor
     nonfinite: Tensor
+    limit: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class UnitNorms:
         limit: the largest norm allowed, ``[U]``.
         owners: (place of the parameter in the call, its number of units), in the order of the units.
         backend: which code clipped them, one of `normfree.clip.BACKENDS`.
+        least: the smallest norm that a limit is divided by; AGC's released code has 1e-6.
     """
 
     gradient: Tensor
     limit: Tensor
     owners: tuple[tuple[int, int], ...]
     backend: str
+    least: float = 1e-6
 
     @cached_property
     def finite(self) -> Tensor:
@@ -74,16 +81,17 @@ class UnitNorms:
     @cached_property
     def scale(self) -> Tensor:
         """What each unit was multiplied by, ``[U]``."""
-        return torch.where(self.clipped, self.limit / self.gradient.clamp(min=1e-6), 1.0)
+        return torch.where(self.clipped, self.limit / self.gradient.clamp(min=self.least), 1.0)
 
 
 @dataclass(frozen=True)
 class UnitStatistics:
-    """`ClipStatistics` of AGC, worked out from the units' norms when first asked for.
+    """`ClipStatistics` of a clipper by units, worked out from their norms when first asked for.
 
     Attributes:
         parts: the units, a part for each device and each floor.
-        clip_factor: the paper's lambda; ``limit / clip_factor`` is ``max(||p||, eps)``.
+        clip_factor: ``limit / clip_factor`` is what a gradient's norm is compared with: with AGC, whose lambda it is,
+            ``max(||p||, eps)``.
     """
 
     parts: tuple[UnitNorms, ...]

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.optimizer import OPTIMIZER_KEYS
 from normfree.config.parts import MODEL, PARTS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
-from normfree.config.validate import CLIP_KEYS
 
 
 class Rule(NamedTuple):
@@ -37,6 +37,14 @@ def _clipped_by(key: str) -> Rule:
 
 def _optimized_by(key: str) -> Rule:
     return Rule(lambda config: key in OPTIMIZER_KEYS[config.optimizer.name], "with optimizer={optimizer.name}")
+
+
+def _adaptive(key: str) -> Rule:
+    def acts(config: TrainConfig) -> bool:
+        optimizer = config.optimizer
+        return key in OPTIMIZER_KEYS[optimizer.name] and (optimizer.name != "muon" or optimizer.others == "adamw")
+
+    return Rule(acts, "with optimizer={optimizer.name} and optimizer.others={optimizer.others}")
 
 
 def _from_files(config: TrainConfig) -> bool:
@@ -82,7 +90,10 @@ EFFECT: Mapping[str, Rule] = {
     ),
     "clip.unit": _clipped_by("unit"),
     "clip.scope": _clipped_by("scope"),
-    "clip.max_norm": _clipped_by("max_norm"),
+    **{
+        f"clip.{key}": _clipped_by(key)
+        for key in ("max_norm", "z_threshold", "max_ratio", "decay", "warmup_steps", "percentile")
+    },
     **{
         part.arguments: Rule(part.is_custom, f"with {part.group}={{{part.group}.name}}")
         for part in PARTS
@@ -111,12 +122,15 @@ EFFECT: Mapping[str, Rule] = {
     "optimizer.base_lr": Rule(lambda config: config.lr is None, "beside lr={lr}"),
     "optimizer.momentum": _optimized_by("momentum"),
     "optimizer.nesterov": Rule(
-        lambda config: config.optimizer.name == "sgd" and config.optimizer.momentum > 0,
+        lambda config: "nesterov" in OPTIMIZER_KEYS[config.optimizer.name] and config.optimizer.momentum > 0,
         "with optimizer={optimizer.name} and optimizer.momentum={optimizer.momentum}",
     ),
-    "optimizer.beta1": _optimized_by("beta1"),
-    "optimizer.beta2": _optimized_by("beta2"),
-    "optimizer.eps": _optimized_by("eps"),
+    **{f"optimizer.{key}": _optimized_by(key) for key in ("ns_steps", "adjust_lr", "others", "others_lr_ratio")},
+    "optimizer.others_momentum": Rule(
+        lambda config: config.optimizer.name == "muon" and config.optimizer.others == "sgd",
+        "with optimizer={optimizer.name} and optimizer.others={optimizer.others}",
+    ),
+    **{f"optimizer.{key}": _adaptive(key) for key in ("beta1", "beta2", "eps")},
     "optimizer.sam_share": Rule(lambda config: config.optimizer.sam_rho is not None, "without optimizer.sam_rho"),
     "outcome.stalled_skip_gain": Rule(
         lambda config: config.model.normalizer != "batchnorm", "with model={model.name}, which has no skip gains"

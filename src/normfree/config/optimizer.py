@@ -12,12 +12,25 @@ OPTIMIZER_KEYS = {
     "adamw": ("beta1", "beta2", "eps"),
     "lamb": ("beta1", "beta2", "eps"),
     "lion": ("beta1", "beta2"),
+    "muon": (
+        "momentum",
+        "nesterov",
+        "ns_steps",
+        "adjust_lr",
+        "others",
+        "others_lr_ratio",
+        "others_momentum",
+        "beta1",
+        "beta2",
+        "eps",
+    ),
     "custom": (),
 }
 """What each optimizer uses beside learning rate and weight decay; one of the user's own has arguments."""
 
 FROM_TIMM = ("lamb", "lion")
 SIGN_BASED = ("lion",)
+BY_ONE_LIMIT = ("norm", "per_tensor")
 
 
 def check_optimizer(config: TrainConfig) -> None:
@@ -35,6 +48,8 @@ def check_optimizer(config: TrainConfig) -> None:
             f"clip=agc: beside optimizer={optimizer.name}, which steps by the sign of the gradient's average, clipping "
             "by units is lost; use clip=none or optimizer=sgd"
         )
+    if optimizer.name == "muon":
+        _check_muon(config)
     if optimizer.name in FROM_TIMM and find_spec("timm") is None:
         raise UserError(
             f"optimizer={optimizer.name}: comes from the package timm, which is not installed; "
@@ -44,6 +59,19 @@ def check_optimizer(config: TrainConfig) -> None:
         raise UserError(
             f"optimizer.sam_rho={optimizer.sam_rho:g}: not with precision=16-mixed, as the ascent has no loss scale; "
             "use precision=bf16-mixed, or optimizer.sam_rho=null"
+        )
+
+
+def _check_muon(config: TrainConfig) -> None:
+    if config.clip.name == "agc":
+        raise UserError(
+            "clip=agc: beside optimizer=muon, which gives every output of a kernel a step of about one length whatever "
+            "its gradient's, clipping by units is lost; use clip=none, or optimizer=sgd"
+        )
+    if "all" in (config.model.freeze or ()):
+        raise UserError(
+            "optimizer=muon: of what model.freeze=[all] leaves, the classifier, it orthogonalises nothing; "
+            "use optimizer=sgd or adamw"
         )
 
 
@@ -89,6 +117,12 @@ def _of_augmentation(config: TrainConfig) -> list[str]:
 
 def _of_optimizers(config: TrainConfig) -> list[str]:
     name = config.optimizer.name
+    if name == "muon" and config.clip.name in BY_ONE_LIMIT:
+        return [
+            f"clip={config.clip.name} beside optimizer=muon: a kernel's step has one length whatever its gradient's; a "
+            f"limit acts on what others={config.optimizer.others} steps, and on a kernel by how much of a gradient "
+            "stays in its momentum: clip=none, or clip=zclip, adagc or autoclip against outliers, is usual"
+        ]
     if config.clip.name == "agc" and name in ("adamw", "lamb"):
         return [
             f"clip=agc beside optimizer={name}: AGC was made for SGD; {name} divides a gradient by its own size, "

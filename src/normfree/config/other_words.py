@@ -9,7 +9,7 @@ _LIST = "python train.py --help lists groups, options and keys, python runs.py e
 _NORMALIZER = "the normaliser is the network's: model=resnet20 has BatchNorm, its twin model=nf_resnet20 none"
 _CUT = "accumulation follows from batch, the samples of a step, and trainer.micro_batch, those of a pass"
 _NORM_BATCH = "it is worked out: write trainer.micro_batch={value}, or model.ghost_batch={value} for less than that"
-_CLIPPING = "write clip=none, clip=norm or clip=agc, and for example clip.max_norm=1"
+_CLIPPING = "write clip=norm clip.max_norm=1, or clip=none, agc, zclip, adagc, autoclip or per_tensor"
 _AMP = "write precision=bf16-mixed, 16-mixed or 32-true"
 
 REMEDIES: dict[str, str] = {

@@ -53,14 +53,19 @@ class ModelConfig:
 class ClipConfig:
     """Gradient clipping; keys that the chosen rule does not use stay ``None``."""
 
-    name: str = MISSING  # none, norm, agc or custom
+    name: str = MISSING  # none, norm, agc, zclip, adagc, autoclip, per_tensor or custom
     clip_factor: float | None = None  # agc: largest |gradient| / |parameter| of a unit (lambda)
     eps: float | None = None  # agc: floor of |parameter|
     eps_scope: str | None = None  # agc: which parameters have that floor: all, vectors or skip_gains; others 1e-3
     unit: str | None = None  # agc: deepmind, timm or tensor
     scope: str | None = None  # agc: deepmind, timm or all
     stages: list[str] | None = None  # agc: only in some of stem, 0, 1, ..., head; None: everywhere
-    max_norm: float | None = None  # norm: largest global gradient norm
+    max_norm: float | None = None  # norm, zclip: largest global gradient norm; adagc: in warm-up; per_tensor: of each
+    z_threshold: float | None = None  # zclip: standard deviations above the mean of earlier norms
+    max_ratio: float | None = None  # adagc: largest |gradient| of a tensor, over its average so far
+    decay: float | None = None  # zclip, adagc: of the averages of norms
+    warmup_steps: int | None = None  # zclip, adagc: first steps, from which averages start
+    percentile: float | None = None  # autoclip: of the norms so far, from 0 to 100
     _target_: str | None = None  # custom: module.name of a function or class of yours
     arguments: Any = None  # custom: what it is given beside the parameters, by name
 
@@ -117,14 +122,19 @@ class AugmentConfig:
 class OptimizerConfig:
     """The optimizer, linear warm-up and cosine decay; keys that the chosen optimizer does not use change nothing."""
 
-    name: str = "sgd"  # sgd, adamw, lamb, lion or custom
+    name: str = "sgd"  # sgd, adamw, lamb, lion, muon or custom
     base_lr: float = 0.1  # learning rate at batch 256
     final_lr: float | None = None  # where the cosine ends; None: 0
-    momentum: float = 0.9  # sgd
-    nesterov: bool = True  # sgd
-    beta1: float | None = None  # adamw, lamb, lion: decay of the gradient's average
+    momentum: float = 0.9  # sgd, muon
+    nesterov: bool = True  # sgd, muon
+    beta1: float | None = None  # adamw, lamb, lion, muon's others: decay of the gradient's average
     beta2: float | None = None  # adamw, lamb: of its square's; lion: of what is kept of the gradient
     eps: float | None = None  # adamw, lamb
+    ns_steps: int | None = None  # muon: of the Newton-Schulz iteration that orthogonalises
+    adjust_lr: str | None = None  # muon: factor of the rate by a matrix's shape: original or match_rms_adamw
+    others: str | None = None  # muon: what steps gains, biases and the classifier: sgd or adamw
+    others_lr_ratio: float | None = None  # muon: their learning rate over lr
+    others_momentum: float | None = None  # muon: of others=sgd
     weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
     warmup_epochs: float | None = None
     warmup_steps: float | None = None

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable
 
 from normfree.config.also import check_also
+from normfree.config.clipping import CLIP_KEYS, check_clipping
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
-from normfree.config.schema import PRECISIONS, ClipConfig, LoggerConfig, TrainConfig
+from normfree.config.schema import PRECISIONS, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
 Check = tuple[str, Callable[[float], bool], str]
@@ -19,6 +20,7 @@ _NOT_NEGATIVE: Check = ("not negative", lambda value: value >= 0, "must be 0 or 
 _SHARE: Check = ("share", lambda value: 0 <= value < 1, "must be at least 0 and below 1")
 _PART: Check = ("part", lambda value: 0 < value <= 1, "must be greater than 0 and at most 1")
 _PROBABILITY: Check = ("probability", lambda value: 0 <= value <= 1, "must be from 0 to 1")
+_PERCENTILE: Check = ("percentile", lambda value: 0 <= value <= 100, "must be from 0 to 100")
 _SEED: Check = ("seed", lambda value: 0 <= value < 2**32, "must be a whole number from 0 to 4294967295")
 _ABOVE_ONE: Check = ("above one", lambda value: value > 1, "must be greater than 1")
 _COUNT: Check = ("count", lambda value: value >= 1, "must be at least 1")
@@ -39,6 +41,11 @@ RANGES: dict[str, Check] = {
     "clip.clip_factor": _POSITIVE,
     "clip.eps": _POSITIVE,
     "clip.max_norm": _POSITIVE,
+    "clip.z_threshold": _POSITIVE,
+    "clip.max_ratio": _POSITIVE,
+    "clip.decay": _SHARE,
+    "clip.warmup_steps": _COUNT,
+    "clip.percentile": _PERCENTILE,
     "data.workers": _NOT_NEGATIVE,
     "data.train_size": _COUNT,
     "data.test_size": _COUNT,
@@ -55,6 +62,9 @@ RANGES: dict[str, Check] = {
     "optimizer.beta1": _SHARE,
     "optimizer.beta2": _SHARE,
     "optimizer.eps": _POSITIVE,
+    "optimizer.ns_steps": _COUNT,
+    "optimizer.others_lr_ratio": _POSITIVE,
+    "optimizer.others_momentum": _SHARE,
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.warmup_epochs": _NOT_NEGATIVE,
     "optimizer.warmup_steps": _NOT_NEGATIVE,
@@ -86,13 +96,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "model.standardization": ("deepmind", "timm"),
     "model.weights_kind": ("raw", "ema"),
     "model.head": ("keep", "new"),
-    "clip.name": ("none", "norm", "agc", "custom"),
+    "clip.name": tuple(CLIP_KEYS),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.eps_scope": ("all", "vectors", "skip_gains"),
     "clip.scope": ("deepmind", "timm", "all"),
     "data.loader": LOADERS,
     "data.on_error": ("raise", "skip"),
     "optimizer.name": tuple(OPTIMIZER_KEYS),
+    "optimizer.adjust_lr": ("original", "match_rms_adamw"),
+    "optimizer.others": ("sgd", "adamw"),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
     "trainer.gradient_dtype": ("bf16",),
     "logger.name": ("csv", "wandb", CUSTOM),
@@ -102,13 +114,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 _NOT_IN_A_PROJECT = "/\\#?%:"
 WARMUP_KEYS = ("warmup_epochs", "warmup_steps", "warmup_share")
-CLIP_KEYS = {
-    "none": (),
-    "norm": ("max_norm",),
-    "agc": ("clip_factor", "eps", "eps_scope", "unit", "scope"),
-    "custom": (),
-}
-"""What each kind of clipping uses; of the user's own, see `normfree.config.parts`."""
 
 
 def lookup(config: TrainConfig, key: str) -> object:
@@ -183,7 +188,7 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
     check_parts(config)
-    _check_clipping(config.clip)
+    check_clipping(config.clip)
     patience = config.outcome.patience
     if patience is not None and config.outcome.window > patience:
         raise UserError(
@@ -228,20 +233,6 @@ def _check_gradient_dtype(config: TrainConfig) -> None:
         raise UserError(f"{given}: one device sends no gradients; leave it out, or use trainer=ddp for several")
     if config.precision == "64-true":
         raise UserError(f"{given} and precision=64-true: gradients of 64 bits in 16; leave one of them out")
-
-
-def _check_clipping(clip: ClipConfig) -> None:
-    for key in CLIP_KEYS[clip.name]:
-        if getattr(clip, key) is None:
-            raise UserError(f"clip.{key}=null: clip={clip.name} needs a value")
-    if clip.stages is None:
-        return
-    listed = "[" + ",".join(clip.stages) + "]"
-    if clip.name != "agc":
-        raise UserError(f"clip.stages={listed}: for clip=agc alone; leave it out with clip={clip.name}")
-    for stage in clip.stages or ("",):
-        if stage not in ("stem", "head") and not stage.isdigit():
-            raise UserError(f"clip.stages={listed}: choose from stem, head and numbers of stages, from 0")
 
 
 def _check_augmentation(config: TrainConfig) -> None:

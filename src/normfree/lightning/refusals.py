@@ -44,3 +44,12 @@ def refuse_fused(trainer: Any, what: str) -> None:
             f"{what}, precision=16-mixed and a fused optimizer: it unscales gradients after they "
             "were clipped; make the optimizer with fused=False, or use precision=bf16-mixed"
         )
+
+
+def refuse_orthogonal(trainer: Any, what: str) -> None:
+    """Raise `UserError` where an optimizer gives every output of a matrix a step of one length."""
+    if any(type(optimizer).__name__ == "Muon" for optimizer in trainer.optimizers):
+        raise UserError(
+            f"{what} and Muon: it gives every output of a matrix a step of about one length whatever its gradient's, "
+            "and clipping by units is lost; use GradientClipping('zclip') or 'adagc', or another optimizer"
+        )

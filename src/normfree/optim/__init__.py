@@ -2,6 +2,8 @@
 
 from normfree.optim.adaptive import build_adamw, build_lamb, build_lion
 from normfree.optim.ema import ExponentialMovingAverage, ema_decay
+from normfree.optim.muon import Muon, build_muon
+from normfree.optim.orthogonal import orthogonalized
 from normfree.optim.parameter_groups import ParameterGroup, layer_shares, parameter_groups
 from normfree.optim.sam import SharpnessAware, ascent_samples
 from normfree.optim.schedule import scaled_lr, warmup_cosine
@@ -9,15 +11,18 @@ from normfree.optim.sgd import build_sgd
 
 __all__ = [
     "ExponentialMovingAverage",
+    "Muon",
     "ParameterGroup",
     "SharpnessAware",
     "ascent_samples",
     "build_adamw",
     "build_lamb",
     "build_lion",
+    "build_muon",
     "build_sgd",
     "ema_decay",
     "layer_shares",
+    "orthogonalized",
     "parameter_groups",
     "scaled_lr",
     "warmup_cosine",

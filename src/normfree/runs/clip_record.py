@@ -1,8 +1,9 @@
-"""``clip.csv`` of a run: what adaptive gradient clipping did to each layer, and how that is drawn.
+"""``clip.csv`` of a run: what a clipper by units did to each layer, and how that is drawn.
 
 A row is a layer at a step, in the order of depth; the row named `ALL` with depth -1 is all of them together. The
-ratio of a unit is ``|g| / max(|p|, eps)``, which is clipped above the clip factor; its quantiles are over the units
-of the row.
+ratio of a unit is clipped above the threshold: with AGC ``|g| / max(|p|, eps)``, with AdaGC ``|g|`` over its average
+(in warm-up ``max_ratio`` times the norm of all over ``max_norm``), with clipping by tensors ``|g|``. Its quantiles are
+over the units of the row.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.effect import PUBLISHED_EPS, acting, acts
 from normfree.config.parts import PARTS, Part, own_parts
 from normfree.config.sources import named
-from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
 
 _IRRELEVANT = "trainer", "logger", "experiment", "sweep", "plan", "again", "runs_dir", "evaluate_also"
@@ -158,7 +158,7 @@ def _stages(given: list[str]) -> list[str]:
 
 
 def clip_label(resolved: Resolved) -> str:
-    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, ``AGC 0.01 eps 0.1``, or a user's function."""
+    """How figures call the clipping: ``none``, ``norm 1``, ``AGC 0.01``, ``ZClip 2.5 cap 1``, or a user's function."""
     clip = resolved.config.clip
     if clip.name == "agc":
         floor = f" eps {clip.eps:g}" if clip.eps != PUBLISHED_EPS else ""
@@ -167,4 +167,12 @@ def clip_label(resolved: Resolved) -> str:
         return f"AGC {clip.clip_factor:g}{floor}{whose}{where}"
     if clip.name == "custom":
         return str(clip._target_).rpartition(".")[2]
+    if clip.name == "zclip":
+        return f"ZClip {clip.z_threshold:g} " + ("no cap" if clip.max_norm is None else f"cap {clip.max_norm:g}")
+    if clip.name == "adagc":
+        return f"AdaGC {clip.max_ratio:g} after {clip.warmup_steps}"
+    if clip.name == "autoclip":
+        return f"AutoClip {clip.percentile:g}"
+    if clip.name == "per_tensor":
+        return f"per tensor {clip.max_norm:g}"
     return f"norm {clip.max_norm:g}" if clip.name == "norm" else "none"

@@ -82,6 +82,7 @@ ROWS: tuple[Measure, ...] = (
     Measure("grad/norm_before", "gradient norm before clipping", log=True),
     Measure("grad/norm_after", "gradient norm after clipping", log=True),
     Measure("clip/clipped_share", "share of units clipped", share=True),
+    Measure("clip/limit", "gradient norm allowed", log=True),
     Measure("skip_gain/mean_abs", "mean |skip gain|", log=True),
     Measure("time.seconds", "time of a run", "s", "lower"),
     Measure("time.images_per_second", "images per second", better="higher"),

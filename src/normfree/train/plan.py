@@ -120,6 +120,8 @@ def _optimizer(settings: OptimizerConfig) -> str:
     momentum = f"momentum {settings.momentum:g}"
     if settings._target_ is not None:
         momentum = f"{settings._target_} {settings.arguments or ''}".rstrip()
+    elif settings.name == "muon":
+        momentum += f", others by {settings.others} at {settings.others_lr_ratio:g} times the rate"
     elif settings.name != "sgd":
         momentum = f"betas {settings.beta1:g} and {settings.beta2:g}"
     parts = [settings.name, momentum, f"weight decay {settings.weight_decay:g}"]
@@ -142,6 +144,11 @@ def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:
         found.append("no GPU is used: training a network of this size on a processor is not practical")
     if config.clip.name == "none" and config.model.normalizer == "none":
         found.append("a normaliser-free network without clipping diverges at high learning rates: try clip=agc")
+    if config.clip.name == "adagc" and config.model.normalizer == "none":
+        found.append(
+            f"clip=adagc: after clip.warmup_steps={config.clip.warmup_steps} a tensor's limit grows slowly from its "
+            "smallest norm so far, and skip gains that are not open by then hardly open: give warm-up these steps"
+        )
     if config.model.freeze and config.model.weights is None:
         found.append(f"model.freeze={','.join(config.model.freeze)} freezes initial values: give model.weights too")
     if config.optimizer.name == "sgd" and resolved.lr > _TRIED_LR:

@@ -17,7 +17,7 @@ FUNCTIONS = [event.calls for event in EVENTS if event.calls and event.calls[0].i
 SAVED = [event.calls for event in EVENTS if event.when is When.SAVED]
 STEPS, ACCUMULATION = 3, 2
 RUN = (
-    f"steps={STEPS}", "trainer.micro_batch=25", "optimizer.warmup_steps=1", "optimizer.ema_decay=0.9",
+    "clip=zclip", f"steps={STEPS}", "trainer.micro_batch=25", "optimizer.warmup_steps=1", "optimizer.ema_decay=0.9",
     "optimizer.sam_rho=0.05", "trainer.log_every=1", "trainer.evaluate_every=1",
 )  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_clipping_is_that_of_a_network_without_the_frozen_ones(name: str, clip: 
         assert torch.equal(one.grad, copy.grad)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "lamb", "lion"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "lamb", "lion", "muon"])
 def test_optimizers_keep_nothing_of_what_is_frozen(optimizer: str) -> None:
     run = resolved("model=nf_resnet20", "clip=none", f"optimizer={optimizer}", "model.freeze=[0,1]", "lr=0.1")
     network = build_network(run)

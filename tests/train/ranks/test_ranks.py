@@ -49,9 +49,23 @@ def ranks() -> list[psutil.Process]:
     return found
 
 
-def test_ranks_and_accumulation_equal_the_big_batch(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
-    whole = tiny(*EXACT, "clip=agc", f"runs_dir={tmp_path / 'whole'}")
-    parts = tiny(*EXACT, "clip=agc", "trainer=ddp_cpu", "trainer.micro_batch=12", "trainer.evaluate_every=2")
+@pytest.mark.parametrize(
+    "clip",
+    [
+        ("clip=agc",),
+        ("clip=zclip", "clip.warmup_steps=2", "clip.z_threshold=0.5"),
+        ("clip=adagc", "clip.warmup_steps=2"),
+        ("clip=autoclip",),
+        ("clip=per_tensor", "clip.max_norm=0.05"),
+        ("optimizer=muon", "clip=none"),
+    ],
+    ids=lambda words: words[0].partition("=")[2],
+)
+def test_ranks_and_accumulation_equal_the_big_batch(
+    tiny: Callable[..., Resolved], tmp_path: Path, clip: tuple[str, ...]
+) -> None:
+    whole = tiny(*EXACT, *clip, f"runs_dir={tmp_path / 'whole'}")
+    parts = tiny(*EXACT, *clip, "trainer=ddp_cpu", "trainer.micro_batch=12", "trainer.evaluate_every=2")
     one, several = run_one(whole, []), run_one(parts, [])
     assert several["run_id"] == one["run_id"]
     assert several["batch"] == {

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.errors import UserError
 from normfree.config.schema import TrainConfig
 from normfree.config.sources.reading import listed, remembered
-from normfree.config.validate import CLIP_KEYS
 from normfree.config.yaml_file import parse_yaml
 
 FINAL = Path("checkpoints") / "final.ckpt"

@@ -1,10 +1,12 @@
 """The rows of ``metrics.csv``, written while a run trains."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
+from normfree.clip import ClipStatistics, NormStatistics
 from normfree.config import Resolved
 from normfree.nets import skip_gains
 from normfree.train.callbacks.best import BestWeights
@@ -105,7 +107,14 @@ class Recorder(pl.Callback):
             "grad/norm_before": float(statistics.norm_before),
             "grad/norm_after": float(statistics.norm_after),
             "clip/clipped_share": None if self._clipping.clip.name == "none" else share,
+            "clip/limit": _limit(statistics),
         }
+
+
+def _limit(statistics: ClipStatistics) -> float | None:
+    """The largest norm that the step was allowed; ``None`` where it is the same for all, or each unit has its own."""
+    limit = statistics.limit if isinstance(statistics, NormStatistics) else None
+    return None if limit is None or not math.isfinite(value := float(limit)) else value
 
 
 def mean_abs_skip_gain(module: Classifier) -> float | None:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from normfree.clip import (
+    CLIPPERS,
     PUBLISHED_EPS,
     ClipStatistics,
     NormStatistics,
+    StatefulClipper,
     clip_grad_agc_,
     clip_grad_norm_,
     clipped_parameters,
@@ -17,6 +19,7 @@ from normfree.clip import (
     watched,
 )
 from normfree.config import Resolved, UserError
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.parts import CLIP, MODEL
 from normfree.config.schema import ClipConfig
 from normfree.train.parts.instantiate import Clipper, clipper_of
@@ -56,6 +59,7 @@ class NetworkClipping:
 
     Attributes:
         parameters: those whose gradients are clipped.
+        made: the clipper that knows earlier steps, where ``clip=`` is one of `normfree.clip.CLIPPERS`.
     """
 
     def __init__(self, network: nn.Module, clip: ClipConfig, custom: Clipper | None = None) -> None:
@@ -63,6 +67,9 @@ class NetworkClipping:
         self._settings = clip
         self._custom = custom
         self._floors: float | list[float] = PUBLISHED_EPS
+        self.made: StatefulClipper | None = None
+        if clip.name in CLIPPERS:
+            self.made = CLIPPERS[clip.name](**{key: getattr(clip, key) for key in CLIP_KEYS[clip.name]})
         if clip.name == "agc":
             assert clip.eps is not None, "config.validate sees to it"
             self._floors = floors(network, self.parameters, clip.eps, clip.eps_scope or "all")
@@ -76,6 +83,8 @@ class NetworkClipping:
         if clip.name == "norm":
             assert clip.max_norm
             return clip_grad_norm_(parameters, clip.max_norm)
+        if self.made is not None:
+            return self.made(parameters)
         if self._custom is not None:
             return watched(self._custom, parameters)
         assert clip.unit is not None, "config.validate sees to it"

@@ -5,15 +5,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from normfree.clip import parts_of
+from normfree.clip import classifier_of, parts_of
 from normfree.config import OPTIMIZER_KEYS, Resolved, UserError
 from normfree.config.parts import OPTIMIZER
-from normfree.optim import build_adamw, build_lamb, build_lion, build_sgd, layer_shares
+from normfree.optim import build_adamw, build_lamb, build_lion, build_muon, build_sgd, layer_shares
 from normfree.train.parts.instantiate import optimizer_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.own_network import on_meta
 
-_BUILDERS = {"sgd": build_sgd, "adamw": build_adamw, "lamb": build_lamb, "lion": build_lion}
+_BUILDERS = {"sgd": build_sgd, "adamw": build_adamw, "lamb": build_lamb, "lion": build_lion, "muon": build_muon}
 _FUSED = ("sgd", "adamw")
 
 
@@ -32,11 +32,20 @@ def build_optimizer(resolved: Resolved, network: nn.Module) -> torch.optim.Optim
     if settings.name in _FUSED:
         # A fused optimizer would unscale float16 gradients after they were clipped.
         options["fused"] = resolved.config.precision != "16-mixed"
+    if settings.name == "muon":
+        options["classifier"] = _classifier(network)
     build: Any = _BUILDERS[settings.name]
     optimizer: torch.optim.Optimizer = build(
         network, resolved.lr, weight_decay=settings.weight_decay, shares=shares_of(resolved, network), **options
     )
     return optimizer
+
+
+def _classifier(network: nn.Module) -> nn.Module | None:
+    try:
+        return classifier_of(network)[1]
+    except ValueError:  # a network of the user's own without a linear layer
+        return None
 
 
 def check_rates(resolved: Resolved) -> None:

@@ -24,8 +24,8 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw_clipping(record: ClipRecord, clip_factor: float, path: Path) -> None:
-    """Heat map, share by stage, distribution of |g| / |p| and the ten most clipped layers, as one PNG file."""
+def draw_clipping(record: ClipRecord, threshold: float, path: Path, of: str = "|g| / |p|") -> None:
+    """Heat map, share by stage, distribution of what has a threshold and the ten most clipped layers, as a PNG file."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.0, 6.4), layout="constrained")
         FigureCanvasAgg(figure)
@@ -35,7 +35,7 @@ def draw_clipping(record: ClipRecord, clip_factor: float, path: Path) -> None:
         heat.set_title("Share of units clipped, by depth")
         figure.colorbar(image, ax=heat, pad=0.02, fraction=0.06)
         _draw_stages(grid[0, 1], record)
-        _draw_ratios(grid[1, 0], record, clip_factor)
+        _draw_ratios(grid[1, 0], record, threshold, of)
         _draw_most_clipped(grid[1, 1], record)
         figure.suptitle(path.parent.name, fontsize=7, color="#6f6f6f", x=0.995, ha="right")
         beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -55,15 +55,15 @@ def _draw_stages(axes: Axes, record: ClipRecord) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, handlelength=1.2)
 
 
-def _draw_ratios(axes: Axes, record: ClipRecord, clip_factor: float) -> None:
+def _draw_ratios(axes: Axes, record: ClipRecord, threshold: float, of: str) -> None:
     low, lower, middle, upper, high = record.ratios.T
     axes.fill_between(record.steps, low, high, color="#0072B2", alpha=0.18, linewidth=0, label="5 to 95 % of units")
     axes.fill_between(record.steps, lower, upper, color="#0072B2", alpha=0.35, linewidth=0, label="25 to 75 %")
     axes.plot(record.steps, middle, color="#0072B2", linewidth=1.2, label="median")
-    axes.axhline(clip_factor, color="#D55E00", linewidth=1.0, linestyle="--", label=f"clipped above {clip_factor:g}")
+    axes.axhline(threshold, color="#D55E00", linewidth=1.0, linestyle="--", label=f"clipped above {threshold:g}")
     axes.set_yscale("log")
     axes.set_xlabel("step")
-    axes.set_title("|g| / |p| before clipping")
+    axes.set_title(f"{of} before clipping")
     axes.legend(loc="upper right", fontsize=7, ncols=2)
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top * (top / bottom) ** 0.18)

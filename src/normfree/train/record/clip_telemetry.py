@@ -1,4 +1,4 @@
-"""What AGC did to each layer, in ``clip.csv``, and the figure made of it at the end of a run."""
+"""What a clipper by units did to each layer, in ``clip.csv``, and the figure made of it at the end of a run."""
 
 import math
 import warnings
@@ -18,6 +18,13 @@ from normfree.runs import RunDirectory, truncate_metrics
 from normfree.runs.clip_record import ALL, COLUMNS, QUANTILES, read_clip_record, stage_word
 from normfree.runs.rows import RowFile
 from normfree.train.record.tracker import Tracker
+
+RECORDED = {
+    "agc": ("clip_factor", "|g| / |p|"),
+    "adagc": ("max_ratio", "|g| / its average"),
+    "per_tensor": ("max_norm", "|g|"),
+}
+"""Clippers with units: the key of their threshold, and what it is a threshold of."""
 
 MOST_RECORDS = 200
 """Steps of a run that are recorded at most, so that the file stays small however long the run."""
@@ -99,15 +106,20 @@ class ClipTelemetry:
             ratios = {f"clip/ratio_q{share:02d}": float(np.quantile(finite, share / 100)) for share in QUANTILES}
             self._also({"step": step, **shares, **(ratios if finite.size else {})})
 
-    def draw(self, path: Path, clip_factor: float) -> bool:
-        """Draw what was recorded to a PNG file; False if there is nothing to draw."""
+    def draw(self, path: Path, threshold: float, of: str = "|g| / |p|") -> bool:
+        """Draw what was recorded to a PNG file; False if there is nothing to draw.
+
+        Args:
+            threshold: above which a unit is clipped.
+            of: what it is a threshold of.
+        """
         record = read_clip_record(self.rows.path)
         if record is None:
             return False
         # Takes a good part of a second to import.
         from normfree.train.record.clip_figure import draw_clipping
 
-        draw_clipping(record, clip_factor, path)
+        draw_clipping(record, threshold, path, of)
         return True
 
 
@@ -122,15 +134,16 @@ class RunTelemetry(ClipTelemetry):
         super().__init__(directory.path / "clip.csv", resolved.steps, config.trainer.log_every, tracker.write)
         self._figure = directory.path / "clipping.png"
         self._wanted = config.experiment.name == "single" or config.logger.name == "wandb"
-        self._clip_factor = config.clip.clip_factor
+        self._clip = config.clip
         self._tracker = tracker
 
     def finish(self) -> None:
         """Draw the figure, if there is something to draw; a figure that cannot be drawn is no failure of a run."""
-        if not self._wanted or self._clip_factor is None:
+        if not self._wanted or self._clip.name not in RECORDED:
             return
+        key, of = RECORDED[self._clip.name]
         try:
-            drawn = self.draw(self._figure, self._clip_factor)
+            drawn = self.draw(self._figure, getattr(self._clip, key), of)
         except Exception as error:
             warnings.warn(f"{self._figure} cannot be drawn ({error}); the numbers are in clip.csv", stacklevel=2)
             return

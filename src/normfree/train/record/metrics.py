@@ -32,6 +32,7 @@ COLUMNS = (
     "grad/norm_before",
     "grad/norm_after",
     "clip/clipped_share",
+    "clip/limit",
     "skip_gain/mean_abs",
     "images_per_second",
 )

@@ -90,6 +90,8 @@ IDLE = [
     ("model.sync_norm=true", ("model=resnet20",), "on trainer.devices=1"),
     ("model.groups=4", ("model=resnet20",), "with model.normalizer=batchnorm"),
     ("model.channels_per_group=4", ("model=resnet20", "model.normalizer=layernorm"), "with model.normalizer=layernorm"),
+    ("model.alpha_init=0.3", ("model=resnet20",), "with model.normalizer=batchnorm"),
+    ("model.preserve_variance=true", ("model=resnet20", "model.normalizer=frn"), "with model.normalizer=frn"),
     ("model.weights_kind=ema", (), "has no effect without model.weights"),
     ("model.head=new", (), "has no effect without model.weights"),
     ("model.weights_sha256=abc", (), "has no effect without model.weights"),

@@ -36,6 +36,7 @@ RANGES: dict[str, Check] = {
     "model.ghost_batch": _COUNT,
     "model.groups": _COUNT,
     "model.channels_per_group": _COUNT,
+    "model.alpha_init": _POSITIVE,
     "model.stem_width": _COUNT,
     "model.group_size": _COUNT,
     "model.bottleneck_ratio": _POSITIVE,

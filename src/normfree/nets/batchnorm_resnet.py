@@ -114,6 +114,7 @@ class BatchNormResNet(ClassifierNetwork):
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
         nonlinear = nonlinearity(activation)
         self.normalizer = normalization.kind.name
+        self.foldable = normalization.kind.folds
         self.activation = normalization.activation(nonlinear)
         self.pool_stem = not small_stem
         self.stem_conv = normalization.conv(in_channels, stem_width, *((3, 1) if small_stem else (7, 2)))

@@ -105,6 +105,7 @@ class PostActivationResNet(ClassifierNetwork):
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
         nonlinear = nonlinearity(activation)
         self.normalizer = normalization.kind.name
+        self.foldable = normalization.kind.folds
         self.activation = normalization.activation(nonlinear)
         self.stem_conv = normalization.conv(in_channels, stem_width, 7, 2)
         self.stem_bn = normalization.layer(stem_width, nonlinear)

@@ -119,6 +119,7 @@ class BatchNormNFNet(ClassifierNetwork):
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
         nonlinear = nonlinearity(activation)
         self.normalizer = normalization.kind.name
+        self.foldable = normalization.kind.folds
         self.activation = normalization.activation(nonlinear)
         self.stem_convs = nn.ModuleList()
         self.stem_bns = nn.ModuleList(normalization.layer(hidden, nonlinear) for hidden in stem_hidden)

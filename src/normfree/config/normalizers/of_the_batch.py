@@ -2,4 +2,7 @@
 
 from normfree.config.normalizers.facts import NormalizerFacts
 
-NORMALIZERS = (NormalizerFacts("batchnorm", "BatchNorm", "batch", ("ghost_batch",)),)
+NORMALIZERS = (
+    NormalizerFacts("batchnorm", "BatchNorm", "batch", ("ghost_batch",)),
+    NormalizerFacts("evonorm_b0", "EvoNorm-B0", "batch", own_activation=True),
+)

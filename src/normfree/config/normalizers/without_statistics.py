@@ -2,4 +2,14 @@
 
 from normfree.config.normalizers.facts import NormalizerFacts
 
-NORMALIZERS = (NormalizerFacts("none", "no normaliser", "none"),)
+_POINTWISE = ("alpha_init", "preserve_variance")
+
+NORMALIZERS = (
+    NormalizerFacts("none", "no normaliser", "none"),
+    NormalizerFacts("dyt", "DyT", "none", _POINTWISE),
+    NormalizerFacts("derf", "Derf", "none", _POINTWISE),
+    NormalizerFacts("fixup", "Fixup", "none"),
+    NormalizerFacts("skipinit", "SkipInit", "none", skip_gains=True),
+    NormalizerFacts("rezero", "ReZero", "none", skip_gains=True),
+    NormalizerFacts("rescale", "RescaleNet", "none"),
+)

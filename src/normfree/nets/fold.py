@@ -120,7 +120,7 @@ def _branch_scales(model: nn.Module) -> dict[nn.Module, Tensor]:
 
 def _branch_ends(model: nn.Module) -> dict[nn.Module, tuple[Tensor | None, Tensor | None]]:
     """What a normaliser has the last convolution of a branch multiply by and add; from now on its weight has it."""
-    ends = {}
+    ends: dict[nn.Module, tuple[Tensor | None, Tensor | None]] = {}
     for block in model.modules():
         if isinstance(block, BranchBlock) and block.residual is not None and not block.residual.scale_in_weights:
             (convs,) = branches(block)

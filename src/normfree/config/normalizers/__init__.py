@@ -11,8 +11,12 @@ from normfree.config.errors import UserError, nearest
 from normfree.config.normalizers.facts import SEEN, NormalizerFacts
 from normfree.config.schema import ModelConfig
 
-OTHER_LAYERS = {"rmsnorm": "RMSNorm"}
-"""Found in networks of other libraries and of the user's own, beside those of this package; all see a sample."""
+OTHER_LAYERS = {
+    "rmsnorm": NormalizerFacts("rmsnorm", "RMSNorm", "sample"),
+    # What it sees is not known; a micro batch that might matter is held fast.
+    "other": NormalizerFacts("other", "a normaliser of its own", "batch"),
+}
+"""Found in networks of other libraries and of the user's own, beside those of this package."""
 
 BATCHNORM = "batchnorm"
 
@@ -36,7 +40,7 @@ OPTIONS = tuple(sorted({option for facts in NORMALIZERS.values() for option in f
 
 def facts_of(name: str) -> NormalizerFacts:
     """What is known of a normaliser, also of one that is only found in other networks."""
-    return NORMALIZERS.get(name) or NormalizerFacts(name, OTHER_LAYERS.get(name, name), "sample")
+    return NORMALIZERS.get(name) or OTHER_LAYERS[name]
 
 
 def sees(model: ModelConfig) -> str:

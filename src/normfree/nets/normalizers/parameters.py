@@ -44,4 +44,5 @@ class ChannelBias(nn.Module):
 
 def in_groups(x: Tensor, groups: int) -> Tensor:
     """``[N, C, H, W] -> [N, G, C / G, H, W]`` without a copy, in either memory format."""
-    return x.unflatten(1, (groups, -1))
+    batch, channels, height, width = x.shape
+    return x.view(batch, groups, channels // groups, height, width)

@@ -61,4 +61,5 @@ def unit_gain(function: Callable[[Tensor], Tensor], alpha: float) -> float:
     """``1 / std(function(alpha * z))`` for ``z ~ N(0, 1)`` and an odd function, by the trapezoidal rule."""
     z = torch.linspace(-_REACH, _REACH, _NODES, dtype=torch.float64, device="cpu")
     density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-    return float(torch.trapezoid(function(alpha * z).square() * density, z)) ** -0.5
+    variance = float(torch.trapezoid(function(alpha * z).square() * density, z))
+    return 1 / math.sqrt(variance)

@@ -21,7 +21,7 @@ class Rescaled(ResidualSum):
         super().__init__()
         k = blocks - 1 + index
         self.shortcut_scale = math.sqrt(k / (k + 1))
-        self.branch_scale = blocks**-0.5
+        self.branch_scale = 1 / math.sqrt(blocks)
         self.multiplier = nn.Parameter(torch.ones(()))
 
     def factor(self) -> Tensor:

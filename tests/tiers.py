@@ -54,6 +54,8 @@ PLACES = {
     "tests/train/test_killed_workers.py": "chaos",
     "tests/clip/test_classifier.py::test_of_ours_it_is_the_one_that_runs_leave_alone": "slow",
     "tests/test_compiled_for_gpus.py": "slow",
+    "tests/nets/normalizers/test_laws.py::test_it_is_one_graph": "slow",
+    "tests/nets/normalizers/test_laws.py::test_it_is_exported": "slow",
     "tests/config/test_hub.py": "slow",
     "tests/data/test_convert.py": "slow",
     "tests/data/test_cut.py": "slow",

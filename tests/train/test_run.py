@@ -261,10 +261,10 @@ def test_one_step_of_a_peer(tiny: Callable[..., Resolved], options: tuple[str, .
             ("model=timm", "model.name=resnet81"),
             "model=timm model.name=resnet81: unknown timm model 'resnet81'; did you",
         ),
-        (("model=timm", "model.name=nf_regnet_b0"), "model.normalizer=batchnorm: .* has no BatchNorm; use .*=none"),
+        (("model=timm", "model.name=nf_regnet_b0"), "model.normalizer=batchnorm: .* has no normaliser; use .*=none"),
         (
-            ("model=resnet20", "model.normalizer=none"),
-            "model.normalizer=none: model=resnet20 has BatchNorm; use .*=batch",
+            ("model=nf_resnet20", "model.normalizer=batchnorm"),
+            "model.normalizer=batchnorm: model=nf_resnet20 has no normaliser; use .*=none",
         ),
         (
             ("model=timm", "model.name=vit_tiny_patch16_224", "model.normalizer=none"),

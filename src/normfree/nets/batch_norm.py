@@ -104,7 +104,7 @@ def localise(model: _Network) -> _Network:
 
 
 def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int | None:
-    """How many samples the model's BatchNorm statistics see in training; None if it has no BatchNorm, or a frozen one.
+    """How many samples the model's statistics see in training; None if they see no batch, or BatchNorm is frozen.
 
     The ghost size if one is set, else the micro batch, times the world size under SyncBatchNorm.
 
@@ -119,7 +119,7 @@ def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int |
             seen.add(micro_batch * world_size)
         elif isinstance(module, GhostBatchNorm2d) and module.ghost_batch is not None:
             seen.add(module.ghost_batch)
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm) or getattr(module, "sees_batch", False):
             seen.add(micro_batch)
     if len(seen) > 1:
         raise ValueError(f"BatchNorm layers see different numbers of samples: {sorted(seen)}")

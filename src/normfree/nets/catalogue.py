@@ -90,7 +90,8 @@ _END = """\
 ## Networks of timm
 
 With timm installed, `python train.py model=timm model.name=resnet18` trains any network of timm, and
-`normfree.create_model("timm/resnet18")` builds it; one without BatchNorm needs `model.normalizer=none` as well.
+`normfree.create_model("timm/resnet18")` builds it; one without BatchNorm needs what its
+layers are as well, such as `model.normalizer=layernorm`.
 `normfree.list_models("timm")` names them. Weights are fresh; none are fetched.
 """
 

@@ -15,11 +15,12 @@ class ClassifierNetwork(nn.Module):
     """Base of all networks.
 
     Attributes:
-        normalizer: ``"batchnorm"`` or ``"none"``.
+        normalizer: one of `normfree.nets.normalizers`, or what the layers of another library's network are.
         blocks: the residual blocks in depth order; each has an integer ``stage``.
         classifier: ``nn.Linear``, or ``nn.Identity`` if ``num_classes`` is 0.
         drop_rate: dropout probability before the classifier, in training.
         folded: whether this is `fold`'s copy, which evaluates only.
+        foldable: whether `fold` can work anything out before images are seen.
         norm_frozen: whether BatchNorm uses its running statistics in training too, and leaves them as they are.
         library: which other library builds its layers, or None for a network of this package.
     """
@@ -29,6 +30,7 @@ class ClassifierNetwork(nn.Module):
     classifier: nn.Linear | nn.Identity
     drop_rate: float
     folded: bool = False
+    foldable: bool = True
     norm_frozen: bool = False
     library: str | None = None
 

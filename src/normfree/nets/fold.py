@@ -15,13 +15,17 @@ from torch import Tensor, fx, nn
 
 from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork
+from normfree.nets.normalizers.branches import branches
+from normfree.nets.normalizers.groupnorm_ws import StandardizedConv2d
+from normfree.nets.normalizers.parameters import ChannelBias
 from normfree.nets.padding import SameConv2d, same_conv2d
-from normfree.nets.residual import NFResidualBlock, scaled_residual
+from normfree.nets.residual import BranchBlock, NFResidualBlock, scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.weight_standardization import WSConv2d
 
 # Normalisation, dropout and nonlinearity in one layer.
 _TIMM_NORM = "BatchNormAct2d"
+_FOLDED = (nn.BatchNorm2d, ChannelBias)
 
 
 class FoldedConv2d(nn.Conv2d):
@@ -52,7 +56,7 @@ class FoldedConv2d(nn.Conv2d):
         self,
         x: Tensor,
         output_scale: None = None,  # the weight has the scale
-        activation: Callable[[Tensor], Tensor] | None = None,
+        activation: Callable[[Tensor], Tensor] | None = None,  # after a standardised convolution alone
     ) -> Tensor:
         y = same_conv2d(x, self.weight, self.bias, self.stride[0], self.groups)
         return y if activation is None else activation(y)
@@ -67,20 +71,37 @@ def fold(model: nn.Module) -> nn.Module:
     so do those of another library's network that ``torch.fx`` cannot follow.
     Device, dtype and memory format are kept, `model` is left untouched, and nothing in the copy needs a gradient.
 
+    So do the gains of branches and the biases behind convolutions of networks without a normaliser.
+
     Returns:
         A network of the same class in evaluation mode, whose ``train()`` raises ValueError.
+
+    Raises:
+        ValueError: a normaliser needs every image to be seen, so that there is nothing to work out before.
     """
+    if isinstance(model, ClassifierNetwork) and not model.foldable:
+        raise ValueError(
+            f"normalizer={model.normalizer}: does not fold, because what it does to an image depends on the image; "
+            "evaluate the network as it is"
+        )
     folded = copy.deepcopy(model).eval()
     scales = _branch_scales(folded)
+    ends = _branch_ends(folded)
     for name, module in list(folded.named_modules()):
         if isinstance(module, WSConv2d):
             weight, bias = module.effective(scales.get(module))
             folded = _replace(folded, name, FoldedConv2d(weight, bias, module.stride, module.groups))
+        elif isinstance(module, StandardizedConv2d) or module in ends:
+            assert isinstance(module, SameConv2d)
+            factor, shift = ends.get(module, (None, None))
+            weight = module.effective() if factor is None else module.effective() * factor
+            bias = weight.new_zeros(module.out_channels) if shift is None else shift.repeat(module.out_channels)
+            folded = _replace(folded, name, FoldedConv2d(weight, bias, module.stride[0], module.groups))
     if isinstance(folded, ClassifierNetwork):
         for conv_name, norm_name in _foldable_norms(folded):
             conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
             assert isinstance(conv, nn.Conv2d)
-            assert isinstance(norm, nn.BatchNorm2d)
+            assert isinstance(norm, _FOLDED)
             _replace(folded, conv_name, _with_norm(conv, norm))
             _replace(folded, norm_name, _after(norm).eval())
         folded.folded = True
@@ -97,6 +118,17 @@ def _branch_scales(model: nn.Module) -> dict[nn.Module, Tensor]:
     return scales
 
 
+def _branch_ends(model: nn.Module) -> dict[nn.Module, tuple[Tensor | None, Tensor | None]]:
+    """What a normaliser has the last convolution of a branch multiply by and add; from now on its weight has it."""
+    ends: dict[nn.Module, tuple[Tensor | None, Tensor | None]] = {}
+    for block in model.modules():
+        if isinstance(block, BranchBlock) and block.residual is not None and not block.residual.scale_in_weights:
+            (convs,) = branches(block)
+            ends[convs[-1]] = block.residual.of_conv(block.squeeze_excite is not None)
+            block.residual.scale_in_weights = True
+    return ends
+
+
 def _replace(root: nn.Module, name: str, new: nn.Module) -> nn.Module:
     """Puts `new` at `name`; gives the root, which is `new` itself if the name is empty."""
     if not name:
@@ -106,7 +138,10 @@ def _replace(root: nn.Module, name: str, new: nn.Module) -> nn.Module:
     return root
 
 
-def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d | ChannelBias) -> nn.Conv2d:
+    if isinstance(norm, ChannelBias):
+        bias = norm.bias if conv.bias is None else conv.bias + norm.bias
+        return FoldedConv2d(conv.weight, bias.clone(), conv.stride[0], conv.groups)
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
@@ -123,6 +158,8 @@ def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
 
 def _foldable(conv: nn.Module, norm: nn.Module) -> bool:
     """Whether both compute what their kinds do: a subclass from elsewhere may compute something else."""
+    if isinstance(norm, ChannelBias):
+        return isinstance(conv, (SameConv2d, FoldedConv2d))
     known = type(conv) is nn.Conv2d or isinstance(conv, (SameConv2d, FoldedConv2d))
     plain = type(norm) is nn.BatchNorm2d or isinstance(norm, GhostBatchNorm2d) or type(norm).__name__ == _TIMM_NORM
     return known and plain and bool(norm.affine) and norm.running_mean is not None
@@ -141,13 +178,13 @@ class _Tracer(fx.Tracer):
         super().__init__(autowrap_functions=(scaled_residual,))
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        unit = isinstance(m, (nn.Conv2d, nn.BatchNorm2d, SqueezeExcite))
+        unit = isinstance(m, (nn.Conv2d, *_FOLDED, SqueezeExcite))
         return unit or super().is_leaf_module(m, module_qualified_name)
 
 
 def _foldable_norms(model: ClassifierNetwork) -> list[tuple[str, str]]:
     """Names of (convolution, BatchNorm) where the norm is the only reader of what the convolution gives."""
-    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+    if not any(isinstance(module, _FOLDED) for module in model.modules()):
         return []
     try:
         graph = _Tracer().trace(model)
@@ -159,7 +196,7 @@ def _foldable_norms(model: ClassifierNetwork) -> list[tuple[str, str]]:
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     pairs = []
     for node in graph.nodes:
-        if node.op != "call_module" or not isinstance(model.get_submodule(node.target), nn.BatchNorm2d):
+        if node.op != "call_module" or not isinstance(model.get_submodule(node.target), _FOLDED):
             continue
         source = node.args[0]
         if source.op != "call_module" or len(source.users) != 1 or calls[source.target] + calls[node.target] != 2:

@@ -71,6 +71,23 @@ def total_bytes(
     )
 
 
+def layer_bytes(layer: nn.Module, channels: int, size: int = 16, dtype: torch.dtype = torch.bfloat16) -> float:
+    """Bytes that forward and backward pass of a layer read and write, in passes over its map ``[N, C, size, size]``.
+
+    One pass reads or writes the map once; what does not grow with the batch is left out.
+    """
+    shadow = copy.deepcopy(layer).to(device="meta", dtype=dtype).train()
+
+    def moved(batch: int) -> int:
+        x = torch.empty(batch, channels, size, size, device="meta", dtype=dtype, requires_grad=True)
+        with _Traffic() as traffic:
+            y = shadow(x)
+            y.backward(torch.empty_like(y))
+        return int(traffic.total)
+
+    return (moved(4) - moved(2)) / (2 * channels * size * size * dtype.itemsize)
+
+
 def _forward_bytes(model: nn.Module, batch: int, image_size: int, dtype: torch.dtype) -> int:
     with torch.no_grad(), _Traffic() as traffic:
         model(_images(model, batch, image_size, dtype))

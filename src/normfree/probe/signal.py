@@ -72,7 +72,7 @@ def signal(network: nn.Module, images: Tensor, mode: Literal["train", "eval"] = 
     if mode == "train":
         # Nothing else may know of training: dropout and stochastic depth would act.
         for module in measured.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) or getattr(module, "sees_batch", False):
                 module.train()
     outputs: dict[int, tuple[float, float]] = {}
     branches: dict[int, float] = {}

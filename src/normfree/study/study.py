@@ -49,15 +49,29 @@ class Study:
 
     @cached_property
     def series(self) -> tuple[Series, ...]:
-        """The declared series, or one for each network and clipping found where the file declares none."""
+        """The declared series, or one for each network, normaliser and clipping found where the file declares none."""
         if self.experiment.series:
             return self.experiment.series
         names = ["model.name", "clip.label"]
-        pairs = self.collection.table[names].dropna().drop_duplicates().sort_values(names)
+        if len(self._of_several_normalizers):
+            names.insert(1, "model.normalizer")
+        rows = self.collection.table[names].dropna().drop_duplicates().sort_values(names)
         return tuple(
-            Series(f"{model}/{clip}", f"{model}, {clip}", {"model.name": model, "clip.label": clip})
-            for model, clip in pairs.itertuples(index=False)
+            Series("/".join(row), self._label(row), dict(zip(names, row, strict=True)))
+            for row in rows.itertuples(index=False, name=None)
         )
+
+    @cached_property
+    def _of_several_normalizers(self) -> frozenset[str]:
+        """Networks that were trained with more than one normaliser, by which their labels tell them apart."""
+        counts = self.collection.table.groupby("model.name")["model.normalizer"].nunique()
+        return frozenset(counts[counts > 1].index)
+
+    def _label(self, words: Sequence[Any]) -> str:
+        """Network, normaliser where the network has several, and clipping; what is not known is left out."""
+        model, *others = words
+        told = others if len(others) == 1 or model in self._of_several_normalizers else others[1:]
+        return ", ".join(word for word in (model, *told) if isinstance(word, str))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -70,9 +84,9 @@ class Study:
         for one in self.series:
             for arm in select(first, one.where, _where_of(one))["arm_id"]:
                 labels.setdefault(arm, one.label)
-        names = zip(first["arm_id"], first["model.name"], first["clip.label"], strict=True)
+        names = zip(first["arm_id"], first["model.name"], first["model.normalizer"], first["clip.label"], strict=True)
         for arm, *words in names:
-            labels.setdefault(arm, ", ".join(word for word in words if isinstance(word, str)))
+            labels.setdefault(arm, self._label(words))
         table["series"] = table["arm_id"].map(labels).astype(object)
         table.loc[self._of_trials, "series"] = TRIALS_LABEL
         return table

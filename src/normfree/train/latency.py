@@ -39,7 +39,8 @@ def inference_seconds(
         config = resolved.config
         torch.manual_seed(0)
         layout = torch.channels_last if config.trainer.channels_last else torch.contiguous_format
-        network = fold(build_network(resolved)).to(device, memory_format=layout)  # type: ignore[call-overload]
+        built = build_network(resolved)
+        network = (fold(built) if built.foldable else built.eval()).to(device, memory_format=layout)  # type: ignore[call-overload]
         size = config.data.test_size
         images = torch.randn(batch, config.data.channels, size, size, device=device).contiguous(memory_format=layout)
 

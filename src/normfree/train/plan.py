@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from normfree.config import Resolved, UserError, optimizer_warnings
+from normfree.config.normalizers import facts_of
 from normfree.config.schema import DataConfig, OptimizerConfig
 from normfree.config.sources import Look, Reading, look_at, read_of
 from normfree.config.sources.reading import listed
@@ -12,6 +13,7 @@ from normfree.config.weights import told_start
 from normfree.host.sizes import size_text
 from normfree.host.wording import counted
 from normfree.runs import RunDirectory, clip_label
+from normfree.runs.identity import network_label
 from normfree.train.estimate import TIMES, about, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost
@@ -43,7 +45,7 @@ def describe_plan(resolved: Resolved) -> str:
     sizes = {train: cost.macs_train, test: cost.macs_test}
     macs = " and ".join(f"{count / 1e9:.4g} G at {side} px" for side, count in sorted(sizes.items()))
     rows = {
-        "model": f"{config.model.name}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
+        "model": f"{network_label(config.model)}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
         f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
         f"images {f'missing: {missing}' if missing else 'found'}" + (f", {seen}" if seen is not None else ""),
@@ -52,7 +54,11 @@ def describe_plan(resolved: Resolved) -> str:
         "augment": config.augment.name,
         "clip": clip_label(resolved),
         "batch": f"{batch} on {device_name(device)}"
-        + (f"; BatchNorm statistics over {resolved.norm_batch}" if resolved.norm_batch else ""),
+        + (
+            f"; {facts_of(config.model.normalizer).title} statistics over {resolved.norm_batch}"
+            if resolved.norm_batch
+            else ""
+        ),
         "length": f"{counted(resolved.steps, 'step')}, {resolved.epochs:,.4g} times the training images; "
         f"a pass is {resolved.steps_per_epoch:,} full batches",
         "lr": f"{resolved.lr:g} after {counted(resolved.warmup_steps, 'step')} of linear warm-up, then cosine to "

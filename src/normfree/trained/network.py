@@ -55,7 +55,9 @@ class Trained:
         return self.name if "checkpoint" in self.about else Path(self.name).stem
 
     def folded(self) -> Trained:
-        """The same with its weights worked out once: same outputs, less work."""
+        """The same with its weights worked out once: same outputs, less work. Itself where a normaliser forbids it."""
+        if not getattr(self.network, "foldable", True):
+            return self
         return replace(self, network=fold(self.network), about={**self.about, "folded": True})
 
     def at(self, size: int | None) -> Trained:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.nets.classifier_network import ClassifierNetwork, rate
+from normfree.nets.normalizers.found import found_normalizer
 from normfree.nets.peers.ghost_batches import use_ghost_batches
 from normfree.nets.peers.peer_noise import peer_noise
 from normfree.nets.registry import Library, ModelInfo, register_library
@@ -27,8 +28,8 @@ _OVERRIDES = {"drop_rate": "drop_rate", "drop_path_rate": "stochastic_depth_rate
 class TimmNetwork(ClassifierNetwork):
     """timm's network called `name`: ``[N, in_channels, H, W] -> [N, num_classes]``.
 
-    ``normalizer`` is ``"batchnorm"`` if any layer is a BatchNorm and ``"none"`` otherwise, which says nothing of
-    LayerNorm and its like. ``blocks`` is empty, for every family of timm keeps its own.
+    ``normalizer`` is what its layers are: ``"batchnorm"`` if any is a BatchNorm, else what most are. ``blocks`` is
+    empty, for every family of timm keeps its own.
 
     Args:
         name: as timm has it, without the tag of pretrained weights.
@@ -63,8 +64,7 @@ class TimmNetwork(ClassifierNetwork):
         self.network = _build(name, num_classes, options)
         if ghost_batch is not None:
             use_ghost_batches(self.network, ghost_batch)
-        norms = (isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.network.modules())
-        self.normalizer = "batchnorm" if any(norms) else "none"
+        self.normalizer = found_normalizer(self.network)
         self.drop_rate = float(getattr(self.network, "drop_rate", 0.0))
         self.blocks = nn.ModuleList()
 

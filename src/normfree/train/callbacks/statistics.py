@@ -3,6 +3,7 @@
 from typing import Any, TypeGuard
 
 import pytorch_lightning as pl
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.nets import ClassifierNetwork
@@ -23,7 +24,7 @@ class RunningStatistics(pl.Callback):
         self._own: dict[_BatchNorm, float] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        layers = [layer for layer in pl_module.modules() if isinstance(layer, _BatchNorm)]
+        layers = [layer for layer in pl_module.modules() if _is_running(layer)]
         if _are_frozen(pl_module):
             for layer in layers:
                 layer.train()  # Lightning warns of a layer that is not when training starts.
@@ -51,6 +52,11 @@ class RunningStatistics(pl.Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for layer, momentum in self._own.items():
             layer.momentum = momentum
+
+
+def _is_running(layer: nn.Module) -> TypeGuard[_BatchNorm]:
+    """BatchNorm, and what else has a running variance of batches and a momentum."""
+    return isinstance(layer, _BatchNorm) or bool(getattr(layer, "sees_batch", False))
 
 
 def _are_frozen(module: pl.LightningModule) -> TypeGuard[Classifier]:

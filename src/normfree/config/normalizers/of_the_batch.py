@@ -1,0 +1,8 @@
+"""Normalisers whose statistics see the other images of a micro batch."""
+
+from normfree.config.normalizers.facts import NormalizerFacts
+
+NORMALIZERS = (
+    NormalizerFacts("batchnorm", "BatchNorm", "batch", ("ghost_batch",)),
+    NormalizerFacts("evonorm_b0", "EvoNorm-B0", "batch", own_activation=True),
+)

@@ -11,18 +11,24 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from normfree.clip import clip_grad_agc_
 from normfree.nets import create_model, fold, list_models, model_options, sample_noise
+from normfree.nets.normalizers import list_normalizers
 from normfree.optim import ExponentialMovingAverage, build_sgd
 
 IMAGES, SIDE, CLASSES = 2, 32, 10
 
 
-@pytest.mark.parametrize("name", list_models())
-def test_a_step_and_an_evaluation(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "normalizer"),
+    [(name, None) for name in list_models()] + [("resnet20", name) for name in list_normalizers()],
+)
+def test_a_step_and_an_evaluation(name: str, normalizer: str | None) -> None:
     """Shapes alone, in PyTorch's fake tensors; of a stage the first two blocks, as the others are alike."""
     depth = model_options(name).get("depth")
-    shallow = {} if depth is None else {"depth": [min(2, blocks) for blocks in depth]}
+    options = {} if depth is None else {"depth": [min(2, blocks) for blocks in depth]}
+    if normalizer is not None:
+        options["normalizer"] = normalizer
     with torch.device("meta"):
-        network = create_model(name, CLASSES, **shallow)
+        network = create_model(name, CLASSES, **options)
     with FakeTensorMode(), pretended_gpu() as gpu:
         moved(network).train()
         optimizer = build_sgd(network, 0.1, fused=True)
@@ -34,7 +40,8 @@ def test_a_step_and_an_evaluation(name: str) -> None:
         assert clip_grad_agc_(network.parameters(), backend="bucketed").norm_before.device == DEVICE
         optimizer.step()
         average.update(network)
-        assert fold(network.eval())(images).device == DEVICE
+        if normalizer is None:
+            assert fold(network.eval())(images).device == DEVICE
         assert average.module(images).device == DEVICE
     for parameter in network.parameters():
         assert isinstance(parameter.grad, OnGpu)

@@ -70,8 +70,9 @@ format: setup ## put every file into the project's format
 	$(BIN)/ruff format .
 
 .PHONY: models
-models: setup ## write docs/models.md from the registry
+models: setup ## write docs/models.md from the registry, and docs/normalizers.md
 	$(BIN)/python -m normfree.nets.catalogue
+	$(BIN)/python -m normfree.nets.normalizer_cards
 
 .PHONY: pseudocode
 pseudocode: setup ## write docs/pseudocode.md from the order and the events of a run

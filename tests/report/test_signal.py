@@ -104,7 +104,7 @@ def test_a_network_whose_branches_cannot_be_seen() -> None:
 
 def test_the_caption_tells_the_conditions() -> None:
     measured = table(normed=NORMED, free=FREE)
-    said = caption(measured, conditions("normed", "free"))
+    said = caption(measured, conditions("normed", "free", of_the_batch=("BatchNorm",)))
     assert "8 images of unit Gaussian noise, 32 x 32 px, seed 0" in said
     assert "Skip gains are set to 1; training begins with 0" in said
     assert "BatchNorm takes its statistics" in said

@@ -154,3 +154,11 @@ def test_threats_are_found(rows: list[dict[str, object]], said: str) -> None:
 def test_equal_arms_are_no_threat() -> None:
     rows = [row(model, 0.1, seed, 0.9) for model in ("bn", "nf") for seed in range(3)]
     assert found_threats(study_of(rows, panels={"p": {"kind": "accuracy_over", "x": "lr"}})) == []
+
+
+def test_a_network_with_several_normalisers_is_told_apart_by_them() -> None:
+    rows = [row("resnet20", 0.1, 0, 0.9) | {"model.normalizer": name, "arm_id": name} for name in ("batchnorm", "frn")]
+    rows.append(row("nf", 0.1, 0, 0.8))
+    study = Study(parse_experiment({}, "exp"), Collection(pd.DataFrame(rows), Path()))
+    assert {one.label for one in study.series} == {"resnet20, batchnorm, none", "resnet20, frn, none", "nf, none"}
+    assert set(study.table["series"]) == {one.label for one in study.series}

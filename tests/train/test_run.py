@@ -267,7 +267,7 @@ def test_one_step_of_a_peer(tiny: Callable[..., Resolved], options: tuple[str, .
             "model.normalizer=batchnorm: model=nf_resnet20 has no normaliser; use .*=none",
         ),
         (
-            ("model=timm", "model.name=vit_tiny_patch16_224", "model.normalizer=none"),
+            ("model=timm", "model.name=vit_tiny_patch16_224", "model.normalizer=layernorm"),
             r"data.train_size=7: model=timm model.name=vit_tiny_patch16_224 cannot take .*data.train_size=224",
         ),
     ],

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,8 +71,7 @@ class _Formula(nn.Module):
 
 def peers(channels: int) -> dict[str, tuple[str, Callable[[], nn.Module]]]:
     """Normaliser -> whose layer stands beside it, and what builds it with its nonlinearity; timm has to be there."""
-    import timm.layers as theirs
-
+    theirs: Any = import_module("timm.layers")
     groups = group_count(channels)
     relu = nn.ReLU(inplace=True)
     return {

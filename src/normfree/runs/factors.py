@@ -11,6 +11,7 @@ from typing import Any
 from normfree.config import Resolved
 from normfree.config.effect import acts, randaugments
 from normfree.config.networks import usual_of
+from normfree.config.normalizers import facts_of
 from normfree.config.parts import Part, own_parts
 from normfree.runs.identity import source_of
 from normfree.runs.reading import shortened
@@ -44,6 +45,8 @@ def factors_of(resolved: Resolved) -> Factors:
     content["trainer"] = {key: getattr(config.trainer, key) for key in ("channels_last", "compile", "gradient_dtype")}
     usual = usual_of(config.model.name)
     content["model"] |= {key: usual.get(key) for key, value in content["model"].items() if value is None}
+    if facts_of(config.model.normalizer).own_activation:
+        content["model"]["activation"] = None
     found = {key: value if acts(config, key) else None for key, value in flat(content).items()}
     if config.augment.randaugment_layers and not randaugments(config.augment):
         found["augment.magnitude"] = config.augment.magnitude  # the 0 of its scale, by which its layers do nothing

@@ -11,6 +11,7 @@ from normfree.cli.probe_page import Page, train_sizes
 from normfree.config import UserError
 from normfree.config.key_readers import number, whole_number
 from normfree.config.keys import key
+from normfree.config.normalizers import facts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
         UserError: an unknown network, or one that cannot be measured so.
     """
     found = train_sizes(keys.model)
+    from normfree.nets import model_info
     from normfree.probe import signal_at_initialisation
     from normfree.report.probes.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
 
@@ -55,6 +57,8 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
         page.console.print(f"{name}: {len(measured) - 1} blocks at {size} px, {seconds:.1f} s", highlight=False)
     table = signal_table(rows)
     page.console.print(signal_terminal(table))
-    conditions = SignalConditions(keys.batch, sizes, keys.seed, keys.skip_gain)
+    kinds = dict.fromkeys(facts_of(model_info(name).normalizer) for name in sizes)
+    of_the_batch = tuple(kind.title for kind in kinds if kind.sees == "batch")
+    conditions = SignalConditions(keys.batch, sizes, keys.seed, keys.skip_gain, of_the_batch)
     with page.console.status("drawing"):
         return signal_files(table, conditions, page.name, page.command, page.made_with)

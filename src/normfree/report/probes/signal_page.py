@@ -18,12 +18,13 @@ _HEADS = ("network", "squared mean", "variance", "variance it is built for", "br
 
 @dataclass(frozen=True)
 class SignalConditions:
-    """How the networks were measured; `sizes` are pixels by network."""
+    """How the networks were measured; `sizes` are pixels by network, `of_the_batch` normalisers that see the images."""
 
     batch: int
     sizes: Mapping[str, int]
     seed: int
     skip_gain: float
+    of_the_batch: tuple[str, ...] = ()
 
 
 def signal_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -76,8 +77,9 @@ def caption(table: pd.DataFrame, conditions: SignalConditions) -> str:
         "after Squeeze-and-Excitation and before stochastic depth, skip gain and alpha.",
         f"Input: {conditions.batch} images of unit Gaussian noise, {sizes}, seed {conditions.seed}, float32.",
     ]
-    if table["expected_var"].isna().any():
-        said.append("BatchNorm takes its statistics from these images.")
+    if conditions.of_the_batch:
+        verb = "takes its" if len(conditions.of_the_batch) == 1 else "take their"
+        said.append(f"{' and '.join(conditions.of_the_batch)} {verb} statistics from these images.")
     if unseen := [str(name) for name, part in table.groupby("model", sort=False) if part["res_avg_var"].isna().all()]:
         said.append(f"The branches of {', '.join(unseen)} cannot be seen.")
     said.append("Dropout and stochastic depth are off.")

@@ -1,0 +1,129 @@
+"""Writes docs/normalizers.md: a card for each normaliser, from what it says of itself and what its layer moves.
+
+``python -m normfree.nets.normalizer_cards`` writes the page, ``--check`` says whether it is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from normfree.nets.activations import activation
+from normfree.nets.normalizers import DEFAULT, SEEN, Normalizer, list_normalizers, normalization, normalizer
+from normfree.nets.traffic import layer_bytes
+
+PAGE = Path("docs/normalizers.md")
+MEASURED = Path("reports/normalizers/report.md")
+
+_CHANNELS = 64
+_TITLES = {"batch": "Of the batch", "sample": "Of a sample", "none": "Without statistics"}
+_ACTIVATIONS = {
+    "after": "follows the layer",
+    "replaced": "is the layer's own; `model.activation` is refused",
+    "inside": "is applied by the layer",
+}
+
+_INTRODUCTION = """\
+<!-- Written by `make models` from src/normfree/nets/normalizers; edit the files there instead. -->
+
+# Normalisers
+
+What stands where a ResNet has BatchNorm, as one key:
+
+```bash
+python train.py -m model=resnet20 model.normalizer=batchnorm,groupnorm
+```
+
+and `normfree.create_model("resnet20", normalizer="groupnorm", groups=4)`. Every BatchNorm network of this package takes
+one: the ResNets, pre- and post-activation, wide and with Squeeze-and-Excitation, and the NFNet twins. NF networks have
+blocks of their own and take none. A run is named by a normaliser that is not its network's own
+(`resnet20_groupnorm-...`); parameters keep the names they have with BatchNorm (`blocks.0.bn0.weight`).
+
+What statistics are taken over decides the rest. **Of the batch**: an image's result depends on the images beside it, so
+micro batch, devices and accumulation are part of what is trained, and `norm_batch` is recorded. **Of a sample** or
+**none**: gradients of a batch in parts are those of the whole. Gains, biases, slopes, thresholds and multipliers have
+no weight decay, and each is one unit of AGC.
+
+**Passes** are what forward and backward pass of one layer and a ReLU behind it (its own nonlinearity where it has one)
+read and write, in passes over the map, counted by `nets.traffic` from the operations of an eager step in bfloat16; a
+BatchNorm takes {batchnorm:.0f}. `torch.compile` fuses most of them. `python bench.py normalizers` measures each beside
+torch's or timm's.
+`fold` (export, serving) makes of a network what can be worked out before images are seen, or refuses in one line.
+"""
+
+_ADVICE = """\
+## Together
+
+| beside | what happens |
+|---|---|
+| `model.ghost_batch`, `model.sync_norm`, `model.freeze_norm` | of BatchNorm; refused with every other |
+| `model.groups`, `model.channels_per_group` | of GroupNorm, GroupNorm with weight standardisation, EvoNorm-S0; one of \
+the two, and it has to divide the channels of every layer |
+| `model.activation` | refused with FRN and EvoNorm, which bring their own |
+| `model.alpha_init`, `model.preserve_variance` | of DyT and Derf |
+| SkipInit, ReZero | branches begin closed: `outcome.stalled_skip_gain` tells when they stay so |
+"""
+
+
+def passes(name: str) -> float:
+    """Of a layer and the ReLU behind it, in passes over the map."""
+    from torch import Tensor, nn
+
+    class Activated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = chosen.layer(_CHANNELS, relu)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return chosen.overwriting_activation(relu)(self.layer(x))
+
+    chosen, relu = normalization(name), activation("relu")
+    return layer_bytes(Activated(), _CHANNELS)
+
+
+def page(measured: Path = MEASURED) -> str:
+    """The whole page in Markdown; it names `measured` if that is there."""
+    parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT))]
+    kinds = [normalizer(name) for name in list_normalizers()]
+    for sees, title in _TITLES.items():
+        parts.append(f"## {title}\n")
+        first = sorted(
+            (kind for kind in kinds if kind.sees == sees), key=lambda kind: (kind.name != DEFAULT, kind.name)
+        )
+        parts += [_card(kind) for kind in first]
+    parts.append(_ADVICE)
+    if measured.exists():
+        parts.append(f"## What we measured\n\nThe same networks and recipe with each: [the report](../{MEASURED}).\n")
+    return "\n".join(parts)
+
+
+def _card(kind: Normalizer) -> str:
+    options = ", ".join(f"`model.{option}`" for option in kind.options) or "none"
+    rows = {
+        "formula": f"`{kind.formula}`",
+        "source": kind.source,
+        "statistics see": SEEN[kind.sees],
+        "nonlinearity": _ACTIVATIONS[kind.activation],
+        "options": options,
+        "passes": f"{passes(kind.name):.0f}",
+        "fold": "yes" if kind.folds else "refused",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return f"### {kind.title}\n\n`model.normalizer={kind.name}`. {kind.advice}\n\n| | |\n|---|---|\n{table}\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0, or 1 if ``--check`` finds the page stale."""
+    given = sys.argv[1:] if arguments is None else arguments
+    text = page()
+    if "--check" not in given:
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"{PAGE}: {len(list_normalizers())} normalisers")
+    elif PAGE.read_text(encoding="utf-8") != text:
+        print(f"{PAGE} is stale; make models writes it again", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

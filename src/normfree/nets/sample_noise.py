@@ -76,6 +76,15 @@ def sample_noise(seed: int, step: int, numbers: Tensor, turn: int = 0) -> Iterat
         _current = before
 
 
+def uniform_of(seed: int, step: int, numbers: Tensor, features: int, turn: int) -> Tensor:
+    """Numbers in [0, 1), float32 ``[N, features]``, of samples ``numbers`` of a step, as no layer has them.
+
+    Args:
+        turn: what they are drawn for; those of `sample_noise` are other numbers.
+    """
+    return SampleNoise(_key(seed, step, turn), numbers).of_features(features)
+
+
 def current_noise() -> SampleNoise | None:
     """The numbers of the forward pass that is running, or ``None`` outside of `sample_noise`."""
     return _current

@@ -24,6 +24,7 @@ _LATER_MODEL_OPTIONS = ("standardization", "bottleneck_ratio", "weights_sha256",
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
+_LATER_GROUPS = ("attack", "private")
 
 # Where weights lie and what they are called; what they are is weights_sha256.
 _OF_WEIGHTS = ("weights", "weights_kind", "weights_run", "weights_arm")
@@ -77,6 +78,9 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content["model"]["freeze"] = sorted(_stages(frozen))
     for group, values in own.items():
         content[group] |= values
+    for group in _LATER_GROUPS:
+        if content[group]["name"] == "none":
+            del content[group]
     if resolved.config.trainer.compile:
         content["compile"] = True
     if (sent := resolved.config.trainer.gradient_dtype) is not None:

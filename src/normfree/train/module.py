@@ -14,6 +14,7 @@ from normfree.nets import sample_noise
 from normfree.optim import ExponentialMovingAverage, SharpnessAware, ascent_samples, warmup_cosine
 from normfree.runs.heartbeat import beat
 from normfree.train.loader import MicroBatch, Part
+from normfree.train.parts.attack import Attack
 from normfree.train.parts.optimizer import build_optimizer
 
 EMA_KEY = "ema"
@@ -28,6 +29,7 @@ class Classifier(pl.LightningModule):
     What dropout and stochastic depth draw belongs to the images, not to how the batch is cut.
     ``ascent_samples`` of a batch are climbed with, 0 without it.
     ``compiled`` stands for the network's forward pass in training where the run is to be compiled.
+    ``attack`` is set where images are attacked before they are trained on: then losses are of the attacked ones.
     ``average`` is set by a callback where a moving average is kept, and saved with every checkpoint.
     """
 
@@ -39,6 +41,7 @@ class Classifier(pl.LightningModule):
         self.last_correct = torch.zeros(())
         self.average: ExponentialMovingAverage | None = None
         self.compiled: Callable[[Tensor], Tensor] | None = None
+        self.attack: Attack | None = None
         settings = resolved.config.optimizer
         self._batch_index = 0
         self._sam: SharpnessAware | None = None
@@ -68,6 +71,8 @@ class Classifier(pl.LightningModule):
         if self._sam is not None and batch_index % self.trainer.accumulate_grad_batches == 0:
             losses = [partial(self._share_of_loss, part, batch.step) for part in batch.ascent]
             self._sam.ascend(*losses, total=_summed_over_ranks)
+        if self.attack is not None:
+            own = own._replace(images=self.attack.in_training(self.network, own, batch.step))
         loss, logits = self._loss(own, batch.step)
         beat(alike=True)  # Backward waits for the other ranks.
         labels = batch.labels if batch.labels.ndim == 1 else batch.labels.argmax(1)

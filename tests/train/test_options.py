@@ -59,6 +59,7 @@ DIGITS = [
     ("experiment=learning_rate",),
     ("experiment=normalizer_cost",),
     ("experiment=recipe_search",),
+    ("experiment=shift",),
     ("experiment=signal_propagation",),
     ("experiment=stability_frontier",),
     ("model=nfnet_nano", "model.standardization=timm", "model.activation=gelu_erf"),

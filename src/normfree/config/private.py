@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from normfree.config.errors import UserError
 from normfree.config.schema import TrainConfig
@@ -23,6 +24,10 @@ def check_private(config: TrainConfig) -> None:
     for key in PRIVATE_KEYS[private.name]:
         if not getattr(private, key):
             raise UserError(f"private.{key}={getattr(private, key)}: {given} needs a value above 0")
+    if find_spec("opacus") is None:
+        raise UserError(
+            f"{given}: its accounting comes from the package opacus, which is not installed; uv pip install opacus"
+        )
     if config.model.normalizer == "batchnorm":
         raise UserError(
             f"{given} and model={config.model.name}: BatchNorm mixes the images of a batch, so that no image has a "

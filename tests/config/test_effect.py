@@ -95,6 +95,8 @@ IDLE = [
     ("model.train_size=64", (), "beside data.train_size=28"),
     ("model.test_size=64", (), "beside data.test_size=28"),
     ("model.sync_norm=true", ("model=resnet20",), "on trainer.devices=1"),
+    ("model.groups=4", ("model=resnet20",), "with model.normalizer=batchnorm"),
+    ("model.channels_per_group=4", ("model=resnet20", "model.normalizer=layernorm"), "with model.normalizer=layernorm"),
     ("model.weights_kind=ema", (), "has no effect without model.weights"),
     ("model.head=new", (), "has no effect without model.weights"),
     ("model.weights_sha256=abc", (), "has no effect without model.weights"),

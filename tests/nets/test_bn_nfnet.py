@@ -16,6 +16,7 @@ from normfree.nets import (
     model_options,
     norm_batch,
 )
+from normfree.nets.normalizers import normalizer_options
 from normfree.nets.padding import SameConv2d
 from normfree.nets.squeeze_excite import SqueezeExcite
 
@@ -50,7 +51,7 @@ def test_every_layer_is_the_twins(name):
         assert block.stochastic_depth_rate == other.stochastic_depth_rate
         assert block.activation is other.activation
     options, others = model_options(name), model_options(info.twin)
-    assert set(options) - set(others) == {"ghost_batch"}
+    assert set(options) - set(others) == {"normalizer", *normalizer_options()}
     assert set(others) - set(options) == {"alpha", "standardization", "round_groups"}
     assert all(options[key] == others[key] for key in set(options) & set(others))
 

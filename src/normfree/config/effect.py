@@ -3,15 +3,14 @@
 A key that does not act leaves the identity of a run, and is told where it was typed.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from normfree.config.attack import ATTACK_KEYS
+from normfree.config.networks import has_skip_gains, usual_of
+from normfree.config.normalizers import OPTIONS, facts_of
 from normfree.config.optimizer import OPTIMIZER_KEYS
 from normfree.config.parts import MODEL, PARTS
 from normfree.config.private import PRIVATE_KEYS
@@ -110,6 +109,13 @@ EFFECT: Mapping[str, Rule] = {
     "logger.mode": _WANDB,
     "logger.timeout": _WANDB,
     "logger.tags": _WANDB,
+    **{
+        f"model.{option}": Rule(
+            lambda config, option=option: option in facts_of(config.model.normalizer).options,  # type: ignore[misc]
+            "with model.normalizer={model.normalizer}",
+        )
+        for option in OPTIONS
+    },
     "model.sync_norm": Rule(
         lambda config: config.trainer.devices * config.trainer.nodes > 1, "on trainer.devices={trainer.devices}"
     ),
@@ -129,7 +135,8 @@ EFFECT: Mapping[str, Rule] = {
     "optimizer.eps": _optimized_by("eps"),
     "optimizer.sam_share": Rule(lambda config: config.optimizer.sam_rho is not None, "without optimizer.sam_rho"),
     "outcome.stalled_skip_gain": Rule(
-        lambda config: config.model.normalizer != "batchnorm", "with model={model.name}, which has no skip gains"
+        lambda config: has_skip_gains(config.model),
+        "with model={model.name}, which has no skip gains",
     ),
     "trainer.evaluate_every": Rule(
         lambda config: config.data.validation_samples > 0, "with data.validation_samples={data.validation_samples}"
@@ -202,7 +209,7 @@ def acting(config: TrainConfig) -> dict[str, Any]:
         content[group][name] = _default(getattr(config, group), name)
     usual = {} if MODEL.is_custom(config) else usual_of(config.model.name)
     for name, value in content["model"].items():
-        if name in usual and value == usual[name]:
+        if name in usual and value == usual[name] and name != "normalizer":
             content["model"][name] = None
     data = replace(config.data, loader="auto")
     if (is_resident(data), is_ffcv(data)) == (is_resident(config.data), is_ffcv(config.data)):
@@ -267,22 +274,3 @@ def _value(config: TrainConfig, key: str) -> Any:
     for part in key.split("."):
         value = getattr(value, part)
     return f"{value:g}" if isinstance(value, float) else value
-
-
-def usual_of(network: str) -> dict[str, Any]:
-    """What a network is built with where nothing is given, by the key; empty for one of another library."""
-    return _network_defaults().get(network, {})
-
-
-def network_names() -> list[str]:
-    """The networks of this package."""
-    return list(_network_defaults())
-
-
-@cache
-def _network_defaults() -> dict[str, dict[str, Any]]:
-    """Network -> what it is built with where nothing is given; as the networks themselves say, see the tests."""
-    content: dict[str, dict[str, Any]] = json.loads(
-        Path(__file__).with_name("network_defaults.json").read_text(encoding="utf-8")
-    )
-    return content

@@ -6,7 +6,7 @@ _SAME_COMMAND = "give nothing for it: the same command goes on from the run's ne
 _ALREADY = "a run that has its result is not trained again; write again=true for a new one beside it"
 _PLAN = "write plan=true"
 _LIST = "python train.py --help lists groups, options and keys, python runs.py experiment=NAME the runs"
-_NORMALIZER = "the normaliser is the network's: model=resnet20 has BatchNorm, its twin model=nf_resnet20 none"
+_NORMALIZER = "write model.normalizer=groupnorm or another, for a network with BatchNorm such as model=resnet20"
 _CUT = "accumulation follows from batch, the samples of a step, and trainer.micro_batch, those of a pass"
 _NORM_BATCH = "it is worked out: write trainer.micro_batch={value}, or model.ghost_batch={value} for less than that"
 _CLIPPING = "write clip=none, clip=norm or clip=agc, and for example clip.max_norm=1"

@@ -9,8 +9,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.config.batch_plan import plan_batch
-from normfree.config.effect import network_names, references, without_effect
+from normfree.config.effect import references, without_effect
 from normfree.config.errors import UserError
+from normfree.config.networks import network_names
+from normfree.config.normalizers import sees
 from normfree.config.optimizer import check_sam
 from normfree.config.own_model import found_normalizer
 from normfree.config.parts import CUSTOM, MODEL
@@ -34,8 +36,8 @@ class Resolved:
         steps_per_epoch: full batches in one pass over the training data; the remainder is dropped.
         warmup_steps: steps of linear warm-up; fractional when given in epochs.
         lr: the learning rate at the end of warm-up.
-        norm_batch: samples that a BatchNorm's statistics see; ``None`` without BatchNorm, or where it uses its running
-            statistics alone.
+        norm_batch: samples that a normaliser's statistics see where they see the batch, as BatchNorm's do; ``None`` for
+            all others, and where BatchNorm uses its running statistics alone.
         micro_batch: samples in one forward pass on one device; ``None`` where it changes nothing and is
             chosen when the memory of the device is known.
         without_effect: a line for every typed key that changes nothing.
@@ -248,11 +250,12 @@ def _warmup_steps(config: TrainConfig, steps: int) -> float:
 
 
 def _batches(config: TrainConfig) -> tuple[int | None, int | None]:
-    """Micro batch and norm_batch. A BatchNorm network's micro batch is never chosen by what memory there is."""
+    """Micro batch and norm_batch. Where statistics see the batch, the micro batch is never chosen by what memory there
+    is."""
     trainer = config.trainer
     plan = plan_batch(config.batch, trainer.devices, trainer.nodes, trainer.micro_batch)
     check_sam(config, plan)
-    if config.model.normalizer != "batchnorm" or config.model.freeze_norm:
+    if sees(config.model) != "batch":
         return trainer.micro_batch, None
     ghost = config.model.ghost_batch
     if ghost is not None and plan.micro_batch % ghost:

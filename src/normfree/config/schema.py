@@ -21,7 +21,7 @@ class ModelConfig:
 
     name: str = MISSING
     family: str = MISSING  # for example resnet, nf_resnet or nfnet
-    normalizer: str = MISSING  # batchnorm, or none for a normaliser-free network
+    normalizer: str = MISSING  # the network's own, or another in its place: docs/normalizers.md; NF networks have none
     train_size: int | None = None  # image side in pixels that the paper trains it at
     test_size: int | None = None
     depth: list[int] | None = None  # blocks of each stage
@@ -35,6 +35,8 @@ class ModelConfig:
     alpha: float | None = None  # scale of the residual branch
     drop_rate: float | None = None
     stochastic_depth_rate: float | None = None
+    groups: int | None = None  # groups of channels (GroupNorm, EvoNorm-S0); None: 32, fewer in narrow layers
+    channels_per_group: int | None = None  # the same said the other way round
     ghost_batch: int | None = None  # samples of one BatchNorm statistics group; None: the micro batch
     sync_norm: bool = False  # BatchNorm statistics over the micro batches of all devices (SyncBN; GPUs alone)
     _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch.nn.Module

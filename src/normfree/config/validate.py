@@ -8,6 +8,8 @@ from normfree.config.attack import ATTACK_KEYS, check_attack
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
+from normfree.config.networks import is_known, own_normalizer
+from normfree.config.normalizers import check_normalizer
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
 from normfree.config.private import PRIVATE_KEYS, check_private
@@ -40,6 +42,8 @@ RANGES: dict[str, Check] = {
     "model.drop_rate": _SHARE,
     "model.stochastic_depth_rate": _SHARE,
     "model.ghost_batch": _COUNT,
+    "model.groups": _COUNT,
+    "model.channels_per_group": _COUNT,
     "model.stem_width": _COUNT,
     "model.group_size": _COUNT,
     "model.bottleneck_ratio": _POSITIVE,
@@ -178,11 +182,7 @@ def _check_relations(config: TrainConfig) -> None:
     warmups = [key for key in WARMUP_KEYS if getattr(config.optimizer, key) is not None]
     if len(warmups) > 1:
         raise UserError(f"optimizer.{' and optimizer.'.join(warmups)} are given: keep one of them, null the others")
-    if config.model.ghost_batch is not None and config.model.normalizer != "batchnorm":
-        raise UserError(
-            f"model.ghost_batch={config.model.ghost_batch}: {config.model.name} has no BatchNorm; "
-            "leave it out or choose a BatchNorm network such as model=resnet20"
-        )
+    check_normalizer(config.model, own_normalizer(config.model), is_known(config.model))
     _check_sync_norm(config)
     _check_gradient_dtype(config)
     check_finetuning(config)
@@ -214,11 +214,6 @@ def _check_sync_norm(config: TrainConfig) -> None:
     model = config.model
     if not model.sync_norm:
         return
-    if model.normalizer != "batchnorm":
-        raise UserError(
-            f"model.sync_norm=true: {model.name} has no BatchNorm; leave it out or choose a BatchNorm network "
-            "such as model=resnet20"
-        )
     if model.ghost_batch is not None:
         raise UserError(
             f"model.sync_norm=true and model.ghost_batch={model.ghost_batch}: larger groups than the micro batch, and "

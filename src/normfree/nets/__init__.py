@@ -5,6 +5,7 @@ from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.cost import count_macs, count_parameters, estimate_activation_bytes
 from normfree.nets.fold import fold
 from normfree.nets.image_size import minimum_image_size
+from normfree.nets.normalizers import list_normalizers
 from normfree.nets.registry import ModelInfo, create_model, list_models, model_info, model_options
 from normfree.nets.residual import skip_gains
 from normfree.nets.sample_noise import sample_noise
@@ -22,6 +23,7 @@ __all__ = [
     "estimate_activation_bytes",
     "fold",
     "list_models",
+    "list_normalizers",
     "load_weights",
     "localise",
     "minimum_image_size",

@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from normfree.nets.activations import activation as nonlinearity
-from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
+from normfree.nets.normalizers import Normalization
+from normfree.nets.normalizers.batchnorm import BATCHNORM
 from normfree.nets.padding import SameConv2d, same_max_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import BranchBlock, scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 
 
-class BatchNormBlock(nn.Module):
+class BatchNormBlock(BranchBlock):
     """Pre-activation residual block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     Bottleneck: 1x1, 3x3 (strided), 1x1. Basic: 3x3 (strided), 3x3.
@@ -40,40 +41,41 @@ class BatchNormBlock(nn.Module):
         activation: str,
         se_ratio: float,
         stochastic_depth_rate: float,
-        ghost_batch: int | None,
+        normalization: Normalization,
+        place: tuple[int, int],
     ) -> None:
         super().__init__()
+        nonlinear = nonlinearity(activation)
         self.stage = stage
-        self.activation = nonlinearity(activation).function
-        self.overwriting_activation = nonlinearity(activation).overwriting
-        self.bn2: GhostBatchNorm2d | None = None
+        self.overwriting_activation = normalization.overwriting_activation(nonlinear)
+        self.bn2: nn.Module | None = None
         self.conv2: SameConv2d | None = None
         self.stochastic_depth_rate = stochastic_depth_rate
-        self.bn0 = GhostBatchNorm2d(in_channels, ghost_batch)
+        self.bn0 = normalization.layer(in_channels, nonlinear)
         if bottleneck:
             mid = out_channels // 4
-            self.conv0 = SameConv2d(in_channels, mid, 1)
-            self.bn1 = GhostBatchNorm2d(mid, ghost_batch)
-            self.conv1 = SameConv2d(mid, mid, 3, stride)
-            self.bn2 = GhostBatchNorm2d(mid, ghost_batch)
-            self.conv2 = SameConv2d(mid, out_channels, 1)
+            self.conv0 = normalization.conv(in_channels, mid, 1)
+            self.bn1 = normalization.layer(mid, nonlinear)
+            self.conv1 = normalization.conv(mid, mid, 3, stride)
+            self.bn2 = normalization.layer(mid, nonlinear)
+            self.conv2 = normalization.conv(mid, out_channels, 1)
         else:
-            self.conv0 = SameConv2d(in_channels, out_channels, 3, stride)
-            self.bn1 = GhostBatchNorm2d(out_channels, ghost_batch)
-            self.conv1 = SameConv2d(out_channels, out_channels, 3)
-        self.conv_shortcut = SameConv2d(in_channels, out_channels, 1, stride) if project else None
+            self.conv0 = normalization.conv(in_channels, out_channels, 3, stride)
+            self.bn1 = normalization.layer(out_channels, nonlinear)
+            self.conv1 = normalization.conv(out_channels, out_channels, 3)
+        self.conv_shortcut = normalization.conv(in_channels, out_channels, 1, stride) if project else None
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+        self.residual = normalization.residual(*place)
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.overwriting_activation(self.bn0(x))
         shortcut = x if self.conv_shortcut is None else self.conv_shortcut(activated)
-        branch = self.conv0(activated)
-        branch = self.conv1(self.overwriting_activation(self.bn1(branch)))
+        branch = self.overwriting_activation(self.bn1(self.conv0(activated)))
+        last = self.conv1
         if self.bn2 is not None and self.conv2 is not None:
-            branch = self.conv2(self.overwriting_activation(self.bn2(branch)))
-        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
+            branch, last = self.overwriting_activation(self.bn2(self.conv1(branch))), self.conv2
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, gate, drop_rate)
+        return scaled_residual(shortcut, *self.end_branch(last, branch), drop_rate, self.shortcut_scale)
 
 
 class BatchNormResNet(ClassifierNetwork):
@@ -88,10 +90,8 @@ class BatchNormResNet(ClassifierNetwork):
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        normalization: what stands where the baseline has BatchNorm.
     """
-
-    normalizer = "batchnorm"
 
     def __init__(
         self,
@@ -105,20 +105,21 @@ class BatchNormResNet(ClassifierNetwork):
         activation: str = "relu",
         drop_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
-        ghost_batch: int | None = None,
+        normalization: Normalization = BATCHNORM,
         in_channels: int = 3,
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
         table = stages(depth, width)
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
-        self.activation = nonlinearity(activation).function
-        self.ghost_batch = ghost_batch
+        nonlinear = nonlinearity(activation)
+        self.normalizer = normalization.kind.name
+        self.activation = normalization.activation(nonlinear)
         self.pool_stem = not small_stem
-        self.stem_conv = SameConv2d(in_channels, stem_width, *((3, 1) if small_stem else (7, 2)))
+        self.stem_conv = normalization.conv(in_channels, stem_width, *((3, 1) if small_stem else (7, 2)))
         self.blocks = nn.ModuleList()
         channels = stem_width
-        for (stage, out_channels, first, stride), block_drop_rate in zip(table, drop_rates, strict=True):
+        for index, (stage, out_channels, first, stride) in enumerate(table):
             self.blocks.append(
                 BatchNormBlock(
                     channels,
@@ -129,13 +130,15 @@ class BatchNormResNet(ClassifierNetwork):
                     bottleneck=bottleneck,
                     activation=activation,
                     se_ratio=se_ratio,
-                    stochastic_depth_rate=block_drop_rate,
-                    ghost_batch=ghost_batch,
+                    stochastic_depth_rate=drop_rates[index],
+                    normalization=normalization,
+                    place=(index, len(table)),
                 )
             )
             channels = out_channels
-        self.final_bn = GhostBatchNorm2d(channels, ghost_batch)
+        self.final_bn = normalization.layer(channels, nonlinear)
         self.add_classifier(channels, num_classes, drop_rate, weight_std=0.0)
+        normalization.initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
         x = self.stem_conv(x)

@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from normfree.nets.activations import activation as nonlinearity
-from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
-from normfree.nets.padding import SameConv2d, same_max_pool2d
+from normfree.nets.normalizers import Normalization
+from normfree.nets.normalizers.batchnorm import BATCHNORM
+from normfree.nets.padding import same_max_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import BranchBlock, scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 
 
-class PostActivationBlock(nn.Module):
+class PostActivationBlock(BranchBlock):
     """Post-activation bottleneck: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     1x1, 3x3 (strided), 1x1, each followed by BatchNorm; the nonlinearity comes last, after the sum.
@@ -38,34 +39,38 @@ class PostActivationBlock(nn.Module):
         activation: str,
         se_ratio: float,
         stochastic_depth_rate: float,
-        ghost_batch: int | None,
+        normalization: Normalization,
+        place: tuple[int, int],
     ) -> None:
         super().__init__()
+        nonlinear = nonlinearity(activation)
         self.stage = stage
-        self.activation = nonlinearity(activation).function
-        self.overwriting_activation = nonlinearity(activation).overwriting
+        self.activation = nonlinear.function
+        self.overwriting_activation = normalization.overwriting_activation(nonlinear)
         self.stochastic_depth_rate = stochastic_depth_rate
         mid = out_channels // 4
-        self.conv0 = SameConv2d(in_channels, mid, 1)
-        self.bn0 = GhostBatchNorm2d(mid, ghost_batch)
-        self.conv1 = SameConv2d(mid, mid, 3, stride)
-        self.bn1 = GhostBatchNorm2d(mid, ghost_batch)
-        self.conv2 = SameConv2d(mid, out_channels, 1)
-        self.bn2 = GhostBatchNorm2d(out_channels, ghost_batch)
+        self.entry = normalization.entry()
+        self.conv0 = normalization.conv(in_channels, mid, 1)
+        self.bn0 = normalization.layer(mid, nonlinear)
+        self.conv1 = normalization.conv(mid, mid, 3, stride)
+        self.bn1 = normalization.layer(mid, nonlinear)
+        self.conv2 = normalization.conv(mid, out_channels, 1)
+        self.bn2 = normalization.linear(out_channels)
         self.shortcut: nn.Sequential | None = None
         if project:
-            conv = SameConv2d(in_channels, out_channels, 1, stride)
-            self.shortcut = nn.Sequential(conv, GhostBatchNorm2d(out_channels, ghost_batch))
+            conv = normalization.conv(in_channels, out_channels, 1, stride)
+            self.shortcut = nn.Sequential(conv, normalization.linear(out_channels))
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+        self.residual = normalization.residual(*place)
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.shortcut is None else self.shortcut(x)
-        branch = self.overwriting_activation(self.bn0(self.conv0(x)))
+        entered = x if self.entry is None else self.entry(x)
+        shortcut = x if self.shortcut is None else self.shortcut(entered)
+        branch = self.overwriting_activation(self.bn0(self.conv0(entered)))
         branch = self.overwriting_activation(self.bn1(self.conv1(branch)))
-        branch = self.bn2(self.conv2(branch))
-        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
+        branch, gate = self.end_branch(self.conv2, branch, self.bn2)
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return self.activation(scaled_residual(shortcut, branch, gate, drop_rate))
+        return self.activation(scaled_residual(shortcut, branch, gate, drop_rate, self.shortcut_scale))
 
 
 class PostActivationResNet(ClassifierNetwork):
@@ -78,10 +83,8 @@ class PostActivationResNet(ClassifierNetwork):
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        normalization: what stands where the baseline has BatchNorm.
     """
-
-    normalizer = "batchnorm"
 
     def __init__(
         self,
@@ -93,20 +96,21 @@ class PostActivationResNet(ClassifierNetwork):
         activation: str = "relu",
         drop_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
-        ghost_batch: int | None = None,
+        normalization: Normalization = BATCHNORM,
         in_channels: int = 3,
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
         table = stages(depth, width)
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
-        self.activation = nonlinearity(activation).function
-        self.ghost_batch = ghost_batch
-        self.stem_conv = SameConv2d(in_channels, stem_width, 7, 2)
-        self.stem_bn = GhostBatchNorm2d(stem_width, ghost_batch)
+        nonlinear = nonlinearity(activation)
+        self.normalizer = normalization.kind.name
+        self.activation = normalization.activation(nonlinear)
+        self.stem_conv = normalization.conv(in_channels, stem_width, 7, 2)
+        self.stem_bn = normalization.layer(stem_width, nonlinear)
         self.blocks = nn.ModuleList()
         channels = stem_width
-        for (stage, out_channels, first, stride), block_drop_rate in zip(table, drop_rates, strict=True):
+        for index, (stage, out_channels, first, stride) in enumerate(table):
             self.blocks.append(
                 PostActivationBlock(
                     channels,
@@ -116,12 +120,14 @@ class PostActivationResNet(ClassifierNetwork):
                     project=first,
                     activation=activation,
                     se_ratio=se_ratio,
-                    stochastic_depth_rate=block_drop_rate,
-                    ghost_batch=ghost_batch,
+                    stochastic_depth_rate=drop_rates[index],
+                    normalization=normalization,
+                    place=(index, len(table)),
                 )
             )
             channels = out_channels
         self.add_classifier(channels, num_classes, drop_rate, weight_std=0.0)
+        normalization.initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
         x = same_max_pool2d(self.activation(self.stem_bn(self.stem_conv(x))))

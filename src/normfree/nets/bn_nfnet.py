@@ -13,17 +13,18 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from normfree.nets.activations import activation as nonlinearity
-from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork, rate, stages
 from normfree.nets.nfnet import F_DEPTH, F_SERIES, F_WIDTH, HALF, NANO, inner_groups
-from normfree.nets.padding import SameConv2d, same_avg_pool2d
+from normfree.nets.normalizers import Normalization
+from normfree.nets.normalizers.batchnorm import BATCHNORM
+from normfree.nets.padding import same_avg_pool2d
 from normfree.nets.registry import ModelInfo, register
-from normfree.nets.residual import scaled_residual
+from normfree.nets.residual import BranchBlock, scaled_residual
 from normfree.nets.squeeze_excite import SqueezeExcite
 from normfree.nets.stochastic_depth import stochastic_depth_rates
 
 
-class BatchNormNFNetBlock(nn.Module):
+class BatchNormNFNetBlock(BranchBlock):
     """Pre-activation bottleneck block: ``[N, Cin, H, W] -> [N, Cout, ceil(H/s), ceil(W/s)]``.
 
     1x1, grouped 3x3 (strided), grouped 3x3, 1x1; inner width half the output's or another share, in whole groups.
@@ -41,26 +42,29 @@ class BatchNormNFNetBlock(nn.Module):
         activation: str,
         se_ratio: float,
         stochastic_depth_rate: float,
-        ghost_batch: int | None,
+        normalization: Normalization,
+        place: tuple[int, int],
     ) -> None:
         super().__init__()
+        nonlinear = nonlinearity(activation)
         self.stage = stage
         self.stride = stride
-        self.activation = nonlinearity(activation).function
+        self.activation = normalization.activation(nonlinear)
         self.stochastic_depth_rate = stochastic_depth_rate
         groups = inner_groups(out_channels, group_size, bottleneck_ratio=bottleneck_ratio)
         mid = groups * group_size
-        self.bn0 = GhostBatchNorm2d(in_channels, ghost_batch)
-        self.conv0 = SameConv2d(in_channels, mid, 1)
-        self.bn1 = GhostBatchNorm2d(mid, ghost_batch)
-        self.conv1 = SameConv2d(mid, mid, 3, stride, groups)
-        self.bn1b = GhostBatchNorm2d(mid, ghost_batch)
-        self.conv1b = SameConv2d(mid, mid, 3, 1, groups)
-        self.bn2 = GhostBatchNorm2d(mid, ghost_batch)
-        self.conv2 = SameConv2d(mid, out_channels, 1)
+        self.bn0 = normalization.layer(in_channels, nonlinear)
+        self.conv0 = normalization.conv(in_channels, mid, 1)
+        self.bn1 = normalization.layer(mid, nonlinear)
+        self.conv1 = normalization.conv(mid, mid, 3, stride, groups)
+        self.bn1b = normalization.layer(mid, nonlinear)
+        self.conv1b = normalization.conv(mid, mid, 3, 1, groups)
+        self.bn2 = normalization.layer(mid, nonlinear)
+        self.conv2 = normalization.conv(mid, out_channels, 1)
         project = stride > 1 or in_channels != out_channels
-        self.conv_shortcut = SameConv2d(in_channels, out_channels, 1) if project else None
+        self.conv_shortcut = normalization.conv(in_channels, out_channels, 1) if project else None
         self.squeeze_excite = SqueezeExcite(out_channels, se_ratio) if se_ratio > 0 else None
+        self.residual = normalization.residual(*place)
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.activation(self.bn0(x))
@@ -70,10 +74,9 @@ class BatchNormNFNetBlock(nn.Module):
         branch = self.conv0(activated)
         branch = self.conv1(self.activation(self.bn1(branch)))
         branch = self.conv1b(self.activation(self.bn1b(branch)))
-        branch = self.conv2(self.activation(self.bn2(branch)))
-        gate = None if self.squeeze_excite is None else self.squeeze_excite(branch)
+        branch = self.activation(self.bn2(branch))
         drop_rate = self.stochastic_depth_rate if self.training else 0.0
-        return scaled_residual(shortcut, branch, gate, drop_rate)
+        return scaled_residual(shortcut, *self.end_branch(self.conv2, branch), drop_rate, self.shortcut_scale)
 
 
 class BatchNormNFNet(ClassifierNetwork):
@@ -90,10 +93,8 @@ class BatchNormNFNet(ClassifierNetwork):
         se_ratio: hidden share of Squeeze-and-Excitation; 0 for none.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        normalization: what stands where the baseline has BatchNorm.
     """
-
-    normalizer = "batchnorm"
 
     def __init__(
         self,
@@ -109,23 +110,24 @@ class BatchNormNFNet(ClassifierNetwork):
         activation: str = "gelu",
         drop_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
-        ghost_batch: int | None = None,
+        normalization: Normalization = BATCHNORM,
         in_channels: int = 3,
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
         table = stages(depth, width)
         drop_rates = stochastic_depth_rates(rate("stochastic_depth_rate", stochastic_depth_rate), len(table))
-        self.activation = nonlinearity(activation).function
-        self.ghost_batch = ghost_batch
+        nonlinear = nonlinearity(activation)
+        self.normalizer = normalization.kind.name
+        self.activation = normalization.activation(nonlinear)
         self.stem_convs = nn.ModuleList()
-        self.stem_bns = nn.ModuleList(GhostBatchNorm2d(hidden, ghost_batch) for hidden in stem_hidden)
+        self.stem_bns = nn.ModuleList(normalization.layer(hidden, nonlinear) for hidden in stem_hidden)
         channels = in_channels
         for out_channels, stride in zip((*stem_hidden, stem_width or width[0] // 2), stem_strides, strict=True):
-            self.stem_convs.append(SameConv2d(channels, out_channels, 3, stride))
+            self.stem_convs.append(normalization.conv(channels, out_channels, 3, stride))
             channels = out_channels
         self.blocks = nn.ModuleList()
-        for (stage, out_channels, _, stride), block_drop_rate in zip(table, drop_rates, strict=True):
+        for index, (stage, out_channels, _, stride) in enumerate(table):
             self.blocks.append(
                 BatchNormNFNetBlock(
                     channels,
@@ -136,14 +138,16 @@ class BatchNormNFNet(ClassifierNetwork):
                     bottleneck_ratio=bottleneck_ratio,
                     activation=activation,
                     se_ratio=se_ratio,
-                    stochastic_depth_rate=block_drop_rate,
-                    ghost_batch=ghost_batch,
+                    stochastic_depth_rate=drop_rates[index],
+                    normalization=normalization,
+                    place=(index, len(table)),
                 )
             )
             channels = out_channels
-        self.final_conv = SameConv2d(channels, 2 * channels, 1)
-        self.final_bn = GhostBatchNorm2d(2 * channels, ghost_batch)
+        self.final_conv = normalization.conv(channels, 2 * channels, 1)
+        self.final_bn = normalization.layer(2 * channels, nonlinear)
         self.add_classifier(2 * channels, num_classes, drop_rate, weight_std=0.01)
+        normalization.initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
         for index, conv in enumerate(self.stem_convs):

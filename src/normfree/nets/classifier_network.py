@@ -15,7 +15,7 @@ class ClassifierNetwork(nn.Module):
     """Base of all networks.
 
     Attributes:
-        normalizer: ``"batchnorm"`` or ``"none"``.
+        normalizer: one of `normfree.nets.normalizers`, or what the layers of another library's network are.
         blocks: the residual blocks in depth order; each has an integer ``stage``.
         classifier: ``nn.Linear``, or ``nn.Identity`` if ``num_classes`` is 0.
         drop_rate: dropout probability before the classifier, in training.

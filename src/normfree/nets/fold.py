@@ -52,7 +52,7 @@ class FoldedConv2d(nn.Conv2d):
         self,
         x: Tensor,
         output_scale: None = None,  # the weight has the scale
-        activation: Callable[[Tensor], Tensor] | None = None,
+        activation: Callable[[Tensor], Tensor] | None = None,  # after a standardised convolution alone
     ) -> Tensor:
         y = same_conv2d(x, self.weight, self.bias, self.stride[0], self.groups)
         return y if activation is None else activation(y)

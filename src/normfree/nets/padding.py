@@ -82,5 +82,14 @@ class SameConv2d(nn.Conv2d):
     def reset_parameters(self) -> None:
         truncated_lecun_normal_(self.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return same_conv2d(x, self.weight, None, self.stride[0], self.groups)
+    def effective(self) -> Tensor:
+        """The weight that the convolution uses."""
+        return self.weight
+
+    def forward(self, x: Tensor, output_scale: Tensor | None = None, output_bias: Tensor | None = None) -> Tensor:
+        """``output_scale * conv(x) + output_bias``, both of shape ``()``; None for 1 and 0."""
+        weight = self.effective()
+        if output_scale is not None:
+            weight = weight * output_scale
+        bias = None if output_bias is None else output_bias.expand(self.out_channels)
+        return same_conv2d(x, weight, bias, self.stride[0], self.groups)

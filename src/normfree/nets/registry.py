@@ -16,6 +16,10 @@ from typing import Any
 
 from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.errors import one_of
+from normfree.nets.normalizers import DEFAULT, normalization, normalizer_options
+
+_NORMALIZATION = "normalization"
+"""Argument of a network in which a normaliser can stand where its own does."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class ModelInfo:
     Attributes:
         name: the name `create_model` takes.
         family: one of those that `list_models` takes, for example ``nfnet``.
-        normalizer: ``"batchnorm"`` or ``"none"``.
+        normalizer: its own, where no other is asked for; ``"none"`` of NF networks.
         train_size, test_size: side of the square images in pixels.
         source: where the architecture comes from.
         twin: the network with the same stages, widths and shortcuts and the other normaliser, or None.
@@ -152,9 +156,16 @@ def model_options(name: str) -> dict[str, Any]:
         ValueError: no such network.
     """
     network, given = _network(name)
-    parameters = inspect.signature(network).parameters
-    defaults = {key: p.default for key, p in parameters.items() if p.default is not inspect.Parameter.empty}
+    defaults = _defaults(network)
+    if _NORMALIZATION in defaults:
+        del defaults[_NORMALIZATION]
+        defaults |= {"normalizer": DEFAULT, **dict.fromkeys(normalizer_options())}
     return defaults | dict(given)
+
+
+def _defaults(network: Callable[..., ClassifierNetwork]) -> dict[str, Any]:
+    parameters = inspect.signature(network).parameters
+    return {key: p.default for key, p in parameters.items() if p.default is not inspect.Parameter.empty}
 
 
 def create_model(name: str, num_classes: int = 1000, **overrides: Any) -> ClassifierNetwork:
@@ -164,13 +175,39 @@ def create_model(name: str, num_classes: int = 1000, **overrides: Any) -> Classi
         name: one of `list_models()`, or ``timm/NAME`` where timm is installed.
         num_classes: size of the logits; 0 gives pooled features.
         **overrides: see `model_options(name)`; for example ``depth``, ``width``, ``activation``,
-            ``drop_rate``, ``in_channels``, ``ghost_batch``.
+            ``drop_rate``, ``in_channels``, ``normalizer`` and what that takes, such as ``groups`` or ``ghost_batch``.
 
     Raises:
         ValueError: an unknown name or override, or a value that fits no network.
     """
     network, given = _network(name)
     options = model_options(name)
+    if "normalizer" in overrides and "normalizer" not in options:
+        _refuse_another(name, overrides.pop("normalizer"))
     for key in overrides:
         one_of(key, options, f"override of {name}")
+    if _NORMALIZATION in _defaults(network):
+        overrides = _with_normalization(overrides)
     return network(**{**given, **overrides, "num_classes": num_classes})
+
+
+def _refuse_another(name: str, wanted: str) -> None:
+    info = model_info(name)
+    if wanted != info.normalizer:
+        twin = info.twin if info.twin and info.normalizer == "none" else "resnet20"
+        raise ValueError(
+            f"normalizer={wanted}: {name} has {info.normalizer} and takes no other; "
+            f"choose a network that does, such as {twin}"
+        )
+
+
+def _with_normalization(overrides: dict[str, Any]) -> dict[str, Any]:
+    """What a network is called with, which has one word for a normaliser and its options."""
+    mine = {key: overrides.pop(key) for key in ("normalizer", *normalizer_options()) if key in overrides}
+    chosen = normalization(mine.pop("normalizer", None) or DEFAULT, **mine)
+    if chosen.kind.activation == "replaced" and overrides.get("activation") is not None:
+        raise ValueError(
+            f"activation={overrides['activation']}: {chosen.kind.title} is the nonlinearity too; leave activation out, "
+            "or choose a normalizer that it follows, such as groupnorm"
+        )
+    return {**overrides, _NORMALIZATION: chosen}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,6 +45,65 @@ class NFResidualBlock(nn.Module):
         return self.skip_gain * (2 * self.alpha)
 
 
+class ResidualSum(nn.Module):
+    """How a branch is weighed beside its shortcut: ``shortcut_scale * shortcut + factor * branch + bias``.
+
+    The branch's last convolution is given factor and bias, which costs no pass over the map; where a gate follows, the
+    gate is given the factor.
+
+    Attributes:
+        shortcut_scale: a constant; 1 leaves the shortcut as it is.
+        scale_in_weights: whether `fold` has put factor and bias into the last convolution.
+    """
+
+    shortcut_scale: float = 1.0
+    scale_in_weights: bool = False
+
+    def factor(self) -> Tensor:
+        """What the branch is multiplied by, of shape ``()``."""
+        raise NotImplementedError
+
+    def bias(self) -> Tensor | None:
+        """What is added to the sum, of shape ``()``; None for nothing."""
+        return None
+
+    def of_conv(self, gated: bool) -> tuple[Tensor | None, Tensor | None]:
+        """What the last convolution multiplies its output by and adds to it."""
+        if self.scale_in_weights:
+            return None, None
+        return None if gated else self.factor(), self.bias()
+
+
+class BranchBlock(nn.Module):
+    """What the blocks share that a normaliser stands in: how their branches end.
+
+    Attributes:
+        residual: how the normaliser weighs branch and shortcut; None for the plain sum.
+        squeeze_excite: the branch's gate, if there is one.
+    """
+
+    residual: ResidualSum | None
+    squeeze_excite: nn.Module | None
+
+    @property
+    def shortcut_scale(self) -> float:
+        """What the shortcut is multiplied by."""
+        return 1.0 if self.residual is None else self.residual.shortcut_scale
+
+    def end_branch(
+        self, last: nn.Module, x: Tensor, norm: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The branch after its last convolution and `norm`, and what the sum is still to multiply it by."""
+        gated = self.squeeze_excite is not None
+        branch = last(x) if self.residual is None else last(x, *self.residual.of_conv(gated))
+        if norm is not None:
+            branch = norm(branch)
+        if self.squeeze_excite is None:
+            return branch, None
+        gate = self.squeeze_excite(branch)
+        return branch, gate if self.residual is None else gate * self.residual.factor()
+
+
 class _ScaledResidual(torch.autograd.Function):
     """``shortcut + branch * factor`` whose gradient makes one pass less over the map than autograd's."""
 
@@ -60,14 +120,17 @@ class _ScaledResidual(torch.autograd.Function):
         return grad, grad * factor, d_factor
 
 
-def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, drop_rate: float) -> Tensor:
-    """``shortcut + mask * factor * branch``.
+def scaled_residual(
+    shortcut: Tensor, branch: Tensor, factor: Tensor | None, drop_rate: float, shortcut_scale: float = 1.0
+) -> Tensor:
+    """``shortcut_scale * shortcut + mask * factor * branch``.
 
     Args:
         shortcut: ``[N, C, H, W]``.
         branch: ``[N, C, H, W]``; overwritten with the sum where there is neither factor nor mask.
         factor: ``[N, C]``, the branch's gate and whatever else scales it, or None for 1.
         drop_rate: probability that a sample loses its branch; 0 draws no random numbers.
+        shortcut_scale: a constant.
     """
     if factor is not None:
         factor = factor.view(*factor.shape, 1, 1)
@@ -75,7 +138,9 @@ def scaled_residual(shortcut: Tensor, branch: Tensor, factor: Tensor | None, dro
         mask = stochastic_depth_mask(branch, drop_rate)
         factor = mask if factor is None else factor * mask
     if factor is None:
-        return branch.add_(shortcut)
+        return branch.add_(shortcut) if shortcut_scale == 1 else branch.add_(shortcut, alpha=shortcut_scale)
+    if shortcut_scale != 1:
+        shortcut = shortcut * shortcut_scale
     # Without the cast a float32 gate would widen a bfloat16 residual stream under autocast.
     factor = factor.to(branch.dtype)
     if traced() or not torch.is_grad_enabled():

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from normfree.config import Resolved
-from normfree.config.effect import acts, randaugments, usual_of
+from normfree.config.effect import acts, randaugments
+from normfree.config.networks import usual_of
 from normfree.config.parts import Part, own_parts
 from normfree.runs.identity import source_of
 from normfree.runs.reading import shortened

@@ -8,7 +8,10 @@ from typing import Any
 
 from normfree.config import OPTIMIZER_KEYS, SCHEMA_VERSION, Resolved
 from normfree.config.effect import PUBLISHED_EPS, acting, acts
+from normfree.config.networks import own_normalizer
+from normfree.config.normalizers import OPTIONS
 from normfree.config.parts import PARTS, Part, own_parts
+from normfree.config.schema import ModelConfig
 from normfree.config.sources import named
 from normfree.config.validate import CLIP_KEYS
 from normfree.runs.own_code import source_digest
@@ -20,7 +23,9 @@ _DATA_IRRELEVANT = (
     "crop_padding", "resized_crop", "mirror",
 )  # fmt: skip
 # Options that came later; left out where they are not given or do nothing, so that earlier runs keep their names.
-_LATER_MODEL_OPTIONS = ("standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm")
+_LATER_MODEL_OPTIONS = (
+    "standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm", *OPTIONS,
+)  # fmt: skip
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
@@ -145,7 +150,7 @@ def run_id(resolved: Resolved) -> str:
     """
     config = resolved.config
     started = [] if config.model.weights is None else ["ft"]
-    parts = [config.model.name, *started, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
+    parts = [network_label(config.model), *started, clip_label(resolved).lower().replace(" ", ""), f"b{config.batch}"]
     if resolved.norm_batch is not None and resolved.norm_batch != config.batch:
         parts.append(f"bn{resolved.norm_batch}")
     parts += [f"lr{resolved.lr:g}", f"s{config.seed}"]
@@ -153,6 +158,12 @@ def run_id(resolved: Resolved) -> str:
     readable = re.sub(r"[^\w.+-]", "_", "-".join(parts)).lstrip("._-")
     anew = f".again-{config.again}" if config.again > 1 else ""
     return f"{readable[:_LONGEST]}-{digest(science(resolved))}{anew}"
+
+
+def network_label(model: ModelConfig) -> str:
+    """How a network is called, with a normaliser that is not its own: ``resnet20_groupnorm``."""
+    own = own_normalizer(model)
+    return model.name if own in (None, model.normalizer) else f"{model.name}_{model.normalizer}"
 
 
 def _stages(given: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from normfree.config import Resolved, UserError
+from normfree.config.networks import own_normalizer
+from normfree.config.normalizers import OPTIONS, facts_of
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered
@@ -117,6 +119,10 @@ def _description(resolved: Resolved) -> dict[str, Any]:
     overrides = {
         key: value for key, value in asdict(model).items() if key not in _NOT_FOR_THE_NETWORK and value is not None
     }
+    taken = facts_of(model.normalizer).options
+    overrides = {key: value for key, value in overrides.items() if key not in OPTIONS or key in taken}
+    if own_normalizer(model) not in (None, model.normalizer):
+        overrides["normalizer"] = model.normalizer
     name = f"{TIMM}/{model.name}" if model.family == TIMM else model.name
     given = dict(model.arguments or {})
     if known := sorted(key for key in given if key in ("num_classes", "in_channels", *asdict(model))):
@@ -142,8 +148,7 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     if network.normalizer != normalizer:
         raise UserError(
             f"model.normalizer={normalizer}: {_subject(description['name'])} has "
-            f"{'no BatchNorm' if network.normalizer == 'none' else 'BatchNorm'}; "
-            f"use model.normalizer={network.normalizer}"
+            f"{facts_of(network.normalizer).title}; use model.normalizer={network.normalizer}"
         )
     return network
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.config import Resolved, UserError
-from normfree.config.effect import usual_of
+from normfree.config.networks import usual_of
 from normfree.config.own_model import OPTIONS
 from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered

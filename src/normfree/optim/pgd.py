@@ -64,10 +64,15 @@ def attacked(
     high = torch.maximum(images, torch.minimum(images + reach, scale.of_pixels(1.0, images)))
     found = images
     if start is not None:
-        found = (images + reach * (2 * start.to(images).view_as(images) - 1)).clamp(low, high)
+        found = _like(images, (images + reach * (2 * start.to(images).view_as(images) - 1)).clamp(low, high))
     for _ in range(steps):
-        found = (found + step * _gradient(loss, found).sign()).clamp(low, high)
+        found = _like(images, (found + step * _gradient(loss, found).sign()).clamp(low, high))
     return found
+
+
+def _like(images: Tensor, found: Tensor) -> Tensor:
+    """In the very strides of the images: kernels, and with them last bits, are chosen by these."""
+    return torch.empty_like(images).copy_(found)
 
 
 def _gradient(loss: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

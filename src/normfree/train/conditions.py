@@ -101,7 +101,7 @@ class Conditioned:
 
 
 @contextmanager
-def tested(network: nn.Module, statistics: str) -> Iterator[None]:
+def as_tested(network: nn.Module, statistics: str) -> Iterator[None]:
     """Inside, the network is in eval mode; BatchNorm takes those of what it is given with ``batch``.
 
     Afterwards modes, running statistics and ghost batches are as before.

@@ -12,7 +12,7 @@ from normfree.config import UserError
 from normfree.config.sources.reading import listed
 from normfree.data import Source
 from normfree.runs.heartbeat import beat
-from normfree.train.conditions import tested
+from normfree.train.conditions import as_tested
 from normfree.train.parts.attack import Attack
 from normfree.train.ranks.world import ALONE, World
 
@@ -105,7 +105,7 @@ def measure(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     correct, loss, count, among_five = 0.0, 0.0, 0.0, 0.0
     classes: Tensor | None = None
-    with tested(network, statistics):
+    with as_tested(network, statistics):
         for batch in source.evaluation_batches(split, EVALUATION_BATCH):
             images = batch.images.to(device, kind, memory_format=layout)
             labels = batch.labels.to(device, non_blocking=True)

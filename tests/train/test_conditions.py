@@ -39,6 +39,14 @@ def test_batches_are_of_one_class_and_every_image_is_in_one(source: Source, size
     assert torch.equal(every[every.sum(1).argsort()].sum(1), expected[expected.sum(1).argsort()].sum(1))
 
 
+def test_mixed_images_are_all_of_them_in_one_order(source: Source) -> None:
+    found, again, plain = batches(source, batch=50, order="mixed"), batches(source, order="mixed"), batches(source)
+    labels, other, before = (torch.cat([each for _, each in those]) for those in (found, again, plain))
+    assert torch.equal(labels, other)
+    assert torch.equal(labels.sort().values, before.sort().values)
+    assert min(len(set(each.tolist())) for _, each in found) >= 8
+
+
 def test_some_images_are_spread_over_the_split_and_counted(source: Source) -> None:
     condition = Conditioned(source, Condition(images=40))
     found = torch.cat([each.images for each in condition.evaluation_batches("test", 16)])
@@ -94,7 +102,7 @@ def test_a_run_records_them(tiny: Callable[..., Resolved]) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ("{order: by_size}", r"evaluate_also\.a\.order=by_size: choose one of as_is, by_class"),
+        ("{order: by_size}", r"evaluate_also\.a\.order=by_size: choose one of as_is, mixed, by_class"),
         ("{statistics: none}", "choose one of running, batch"),
         ("{batch: 0}", r"evaluate_also\.a\.batch=0: give a whole number of at least 1"),
         ("{strength: 3}", "give that too"),

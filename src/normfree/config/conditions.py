@@ -10,7 +10,7 @@ from normfree.config.attack import ATTACK_KEYS
 from normfree.config.errors import UserError, nearest
 from normfree.config.schema import AttackConfig
 
-ORDERS = ("as_is", "by_class")
+ORDERS = ("as_is", "mixed", "by_class")
 STATISTICS = ("running", "batch")
 KEYS = ("attack", "images", "batch", "order", "statistics", "corruption", "strength")
 LARGEST_STRENGTH = 5
@@ -24,7 +24,8 @@ class Condition:
         attack: on every image that is right without it; ``None``: none.
         images: how many, evenly over the split in its order; ``None``: all.
         batch: images at a time, which changes nothing but with ``statistics="batch"``.
-        order: ``as_is``, or ``by_class``: every batch is of one class.
+        order: ``as_is``, which may be class by class; ``mixed``: at random, the same for all networks; or ``by_class``: every
+            batch is of one class.
         statistics: of BatchNorm: its ``running`` ones, as networks are used, or as in training those of the ``batch``.
         corruption: one of `normfree.data.corrupting`.
         strength: of it, 1 to 5.

@@ -18,6 +18,10 @@ from normfree.data.corrupting import Corrupted, corruptions
 from normfree.nets.batch_norm import GhostBatchNorm2d
 
 
+_MIXED = 0
+"""Of the order of mixed images."""
+
+
 class Conditioned:
     """A source whose images for evaluation are those of ``source`` under a condition; it trains nothing.
 
@@ -64,6 +68,9 @@ class Conditioned:
             return
         images, labels = (torch.cat([getattr(each, name) for each in every]) for name in ("images", "labels"))
         groups = [torch.arange(len(labels), device=labels.device)]
+        if self._condition.order == "mixed":
+            mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(_MIXED))
+            groups = [mixed.to(labels.device)]
         if self._condition.order == "by_class":
             groups = [(labels == label).nonzero().flatten() for label in sorted(set(labels.tolist()))]
         for group in groups:

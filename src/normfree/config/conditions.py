@@ -24,8 +24,8 @@ class Condition:
         attack: on every image that is right without it; ``None``: none.
         images: how many, evenly over the split in its order; ``None``: all.
         batch: images at a time, which changes nothing but with ``statistics="batch"``.
-        order: ``as_is``, which may be class by class; ``mixed``: at random, the same for all networks; or ``by_class``: every
-            batch is of one class.
+        order: ``as_is``, which may be class by class; ``mixed``: at random, the same for all networks; or ``by_class``:
+            every batch is of one class.
         statistics: of BatchNorm: its ``running`` ones, as networks are used, or as in training those of the ``batch``.
         corruption: one of `normfree.data.corrupting`.
         strength: of it, 1 to 5.

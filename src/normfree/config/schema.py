@@ -152,7 +152,7 @@ class AttackConfig:
 
 @dataclass
 class PrivateConfig:
-    """Differentially private training: docs/decisions/0033-private-training.md says what is guaranteed."""
+    """Differentially private training: docs/decisions/0034-private-training.md says what is guaranteed."""
 
     name: str = "none"  # none or dpsgd
     epsilon: float | None = None  # dpsgd: budget of the whole run, which sets the noise

@@ -17,7 +17,6 @@ from normfree.data import Batch, Source
 from normfree.data.corrupting import Corrupted, corruptions
 from normfree.nets.batch_norm import GhostBatchNorm2d
 
-
 _MIXED = 0
 """Of the order of mixed images."""
 

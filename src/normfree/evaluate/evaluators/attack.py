@@ -1,4 +1,4 @@
-"""Accuracy on images that projected gradient descent has changed to be mistaken (Madry et al. 2018, arXiv 1706.06083)."""
+"""Accuracy on images that projected gradient descent has changed (Madry et al. 2018, arXiv 1706.06083)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Attacked:
 def check(keys: EvaluateKeys) -> None:
     """
     Raises:
-        UserError: weights that were worked out once give no gradient of an image where they are folded for speed.
+        UserError: a reach is given twice.
     """
     if len(set(keys.reaches)) < len(keys.reaches):
         raise UserError(f"reaches={','.join(map(str, keys.reaches))}: give each once")

@@ -1,6 +1,6 @@
 """``private=dpsgd`` in a run: the gradients of a step, the noise that the budget asks for, and what has been spent.
 
-Sampling, and what is guaranteed: docs/decisions/0033-private-training.md. Opacus does the accounting.
+Sampling, and what is guaranteed: docs/decisions/0034-private-training.md. Opacus does the accounting.
 """
 
 from __future__ import annotations

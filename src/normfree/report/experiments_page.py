@@ -63,7 +63,7 @@ PANELS: dict[str, str] = {
     "heat_map": "{kind: heat_map, title: Rate and batch, x: batch, y: lr, series: [agc]}",
     "ladder": "{kind: ladder, title: Ablation, where: {batch: 64, lr: 0.4}, published: {table 2: {bn: 83.6}}}",
     "learning_curves": "{kind: learning_curves, title: Training loss, y: train/loss, where: {batch: 64}}",
-    "over_conditions": "{kind: over_conditions, title: Tested otherwise, where: {batch: 64, lr: 0.4}, conditions: {all: test/accuracy}}",
+    "over_conditions": "{kind: over_conditions, title: Else, where: {batch: 64, lr: 0.4}, conditions: {a: test/loss}}",
     "pareto": "{kind: pareto, title: Accuracy for its latency, budget: 16, x_label: latency of 32 images (ms)}",
     "skip_gain": "{kind: skip_gain, title: How far skip gains opened, x: lr, where: {batch: 64}, series: [nf, agc]}",
     "time_to_target": "{kind: time_to_target, title: Epochs to 90 %, x: lr, target: 0.9, where: {batch: 64}}",

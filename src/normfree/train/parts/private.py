@@ -64,7 +64,8 @@ class PrivateSteps:
         total, losses, logits = private_gradients(
             network, self._loss_at(step), images, part.labels, numbers, self._max_norm
         )
-        mean = [each / len(images) for each in total]
+        # In the strides of the weights, as other ranks are told them.
+        mean = [torch.empty_like(weight).copy_(each / len(images)) for weight, each in zip(trained, total, strict=True)]
         loss: Tensor = GivenGradients.apply(losses.mean(), mean, *trained)  # type: ignore[no-untyped-call]
         return loss, logits
 

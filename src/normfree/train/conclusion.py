@@ -82,6 +82,8 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
         "train/final_loss": rule.final,
         "skip_gain/mean_abs": gain,
     }
+    if session.module.private is not None:
+        final |= session.module.private.spent(outcome.steps_done)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in session.module.parameters()):
         reason = rule.reason or "weights are not finite at the end"
         return replace(outcome, status="diverged", reason=reason, metrics=final)
@@ -89,8 +91,6 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
     for split, found in scores.items():
         final |= {} if found is None else found.named(split) | examiner.averaged(split)
     final |= measured_also(session)
-    if session.module.private is not None:
-        final |= session.module.private.spent(outcome.steps_done)
     chance = against_chance(settings, scores.__getitem__)
     broken = rule.reason or _non_finite(final)
     status, reason = ("diverged", broken) if broken else status_of(rule, chance)

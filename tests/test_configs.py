@@ -18,7 +18,10 @@ OPTIONS = sorted(
     if path.parent != CONF and "hydra" not in path.parts and path.parent.name != "experiment"
 )
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
-NAMED = {"model=timm": "model.name=resnet18", "optimizer=lion": "clip=none", "optimizer=muon": "clip=none"}
+NAMED = {
+    "model=timm": "model.name=resnet18", "optimizer=lion": "clip=none", "optimizer=muon": "clip=none",
+    "private=dpsgd": "clip=none",
+}  # fmt: skip
 """What an option cannot do without."""
 NOT_OURS = ("timm", "custom")
 MODELS = [option.split("=")[1] for option in OPTIONS if option.startswith("model=")]
@@ -67,7 +70,8 @@ def test_every_experiment_composes(name: str) -> None:
 
 def test_the_help_lists_every_group() -> None:
     groups = {option.split("=")[0] for option in OPTIONS}
-    assert groups == {"model", "clip", "data", "data_recipe", "augment", "optimizer", "trainer", "logger", "recipe"}
+    assert groups == {"model", "clip", "data", "data_recipe", "augment", "optimizer", "trainer", "logger", "recipe",
+                      "attack", "private"}  # fmt: skip
 
 
 def test_config_files_are_short_and_say_what_they_are() -> None:

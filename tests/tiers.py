@@ -30,7 +30,7 @@ PLACES = {
     "tests/cli/": "process",
     "tests/evaluate/": "run",
     "tests/evaluate/test_command.py": "process",
-    "tests/evaluate/test_corrupting.py": "slow",
+    "tests/data/test_corrupting.py": "slow",
     "tests/export/": "run",
     "tests/lightning/": "run",
     "tests/serve/": "process",

@@ -371,3 +371,11 @@ def test_one_line_for_what_is_wrong(
     assert not (tmp_path / "out" / "evaluation.json").exists()
     with pytest.raises(UserError):
         read_evaluate(["run=x", "--run=y"])
+
+
+def test_an_attack_finds_no_more_images_right(run: api.Run, tmp_path: Path) -> None:
+    record = evaluated(f"run={run.path}", "evaluate=test,attack", "reaches=8,64", out=tmp_path)
+    found = record["results"]["raw"]["attack"]
+    assert found["clean_top1"] == run.result["metrics"]["test/accuracy"]
+    assert found["clean_top1"] >= found["top1_by_reach"]["8"] >= found["top1_by_reach"]["64"]
+    assert found["top1_by_reach"]["64"] < found["clean_top1"]

@@ -1,10 +1,11 @@
-"""``evaluate_also``: other images that the end of a run is measured on, beside its own test split."""
+"""``evaluate_also``: what else the end of a run is measured on beside its own test split: other images, conditions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from normfree.config.conditions import Condition, condition_of, divided
 from normfree.config.errors import UserError
 from normfree.config.other_images import other_images
 from normfree.config.schema import DataConfig, TrainConfig
@@ -18,7 +19,7 @@ def check_also(config: TrainConfig) -> None:
     """Their form; the images are asked for by `also_images`.
 
     Raises:
-        UserError: a name that is none, or something else than keys of ``data`` behind it.
+        UserError: a name that is none, something else than keys behind it, or no condition.
     """
     if config.evaluate_also is None:
         return
@@ -31,6 +32,13 @@ def check_also(config: TrainConfig) -> None:
             )
         if not isinstance(given, Mapping) or not given:
             raise UserError(f"evaluate_also.{name}={given}: give keys of data, such as {_EXAMPLE}")
+        condition_of(divided(given)[1], f"evaluate_also.{name}.")
+
+
+def also_conditions(config: TrainConfig) -> dict[str, Condition]:
+    """The condition of the test that each name stands for."""
+    every = config.evaluate_also or {}
+    return {name: condition_of(divided(given)[1], f"evaluate_also.{name}.") for name, given in every.items()}
 
 
 def also_images(config: TrainConfig) -> dict[str, DataConfig]:
@@ -45,7 +53,7 @@ def also_images(config: TrainConfig) -> dict[str, DataConfig]:
     own = tuple(map(str, read_of(config.data).classes))
     for name, given in config.evaluate_also.items():
         place = f"evaluate_also.{name}."
-        data = other_images(config.data, given, place)
+        data = other_images(config.data, divided(given)[0], place)
         require_images(data)
         other = tuple(map(str, read_of(data).classes))
         if own != other:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from typing import Any, NamedTuple
 
+from normfree.config.attack import ATTACK_KEYS
 from normfree.config.clipping import CLIP_KEYS
 from normfree.config.networks import has_skip_gains, usual_of
 from normfree.config.normalizers import OPTIONS, facts_of
 from normfree.config.optimizer import OPTIMIZER_KEYS
 from normfree.config.parts import MODEL, PARTS
+from normfree.config.private import PRIVATE_KEYS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
 from normfree.config.sources.cifar import CIFAR
@@ -81,6 +83,14 @@ EFFECT: Mapping[str, Rule] = {
         lambda config: randaugments(config.augment) and _mixes(config.augment),
         "without augment.randaugment_layers and augment.mixup or augment.cutmix",
     ),
+    **{
+        f"attack.{key}": Rule(lambda config: config.attack.name != "none", "with attack={attack.name}")
+        for key in ATTACK_KEYS["pgd"]
+    },
+    **{
+        f"private.{key}": Rule(lambda config: config.private.name != "none", "with private={private.name}")
+        for key in PRIVATE_KEYS["dpsgd"]
+    },
     "clip.clip_factor": _clipped_by("clip_factor"),
     "clip.eps": _clipped_by("eps"),
     "clip.eps_scope": Rule(

@@ -153,6 +153,26 @@ class OptimizerConfig:
 
 
 @dataclass
+class AttackConfig:
+    """Adversarial training: images changed to raise the loss of the step; lengths are of pixels from 0 to 1."""
+
+    name: str = "none"  # none or pgd
+    epsilon: float | None = None  # pgd: largest change of a pixel
+    step_size: float | None = None  # pgd: of one step of the attack
+    steps: int | None = None  # pgd: steps of the attack, a forward and backward pass each
+
+
+@dataclass
+class PrivateConfig:
+    """Differentially private training: docs/decisions/0034-private-training.md says what is guaranteed."""
+
+    name: str = "none"  # none or dpsgd
+    epsilon: float | None = None  # dpsgd: budget of the whole run, which sets the noise
+    delta: float | None = None  # dpsgd: chance that the budget may not hold
+    max_norm: float | None = None  # dpsgd: largest norm of one image's gradient
+
+
+@dataclass
 class TrainerConfig:
     """Where and how a run computes.
 
@@ -238,6 +258,8 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    attack: AttackConfig = field(default_factory=AttackConfig)
+    private: PrivateConfig = field(default_factory=PrivateConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     outcome: OutcomeConfig = field(default_factory=OutcomeConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
@@ -249,7 +271,8 @@ class TrainConfig:
     lr: float | None = None  # None: optimizer.base_lr * batch / 256
     seed: int = 0
     precision: str = "32-true"
-    # Other images that the end is measured on, by a name of yours: keys of data, such as {other: {root: PATH}}
+    # What else the end is measured on, by a name of yours: keys of data and conditions of the test, such as
+    # {other: {root: PATH}, attacked: {attack: {epsilon: 0.03, step_size: 0.008, steps: 10}}}
     evaluate_also: Any = None
     plan: bool = False
     again: bool | int = False  # true: a run that has its result is run anew beside it; or which repetition, from 2

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from normfree.config.also import check_also
+from normfree.config.attack import ATTACK_KEYS, check_attack
 from normfree.config.clipping import CLIP_KEYS, check_clipping
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
@@ -12,6 +13,7 @@ from normfree.config.networks import is_known, own_normalizer
 from normfree.config.normalizers import check_normalizer
 from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
+from normfree.config.private import PRIVATE_KEYS, check_private
 from normfree.config.schema import PRECISIONS, LoggerConfig, TrainConfig
 from normfree.config.sources import LOADERS, check_source
 
@@ -33,6 +35,12 @@ RANGES: dict[str, Check] = {
     "epochs": _POSITIVE,
     "lr": _POSITIVE,
     "seed": _SEED,
+    "attack.epsilon": _PROBABILITY,
+    "attack.step_size": _PROBABILITY,
+    "attack.steps": _COUNT,
+    "private.epsilon": _POSITIVE,
+    "private.delta": _SHARE,
+    "private.max_norm": _POSITIVE,
     "model.drop_rate": _SHARE,
     "model.stochastic_depth_rate": _SHARE,
     "model.ghost_batch": _COUNT,
@@ -102,6 +110,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "model.weights_kind": ("raw", "ema"),
     "model.head": ("keep", "new"),
     "clip.name": tuple(CLIP_KEYS),
+    "attack.name": tuple(ATTACK_KEYS),
+    "private.name": tuple(PRIVATE_KEYS),
     "clip.unit": ("deepmind", "timm", "tensor"),
     "clip.eps_scope": ("all", "vectors", "skip_gains"),
     "clip.scope": ("deepmind", "timm", "all"),
@@ -196,6 +206,8 @@ def _check_relations(config: TrainConfig) -> None:
             f"outcome.window={config.outcome.window}: longer than outcome.patience={patience}; set it to that or less"
         )
     check_optimizer(config)
+    check_attack(config)
+    check_private(config)
     _check_augmentation(config)
     if config.batch > config.data.train_samples:
         raise UserError(

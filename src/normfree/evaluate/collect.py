@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from normfree.evaluate.evaluators import evaluators
+from normfree.evaluate.evaluators.attack import Attacked
 from normfree.evaluate.findings import CLEAN, Change
 from normfree.evaluate.images import Images
 from normfree.evaluate.keys import EvaluateKeys
@@ -61,7 +62,10 @@ def collect(
         for condition, change in {CLEAN: None, **changes}.items():
             changed = pixels if change is None else change(pixels, places)
             for name, trained in subjects.items():
-                given = inputs if change is None else trained.preprocessing.normalised(changed)
+                if isinstance(change, Attacked):
+                    given = change.against(trained, inputs, labels, places)
+                else:
+                    given = inputs if change is None else trained.preprocessing.normalised(changed)
                 found = judged(_logits(trained, given, device), labels, places)
                 parts[name].setdefault(condition, []).append(found)
                 if change is None and most:

@@ -63,6 +63,8 @@ class EvaluateKeys:
     corruptions: list[str] = key([], "for evaluate=corruptions: which; default: all", listed(plain_text))
     shifts: list[int] = key([], "for evaluate=shift: pixels; default: 1, 2, 3, 4 at 32 px and in proportion",
                             listed(whole_number(1)))  # fmt: skip
+    reaches: list[int] = key([], "for evaluate=attack: of 255, a pixel's largest change; default: 1, 2, 4, 8",
+                             listed(whole_number(1, 255)))  # fmt: skip
     data_words: list[str] = field(default_factory=list)
     model_words: list[str] = field(default_factory=list)
 
@@ -116,7 +118,11 @@ def _check(keys: EvaluateKeys) -> None:
             raise UserError(f"evaluate={name}: no such evaluator{nearest(name, evaluators())}; there are: {known}")
     if not keys.evaluate:
         raise UserError(f"evaluate: is empty; there are: {', '.join(evaluators())}")
-    for name, evaluator, values in (("corruptions", "corruptions", keys.corruptions), ("shifts", "shift", keys.shifts)):
+    for name, evaluator, values in (
+        ("corruptions", "corruptions", keys.corruptions),
+        ("shifts", "shift", keys.shifts),
+        ("reaches", "attack", keys.reaches),
+    ):
         if values and evaluator not in keys.evaluate:
             raise UserError(
                 f"{name}={','.join(map(str, values))}: is of evaluate={evaluator}; add that, or leave it out"

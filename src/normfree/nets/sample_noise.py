@@ -69,11 +69,20 @@ def sample_noise(seed: int, step: int, numbers: Tensor, turn: int = 0) -> Iterat
         turn: which of several forward passes of the step.
     """
     global _current
-    before, _current = _current, SampleNoise(_key(seed, step, turn), numbers)
+    before, _current = _current, SampleNoise(key_of(seed, step, turn), numbers)
     try:
         yield
     finally:
         _current = before
+
+
+def uniform_of(seed: int, step: int, numbers: Tensor, features: int, turn: int) -> Tensor:
+    """Numbers in [0, 1), float32 ``[N, features]``, of samples ``numbers`` of a step, as no layer has them.
+
+    Args:
+        turn: what they are drawn for; those of `sample_noise` are other numbers.
+    """
+    return SampleNoise(key_of(seed, step, turn), numbers).of_features(features)
 
 
 def current_noise() -> SampleNoise | None:
@@ -89,7 +98,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     return x * kept.to(x.dtype) / (1 - rate)
 
 
-def _key(*parts: int) -> int:
+def key_of(*parts: int) -> int:
     """64 bits that depend on every part (splitmix64, Steele et al. 2014)."""
     word = 0
     for part in parts:

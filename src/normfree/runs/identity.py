@@ -29,6 +29,7 @@ _LATER_MODEL_OPTIONS = (
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
+_LATER_GROUPS = ("attack", "private")
 
 # Where weights lie and what they are called; what they are is weights_sha256.
 _OF_WEIGHTS = ("weights", "weights_kind", "weights_run", "weights_arm")
@@ -82,6 +83,9 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content["model"]["freeze"] = sorted(_stages(frozen))
     for group, values in own.items():
         content[group] |= values
+    for group in _LATER_GROUPS:
+        if content[group]["name"] == "none":
+            del content[group]
     if resolved.config.trainer.compile:
         content["compile"] = True
     if (sent := resolved.config.trainer.gradient_dtype) is not None:

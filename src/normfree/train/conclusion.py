@@ -82,6 +82,8 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
         "train/final_loss": rule.final,
         "skip_gain/mean_abs": gain,
     }
+    if session.module.private is not None:
+        final |= session.module.private.spent(outcome.steps_done)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in session.module.parameters()):
         reason = rule.reason or "weights are not finite at the end"
         return replace(outcome, status="diverged", reason=reason, metrics=final)

@@ -16,6 +16,7 @@ from torch import nn
 
 from normfree.config import Resolved
 from normfree.config.parts import CLIP
+from normfree.config.schema import TrainConfig
 from normfree.config.tracebacks import one_line
 from normfree.optim import ExponentialMovingAverage
 from normfree.train.hardware import free_memory, memory_estimate
@@ -56,13 +57,20 @@ class Speed:
 def seconds_of(resolved: Resolved, accumulation: int, speed: Speed) -> float:
     """Of all steps and evaluations of a run."""
     config = resolved.config
-    sam = 1 + config.optimizer.sam_share if config.optimizer.sam_rho is not None else 1.0
-    steps = resolved.steps * (accumulation * sam * speed.micro_batch + speed.update)
+    steps = resolved.steps * (accumulation * passes(config) / _PASSES * speed.micro_batch + speed.update)
     every = config.trainer.evaluate_every
     between = 0 if every is None else (resolved.steps - 1) // every
     images = config.data.test_samples + (1 + between) * config.data.validation_samples
     devices = config.trainer.devices * config.trainer.nodes
     return steps + images * speed.evaluation * (1 if config.optimizer.ema_decay is None else 2) / devices
+
+
+def passes(config: TrainConfig) -> float:
+    """Forward passes that a step costs as much as, of all its images."""
+    settings, attack = config.optimizer, config.attack
+    sam = 1 + settings.sam_share if settings.sam_rho is not None else 1.0
+    # An image's own gradient costs half of a backward pass.
+    return _PASSES * sam + (0 if attack.name == "none" else 2 * (attack.steps or 0))
 
 
 def tried(resolved: Resolved, ready: Ready) -> Speed | str:

@@ -12,6 +12,8 @@ from normfree.config import UserError
 from normfree.config.sources.reading import listed
 from normfree.data import Source
 from normfree.runs.heartbeat import beat
+from normfree.train.conditions import as_tested
+from normfree.train.parts.attack import Attack
 from normfree.train.ranks.world import ALONE, World
 
 EVALUATION_BATCH = 250
@@ -86,33 +88,38 @@ def measure(
     device: torch.device,
     channels_last: bool = False,
     world: World = ALONE,
+    attack: Attack | None = None,
+    statistics: str = "running",
 ) -> Scores:
     """Count over a split, in the precision of the weights and in eval mode.
 
     Args:
+        attack: on every image that is right without it.
+        statistics: of BatchNorm: its ``running`` ones, or those of the ``batch`` that is tested.
         world: each rank evaluates its share; all get the numbers of the whole split.
 
     Raises:
         UserError: no image of the split could be read.
     """
-    training = network.training
-    network.eval()
     kind = next(network.parameters()).dtype
     layout = torch.channels_last if channels_last else torch.contiguous_format
     correct, loss, count, among_five = 0.0, 0.0, 0.0, 0.0
     classes: Tensor | None = None
-    for batch in source.evaluation_batches(split, EVALUATION_BATCH):
-        images = batch.images.to(device, kind, memory_format=layout)
-        labels = batch.labels.to(device, non_blocking=True)
-        logits = network(images)
-        seen = batch.labels.cpu().bincount(minlength=logits.shape[1])
-        classes = seen if classes is None else classes + seen
-        correct += int((logits.argmax(1) == labels).sum())
-        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-        among_five += int((highest(logits) == labels[:, None]).sum())
-        count += len(labels)
-        beat()
-    network.train(training)
+    with as_tested(network, statistics):
+        for batch in source.evaluation_batches(split, EVALUATION_BATCH):
+            images = batch.images.to(device, kind, memory_format=layout)
+            labels = batch.labels.to(device, non_blocking=True)
+            logits = network(images)
+            if attack is not None:
+                places = world.share.rank + world.share.world_size * (int(count) + torch.arange(len(labels)))
+                logits = network(attack.in_testing(network, images, labels, logits, places))
+            seen = batch.labels.cpu().bincount(minlength=logits.shape[1])
+            classes = seen if classes is None else classes + seen
+            correct += int((logits.argmax(1) == labels).sum())
+            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+            among_five += int((highest(logits) == labels[:, None]).sum())
+            count += len(labels)
+            beat()
     if count != source.share_size(split):
         raise RuntimeError(f"evaluated {count} images of split {split}, not {source.share_size(split)}")
     skipped = source.skipped()

@@ -5,20 +5,29 @@ from torch import nn
 from normfree.data import Source
 from normfree.train.evaluation import Scores, measure
 from normfree.train.module import Classifier
+from normfree.train.parts.attack import Attack
 from normfree.train.ranks.world import ALONE, World
 
 
 class Examiner:
     """Scores the network of `module`, and the moving average of its weights where one is kept.
 
-    Its methods are called on all ranks.
+    Its methods are called on all ranks. ``attack`` and ``statistics`` are as `measure` has them.
     """
 
-    def __init__(self, module: Classifier, source: Source, world: World = ALONE) -> None:
+    def __init__(
+        self,
+        module: Classifier,
+        source: Source,
+        world: World = ALONE,
+        attack: Attack | None = None,
+        statistics: str = "running",
+    ) -> None:
         self._module = module
         self._source = source
         self._channels_last = module.resolved.config.trainer.channels_last
         self._world = world
+        self._attack, self._statistics = attack, statistics
 
     def trained(self, split: str) -> Scores | None:
         """Of the weights as trained; ``None`` for a split without images."""
@@ -38,4 +47,5 @@ class Examiner:
     def _score(self, network: nn.Module, split: str) -> Scores | None:
         if self._source.size(split) == 0:
             return None
-        return measure(network, self._source, split, self._module.device, self._channels_last, self._world)
+        device, channels_last = self._module.device, self._channels_last
+        return measure(network, self._source, split, device, channels_last, self._world, self._attack, self._statistics)

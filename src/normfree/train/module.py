@@ -14,7 +14,9 @@ from normfree.nets import sample_noise
 from normfree.optim import ExponentialMovingAverage, SharpnessAware, ascent_samples, warmup_cosine
 from normfree.runs.heartbeat import beat
 from normfree.train.loader import MicroBatch, Part
+from normfree.train.parts.attack import Attack
 from normfree.train.parts.optimizer import build_optimizer
+from normfree.train.parts.private import PrivateSteps
 
 EMA_KEY = "ema"
 """Where a checkpoint keeps the moving average: ``updates`` and ``weights``."""
@@ -28,6 +30,8 @@ class Classifier(pl.LightningModule):
     What dropout and stochastic depth draw belongs to the images, not to how the batch is cut.
     ``ascent_samples`` of a batch are climbed with, 0 without it.
     ``compiled`` stands for the network's forward pass in training where the run is to be compiled.
+    ``attack`` is set where images are attacked before they are trained on: then losses are of the attacked ones.
+    ``private`` is set where steps are private.
     ``average`` is set by a callback where a moving average is kept, and saved with every checkpoint.
     """
 
@@ -39,8 +43,10 @@ class Classifier(pl.LightningModule):
         self.last_correct = torch.zeros(())
         self.average: ExponentialMovingAverage | None = None
         self.compiled: Callable[[Tensor], Tensor] | None = None
+        self.attack: Attack | None = None
+        self.private: PrivateSteps | None = None
         settings = resolved.config.optimizer
-        self._batch_index = 0
+        self._batch_index = self._step = 0
         self._sam: SharpnessAware | None = None
         self.ascent_samples = 0
         if settings.sam_rho is not None:
@@ -63,12 +69,17 @@ class Classifier(pl.LightningModule):
         return there._replace(ascent=tuple(moved(part) for part in batch.ascent))
 
     def training_step(self, batch: MicroBatch, batch_index: int) -> Tensor:
-        self._batch_index = batch_index
+        self._batch_index, self._step = batch_index, batch.step
         own = Part(batch.images, batch.labels, batch.first)
         if self._sam is not None and batch_index % self.trainer.accumulate_grad_batches == 0:
             losses = [partial(self._share_of_loss, part, batch.step) for part in batch.ascent]
             self._sam.ascend(*losses, total=_summed_over_ranks)
-        loss, logits = self._loss(own, batch.step)
+        if self.attack is not None:
+            own = own._replace(images=self.attack.in_training(self.network, own, batch.step))
+        if self.private is None:
+            loss, logits = self._loss(own, batch.step)
+        else:
+            loss, logits = self.private.loss(self.network, own, batch.step)
         beat(alike=True)  # Backward waits for the other ranks.
         labels = batch.labels if batch.labels.ndim == 1 else batch.labels.argmax(1)
         self.last_loss = loss.detach()
@@ -89,9 +100,13 @@ class Classifier(pl.LightningModule):
         return F.cross_entropy(logits, part.labels, label_smoothing=smoothing), logits
 
     def on_after_backward(self) -> None:
+        if (self._batch_index + 1) % self.trainer.accumulate_grad_batches:
+            return
         # The last micro batch of a step: clipping is to see the weights themselves.
-        if self._sam is not None and (self._batch_index + 1) % self.trainer.accumulate_grad_batches == 0:
+        if self._sam is not None:
             self._sam.restore()
+        if self.private is not None:
+            self.private.add_noise(self.network, self._step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.average is not None:

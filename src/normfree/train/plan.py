@@ -14,7 +14,7 @@ from normfree.host.sizes import size_text
 from normfree.host.wording import counted
 from normfree.runs import RunDirectory, clip_label
 from normfree.runs.identity import network_label
-from normfree.train.estimate import TIMES, about, seconds_of, tried
+from normfree.train.estimate import TIMES, about, passes, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost
 from normfree.train.preflight import Ready, preflight
@@ -102,7 +102,7 @@ def _read(found: Reading | None, seen: Look | None) -> dict[str, str]:
 
 def flop_of(resolved: Resolved, cost: Cost) -> float:
     """Of all steps of a run, two a multiply-add."""
-    return _passes(resolved.config.optimizer) * cost.macs_train * 2 * resolved.config.batch * resolved.steps
+    return passes(resolved.config) * cost.macs_train * 2 * resolved.config.batch * resolved.steps
 
 
 def _time(resolved: Resolved, ready: Ready, lacking: str) -> str:
@@ -115,11 +115,6 @@ def _time(resolved: Resolved, ready: Ready, lacking: str) -> str:
         f"{about(seconds_of(resolved, plan.accumulation, speed))} here for steps and evaluations; an estimate{alone} "
         f"from {TIMES} steps on {counted(speed.images, 'image')}, without reading and augmenting images"
     )
-
-
-def _passes(settings: OptimizerConfig) -> float:
-    """Forward passes that a step costs as much as: a backward pass is two."""
-    return 3 * (1 if settings.sam_rho is None else 1 + settings.sam_share)
 
 
 def _optimizer(settings: OptimizerConfig) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from normfree.config import BatchPlan, Resolved, UserError, require_images
-from normfree.config.also import also_images
+from normfree.config.also import also_conditions, also_images
 from normfree.config.sources.reading import remembered
 from normfree.runs import RunDirectory
 from normfree.train.ranks.rank import Rank, check_cores, check_processor, check_ranks
@@ -87,6 +87,7 @@ def preflight(
     """
     import torch
 
+    from normfree.train.conditions import check_corruption
     from normfree.train.hardware import choose_device, plan_for
     from normfree.train.parts.clipped import check_clipping
     from normfree.train.parts.compiled import check_compiler
@@ -116,6 +117,8 @@ def preflight(
     check_rates(resolved)
     if not RunDirectory.of(resolved).checkpoint_candidates():  # else it goes on from these
         check_weights(resolved)
+    for name, condition in also_conditions(resolved.config).items():
+        check_corruption(condition, f"evaluate_also.{name}.corruption")
     ask("images")
     plan = plan_for(resolved, cost, None)
     if device is not None and not elsewhere:

@@ -16,8 +16,10 @@ from normfree.runs.rows import RowFile
 from normfree.train.examiner import Examiner
 from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
+from normfree.train.parts.attack import Attack
 from normfree.train.parts.compiled import forward_of
 from normfree.train.parts.network import build_network
+from normfree.train.parts.private import PrivateSteps
 from normfree.train.parts.weights import give_weights
 from normfree.train.peak_memory import PeakMemory
 from normfree.train.preflight import Ready
@@ -80,6 +82,10 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
     # Building and costing a network draws random numbers; training starts from the seed whatever they were.
     torch.manual_seed(config.seed)
     module = Classifier(resolved, network)
+    if config.attack.name != "none":
+        module.attack = Attack(config.attack, source.statistics(), config.seed)
+    if config.private.name != "none":
+        module.private = PrivateSteps(resolved)
     if config.trainer.compile:
         once_a_step = plan.accumulation == 1 and module.ascent_samples == 0 and world.size == 1
         module.compiled = forward_of(network, ready.device, once_a_step)

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-_FIRST = ("test", "corruptions", "shift")
+_FIRST = ("test", "corruptions", "shift", "attack")
 """Told in this order; others by their names."""
 
 

@@ -21,7 +21,7 @@ def check(keys: EvaluateKeys) -> None:
     """
     if not keys.corruptions:
         return
-    from normfree.evaluate.corrupting import corruptions
+    from normfree.data.corrupting import corruptions
 
     for name in keys.corruptions:
         if name not in corruptions():
@@ -31,7 +31,7 @@ def check(keys: EvaluateKeys) -> None:
 
 def changes(keys: EvaluateKeys, size: int) -> dict[str, Change]:
     """Of every corruption that is asked for, at every strength."""
-    from normfree.evaluate.corrupting import STRENGTHS, Corrupted, corruptions
+    from normfree.data.corrupting import STRENGTHS, Corrupted, corruptions
 
     names = keys.corruptions or list(corruptions())
     return {f"{name}/{strength}": Corrupted(name, strength) for name in names for strength in STRENGTHS}
@@ -39,7 +39,7 @@ def changes(keys: EvaluateKeys, size: int) -> dict[str, Change]:
 
 def findings(judged: Judged, keys: EvaluateKeys) -> Findings:
     """Errors by kind and strength, their mean, and a figure."""
-    from normfree.evaluate.corrupting import STRENGTHS, corruptions
+    from normfree.data.corrupting import STRENGTHS, corruptions
     from normfree.evaluate.numbers import measures
     from normfree.evaluate.strength_figure import draw_strengths
 

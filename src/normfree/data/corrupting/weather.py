@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from normfree.evaluate.corrupting import Corruption, Pixels
+from normfree.data.corrupting import Corruption, Pixels
 
 
 def fog(pixels: Pixels, constants: tuple[float, float], scale: float, random: np.random.Generator) -> Pixels:

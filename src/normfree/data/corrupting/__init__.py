@@ -52,7 +52,7 @@ class Corruption:
 @cache
 def corruptions() -> dict[str, Corruption]:
     """Name -> corruption, by families: noise, blur, weather, digital."""
-    from normfree.evaluate.corrupting import blur, digital, noise, weather
+    from normfree.data.corrupting import blur, digital, noise, weather
 
     return {each.name: each for module in (noise, blur, weather, digital) for each in module.CORRUPTIONS}
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from normfree.evaluate.corrupting import Corruption, Pixels
+from normfree.data.corrupting import Corruption, Pixels
 
 
 def contrast(pixels: Pixels, share: float, scale: float, random: np.random.Generator) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from normfree.evaluate.corrupting import Corruption, Pixels
+from normfree.data.corrupting import Corruption, Pixels
 
 
 def gaussian(pixels: Pixels, deviation: float, scale: float, random: np.random.Generator) -> Pixels:

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import correlate1d
 from scipy.signal import fftconvolve
 
-from normfree.evaluate.corrupting import Corruption, Pixels
+from normfree.data.corrupting import Corruption, Pixels
 
 _WIDE = 8
 """Pixels of radius from which the edge of a disk is smoothed over five pixels, not three."""

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from normfree.data.corrupting import LARGE, SMALL, STRENGTHS, Corrupted, corruptions
+from normfree.data.corrupting.blur import disk
+from normfree.data.corrupting.weather import plasma
 from normfree.data.mnist5k import mnist5k
-from normfree.evaluate.corrupting import LARGE, SMALL, STRENGTHS, Corrupted, corruptions
-from normfree.evaluate.corrupting.blur import disk
-from normfree.evaluate.corrupting.weather import plasma
 from normfree.evaluate.evaluators.shift import Mirrored, Moved
 
 

@@ -31,6 +31,8 @@ DIGITS = [
     ("optimizer=adamw", "clip=none"),
     ("optimizer=lamb", "clip=norm"),
     ("optimizer=lion", "clip=none"),
+    ("optimizer=sphere", "clip=none"),
+    ("augment=shift", "augment.flip=true", "augment.alternate=true", "augment.test_flip=true"),
     ("optimizer.ema_decay=0.99999", "optimizer.final_lr=1e-4"),
     ("optimizer.sam_rho=0.05", "optimizer.sam_share=1"),
     ("trainer=auto",),
@@ -82,6 +84,7 @@ PARQUET = [
             "transfer",
             "transfer_pretrain",
             "nfnet_search",
+            "speedrun",
         )
     ),
     *(

@@ -60,6 +60,7 @@ _OF_WEIGHTS = Rule(lambda config: config.model.weights is not None, "without mod
 _OF_EMBEDDED = "with data={data.name}, which is embedded"
 
 EFFECT: Mapping[str, Rule] = {
+    "augment.alternate": Rule(lambda config: config.augment.flip, "without augment.flip"),
     "augment.magnitude": Rule(
         lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
     ),
@@ -111,9 +112,11 @@ EFFECT: Mapping[str, Rule] = {
     "optimizer.base_lr": Rule(lambda config: config.lr is None, "beside lr={lr}"),
     "optimizer.momentum": _optimized_by("momentum"),
     "optimizer.nesterov": Rule(
-        lambda config: config.optimizer.name == "sgd" and config.optimizer.momentum > 0,
+        lambda config: "nesterov" in OPTIMIZER_KEYS[config.optimizer.name] and config.optimizer.momentum > 0,
         "with optimizer={optimizer.name} and optimizer.momentum={optimizer.momentum}",
     ),
+    "optimizer.head_lr": _optimized_by("head_lr"),
+    "optimizer.bias_lr": _optimized_by("bias_lr"),
     "optimizer.beta1": _optimized_by("beta1"),
     "optimizer.beta2": _optimized_by("beta2"),
     "optimizer.eps": _optimized_by("eps"),

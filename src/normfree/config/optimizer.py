@@ -12,6 +12,7 @@ OPTIMIZER_KEYS = {
     "adamw": ("beta1", "beta2", "eps"),
     "lamb": ("beta1", "beta2", "eps"),
     "lion": ("beta1", "beta2"),
+    "sphere": ("momentum", "nesterov", "head_lr", "bias_lr"),
     "custom": (),
 }
 """What each optimizer uses beside learning rate and weight decay; one of the user's own has arguments."""
@@ -34,6 +35,11 @@ def check_optimizer(config: TrainConfig) -> None:
         raise UserError(
             f"clip=agc: beside optimizer={optimizer.name}, which steps by the sign of the gradient's average, clipping "
             "by units is lost; use clip=none or optimizer=sgd"
+        )
+    if optimizer.name == "sphere" and config.clip.name == "agc":
+        raise UserError(
+            "clip=agc: beside optimizer=sphere, whose steps have the same length whatever a gradient's, clipping by units "
+            "is lost; use clip=none or optimizer=sgd"
         )
     if optimizer.name in FROM_TIMM and find_spec("timm") is None:
         raise UserError(

@@ -22,7 +22,7 @@ _DATA_IRRELEVANT = (
 # Options that came later; left out where they are not given or do nothing, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = ("standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm")
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
-_LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
+_LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing", "alternate", "test_flip"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
 
 # Where weights lie and what they are called; what they are is weights_sha256.

@@ -18,6 +18,7 @@ class Examiner:
         self._module = module
         self._source = source
         self._channels_last = module.resolved.config.trainer.channels_last
+        self._mirrored = module.resolved.config.augment.test_flip
         self._world = world
 
     def trained(self, split: str) -> Scores | None:
@@ -38,4 +39,5 @@ class Examiner:
     def _score(self, network: nn.Module, split: str) -> Scores | None:
         if self._source.size(split) == 0:
             return None
-        return measure(network, self._source, split, self._module.device, self._channels_last, self._world)
+        device = self._module.device
+        return measure(network, self._source, split, device, self._channels_last, self._world, self._mirrored)

@@ -8,12 +8,18 @@ from torch import nn
 from normfree.clip import parts_of
 from normfree.config import OPTIMIZER_KEYS, Resolved, UserError
 from normfree.config.parts import OPTIMIZER
-from normfree.optim import build_adamw, build_lamb, build_lion, build_sgd, layer_shares
+from normfree.optim import build_adamw, build_lamb, build_lion, build_sgd, build_sphere, layer_shares
 from normfree.train.parts.instantiate import optimizer_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.own_network import on_meta
 
-_BUILDERS = {"sgd": build_sgd, "adamw": build_adamw, "lamb": build_lamb, "lion": build_lion}
+_BUILDERS = {
+    "sgd": build_sgd,
+    "adamw": build_adamw,
+    "lamb": build_lamb,
+    "lion": build_lion,
+    "sphere": build_sphere,
+}
 _FUSED = ("sgd", "adamw")
 
 

@@ -18,7 +18,7 @@ OPTIONS = sorted(
     if path.parent != CONF and "hydra" not in path.parts and path.parent.name != "experiment"
 )
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
-NAMED = {"model=timm": "model.name=resnet18", "optimizer=lion": "clip=none"}
+NAMED = {"model=timm": "model.name=resnet18", "optimizer=lion": "clip=none", "optimizer=sphere": "clip=none"}
 """What an option cannot do without."""
 NOT_OURS = ("timm", "custom")
 MODELS = [option.split("=")[1] for option in OPTIONS if option.startswith("model=")]

@@ -116,7 +116,7 @@ def test_groups_of_a_network() -> None:
 
 def test_what_cannot_be() -> None:
     weight = nn.Parameter(torch.ones(2, 2, 1, 1))
-    with pytest.raises(ValueError, match="weight_decay=0.1: filters of norm 1 cannot decay"):
+    with pytest.raises(ValueError, match=r"weight_decay=0\.1: filters of norm 1 cannot decay"):
         SphereSGD([{"params": [weight], "sphere": True}], lr=0.1, weight_decay=0.1)
     with pytest.raises(ValueError, match=r"momentum=1\.0"):
         SphereSGD([weight], lr=0.1, momentum=1.0)

@@ -43,7 +43,9 @@ def study_of(folder: Path, **changes: object) -> Study:
     return Study(experiment, with_derived(experiment, collect("exp", folder)))
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("steps", 1.0), ("epochs", 64 / 3500), ("seconds", None), ("training_seconds", None)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("steps", 1.0), ("epochs", 64 / 3500), ("seconds", None), ("training_seconds", None)]
+)
 def test_the_first_evaluation_at_the_target_counts(folder: Path, unit: str, factor: float | None) -> None:
     study = study_of(folder, unit=unit)
     runs = study.table[study.table["model.name"] == "resnet20"].sort_values("seed")

@@ -20,7 +20,7 @@ CLAIM = {"kind": "longer_schedule", "measure": "validation/accuracy", "target": 
 def made(
     seeds: int = 6, ratio: float = 2.0, noise: float = 0.0, speed: float = 1.0, lengths: tuple[float, ...] = (4, 8, 16)
 ) -> pd.DataFrame:
-    """B reaches 90 % with 6 epochs, A with `ratio` times as many; a doubling gives 2 points. A is `speed` times as fast."""
+    """B reaches 90 % with 6 epochs, A with `ratio` times as many, `speed` times as fast; a doubling gives 2 points."""
     luck = np.random.default_rng(0)
     rows = [
         {

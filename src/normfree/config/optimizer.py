@@ -38,8 +38,8 @@ def check_optimizer(config: TrainConfig) -> None:
         )
     if optimizer.name == "sphere" and config.clip.name == "agc":
         raise UserError(
-            "clip=agc: beside optimizer=sphere, whose steps have the same length whatever a gradient's, clipping by units "
-            "is lost; use clip=none or optimizer=sgd"
+            "clip=agc: beside optimizer=sphere, whose steps have the same length whatever a gradient's, clipping by "
+            "units is lost; use clip=none or optimizer=sgd"
         )
     if optimizer.name in FROM_TIMM and find_spec("timm") is None:
         raise UserError(

@@ -1,8 +1,8 @@
 """A small fast network for small images, with BatchNorm, without it, and with scaled weight standardisation.
 
 Source: the network of Keller Jordan's airbench (arXiv 2404.00498): a convolution of 2x2 that whitens patches of the
-images, then groups of conv, pool, act, conv, act, a max-pool over the map and a linear classifier whose output is scaled
-down; filters that begin as the identity. Without BatchNorm it is `batchnorm_begone.py` of the same author's
+images, then groups of conv, pool, act, conv, act, a max-pool over the map and a linear classifier whose output is
+scaled down; filters that begin as the identity. Without BatchNorm it is `batchnorm_begone.py` of the same author's
 research-airbench, whose filters the optimizer keeps on the unit sphere (``optimizer=sphere``).
 
 The three train the same parameters but for the gains of weight standardisation: a filter and a bias a channel.
@@ -28,7 +28,7 @@ from normfree.nets.whitening import WhiteningConv2d
 
 
 class IdentityConv2d(SameConv2d):
-    """3x3 convolution whose first filters pass their channel on, with filters of norm 1 and, if asked for, a bias of 0."""
+    """3x3 convolution whose first filters pass their channel on; filters have norm 1, a bias, if asked for, is 0."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool) -> None:
         super().__init__(in_channels, out_channels, 3)

@@ -43,10 +43,11 @@ class WhiteningConv2d(nn.Conv2d):
             ValueError: the images have other channels, or are no patches wide.
         """
         if images.ndim != 4 or images.shape[1] != self.in_channels or min(images.shape[2:]) < _SIDE or not len(images):
-            raise ValueError(f"images of shape {list(images.shape)}: give [N, {self.in_channels}, H, W] of 2 px or more")
+            given = list(images.shape)
+            raise ValueError(f"images of shape {given}: give [N, {self.in_channels}, H, W] of 2 px or more")
         numbers = self.in_channels * _SIDE**2
         total, products, count = torch.zeros(numbers).double(), torch.zeros(numbers, numbers).double(), 0
-        for part in images.cpu().double().split(_CHUNK):
+        for part in torch.split(images.cpu().double(), _CHUNK):
             patches = F.unfold(part, _SIDE).transpose(1, 2).reshape(-1, numbers)
             total += patches.sum(0)
             products += patches.T @ patches

@@ -49,7 +49,7 @@ class SphereSGD(torch.optim.Optimizer):
         self, params: Iterable[Any], lr: float, momentum: float = 0.9, nesterov: bool = True, weight_decay: float = 0.0
     ) -> None:
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):
-            raise ValueError(f"momentum={momentum}, nesterov={nesterov}: give a momentum from 0 to below 1, above 0 here")
+            raise ValueError(f"momentum={momentum}, nesterov={nesterov}: give a momentum from 0, or above, to below 1")
         defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay, "sphere": False}
         super().__init__(params, defaults)
         for group in self.param_groups:
@@ -57,7 +57,7 @@ class SphereSGD(torch.optim.Optimizer):
                 raise ValueError(f"weight_decay={group['weight_decay']}: filters of norm 1 cannot decay; give 0")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -75,13 +75,13 @@ class SphereSGD(torch.optim.Optimizer):
         return loss
 
     def _directions(self, group: dict[str, Any], given: list[nn.Parameter]) -> list[Tensor]:
-        gradients = [parameter.grad for parameter in given]
-        assert all(gradient is not None for gradient in gradients)
+        gradients = [parameter.grad for parameter in given if parameter.grad is not None]
         if group["weight_decay"]:
-            gradients = list(torch._foreach_add(gradients, given, alpha=group["weight_decay"]))
+            weights: list[Tensor] = list(given)
+            gradients = list(torch._foreach_add(gradients, weights, alpha=group["weight_decay"]))
         momentum = group["momentum"]
         if momentum == 0:
-            return gradients  # type: ignore[return-value]
+            return gradients
         for parameter in given:
             if "momentum_buffer" not in self.state[parameter]:
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -101,7 +101,8 @@ def _turn(weight: Tensor, direction: Tensor, angle: float) -> None:
 
 
 def _norm(tensor: Tensor, dims: list[int]) -> Tensor:
-    return torch.linalg.vector_norm(tensor, dim=dims, keepdim=True).clamp_min(_TINY)
+    norm: Tensor = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True)
+    return norm.clamp_min(_TINY)
 
 
 def build_sphere(

@@ -44,7 +44,7 @@ OPTIONS: dict[str, str] = {
     "threshold": "the largest difference that counts as none, such as 1.0e-9",
     "at_least": "how many seeds have to train; all where it is left out",
     "target": "validation accuracy, or value of the measure, to reach: a share of 1",
-    "unit": "`epochs`, `steps`, `seconds` of the run or `training_seconds` of its steps; a claim: the first or the last",
+    "unit": "`epochs`, `steps`, `seconds` of the run or `training_seconds` of its steps; in claims the first or last",
     "budget": "milliseconds, where the dashed line stands",
     "published": "columns of published numbers by series",
     "factor": "the factor of which the highest value that trains is compared; `lr` where it is left out",
@@ -75,7 +75,7 @@ CLAIMS: dict[str, str] = {
     "equal_accuracy": "{kind: equal_accuracy, claim: AGC is as accurate to 2 points., a: agc, b: bn, margin: 0.02}",
     "higher_accuracy": "{kind: higher_accuracy, claim: BN is faster., a: bn, b: agc, measure: 'epochs_to:0.9'}",
     "higher_frontier": "{kind: higher_frontier, claim: BN stands higher rates by an octave., a: bn, b: nf, margin: 1}",
-    "longer_schedule": "{kind: longer_schedule, claim: NF trains 1.5 x as long., a: nf, b: bn, target: 0.9, ratio: 1.5}",
+    "longer_schedule": "{kind: longer_schedule, claim: NF trains longer., a: nf, b: bn, target: 0.9, ratio: 1.5}",
     "trains_more_often": "{kind: trains_more_often, claim: AGC steadies., a: agc, b: nf, minimum_difference: 0.25}",
 }
 SERIES = """\

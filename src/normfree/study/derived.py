@@ -79,8 +79,8 @@ def _column(name: str, collection: Collection) -> pd.Series:
 
 
 def in_unit(steps: pd.Series, runs: pd.DataFrame, unit: str) -> pd.Series:
-    """Steps of runs as `epochs`, `steps`, `seconds` or `training_seconds`: in proportion to what each run took in all, or
-    in its steps, without getting ready, evaluations and its end.
+    """Steps of runs as `epochs`, `steps`, `seconds` or `training_seconds`: in proportion to what each run took in all,
+    or in its steps, without getting ready, evaluations and its end.
     """
     if unit == "epochs":
         return steps * runs["batch.global"] / runs["data.train"]

@@ -23,8 +23,8 @@ from normfree.data import Batch, build_source
 from normfree.nets import sample_noise
 from normfree.train.loss_rule import LossRule
 from normfree.train.parts.clipped import NetworkClipping
-from normfree.train.parts.instantiate import clipper_of
 from normfree.train.parts.initial_values import initialise_from_data
+from normfree.train.parts.instantiate import clipper_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.optimizer import build_optimizer
 from normfree.train.parts.weights import give_weights

@@ -30,7 +30,9 @@ class Shown(nn.Module):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_every_rank_is_shown_the_first_images_in_order(tiny: Callable[..., Resolved], ranks: int, monkeypatch: Any) -> None:
+def test_every_rank_is_shown_the_first_images_in_order(
+    tiny: Callable[..., Resolved], ranks: int, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(initial_values, "IMAGES", 301)
     sources = [build_source(tiny(), 50, share=Share(rank, ranks)) for rank in range(ranks)]
     shares = [initial_values._first_images(source) for source in sources]

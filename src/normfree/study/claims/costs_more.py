@@ -1,5 +1,5 @@
-"""A takes more than so many times what B takes, in epochs, seconds or another measure: a t test of the logarithms of the
-ratios of paired seeds.
+"""A takes more than so many times what B takes, in epochs, seconds or another measure: a t test of the logarithms of
+the ratios of paired seeds.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     if least <= 0:
         raise UserError(f"experiment.claims.{claim.name}.ratio={least:g}: give a number above 0")
     rule = (
-        f"supported if a one-sided t test of the logarithms of the per-seed ratios in the {measure.label} against a ratio "
-        f"of {least:g} gives p ≤ {experiment.alpha:g}; refuted if the opposite test does; at least "
+        f"supported if a one-sided t test of the logarithms of the per-seed ratios in the {measure.label} against a "
+        f"ratio of {least:g} gives p ≤ {experiment.alpha:g}; refuted if the opposite test does; at least "
         f"{experiment.minimum_seeds} paired seeds, every run of both sides with a value; p after Holm"
     )
     told, gap, found = pairs(claim, experiment, table, measure)

@@ -40,8 +40,8 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     if unit not in UNITS:
         raise UserError(f"experiment.claims.{claim.name}.unit={unit}: no such unit; there are: {', '.join(UNITS)}")
     rule = (
-        f"lengths of training with which the mean {measure.label} over seeds reaches {told_mean(target, measure)}, on a "
-        f"line between the lengths trained, over their logarithm; supported if a one-sided t test of the jackknife's "
+        f"lengths of training with which the mean {measure.label} over seeds reaches {told_mean(target, measure)}, on "
+        f"a line between the lengths trained, over their logarithm; supported if a one-sided t test of the jackknife's "
         f"pseudo-values of the logarithm of A's over B's against a ratio of {least:g} gives p ≤ {experiment.alpha:g}; "
         f"refuted if the opposite test does; at least {experiment.minimum_seeds} seeds in every length; p after Holm"
     )
@@ -59,11 +59,13 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
     whole = [_reached(values, costs, target) for _, values, costs in found]
     for (label, values, _), reached in zip(found, whole, strict=True):
         if reached is None:
-            means = ", ".join(f"{told_mean(float(mean), measure)} with {length:g}" for length, mean in values.mean().items())
-            return Evidence(rule, asked, f"{label} does not cross {told_mean(target, measure)}: {means} epochs", len(seeds))
+            means = ", ".join(f"{told_mean(float(mean), measure)} with {at:g}" for at, mean in values.mean().items())
+            why = f"{label} does not cross {told_mean(target, measure)}: {means} epochs"
+            return Evidence(rule, asked, why, len(seeds))
     without = [[_reached(values.drop(index=seed), costs, target) for _, values, costs in found] for seed in seeds]
     if any(None in each for each in without):
-        return Evidence(rule, asked, f"without one of the seeds a mean does not cross {told_mean(target, measure)}", len(seeds))
+        why = f"without one of the seeds a mean does not cross {told_mean(target, measure)}"
+        return Evidence(rule, asked, why, len(seeds))
     ratio = _log_ratio(whole)
     pseudo = [len(seeds) * ratio - (len(seeds) - 1) * _log_ratio(each) for each in without]
     interval = mean_interval(pseudo, experiment.level)

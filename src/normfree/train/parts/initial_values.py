@@ -23,8 +23,8 @@ def initialise_from_data(
 ) -> None:
     """Call ``network.initialise_from(images)``, where it has one, with training images as they would be tested.
 
-    ``images`` are ``[N, C, H, W]``, normalised, on the processor, in the order of the split: the same however a batch is
-    cut and on every rank. Called where a run begins, not where it goes on from a checkpoint or starts from weights.
+    ``images`` are ``[N, C, H, W]``, normalised, on the processor, in the order of the split: the same however a batch
+    is cut and on every rank. Called where a run begins, not where it goes on from a checkpoint or starts from weights.
 
     Args:
         gather: what every rank gives, as `normfree.train.ranks.world.World.gather`.

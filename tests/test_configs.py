@@ -19,8 +19,8 @@ OPTIONS = sorted(
 )
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 NAMED = {
-    "model=timm": "model.name=resnet18", "optimizer=lion": "clip=none", "optimizer=muon": "clip=none",
-    "private=dpsgd": "clip=none",
+    "model=timm": "model.name=resnet18", "private=dpsgd": "clip=none",
+    **{f"optimizer={name}": "clip=none" for name in ("lion", "muon", "sphere")},
 }  # fmt: skip
 """What an option cannot do without."""
 NOT_OURS = ("timm", "custom")

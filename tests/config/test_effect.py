@@ -17,7 +17,7 @@ from normfree.nets.registry import model_options
 from normfree.runs import run_id
 
 ALWAYS = {
-    "augment.cutmix", "augment.erasing", "augment.flip", "augment.mixup", "augment.name",
+    "augment.cutmix", "augment.erasing", "augment.flip", "augment.test_flip", "augment.mixup", "augment.name",
     "augment.random_resized_crop", "augment.shift", "batch", "clip._target_", "clip.name", "data._target_",
     "logger._target_",
     "model._target_", "model.arguments", "optimizer._target_",
@@ -49,6 +49,7 @@ def test_every_key_of_the_schema_is_known_to_act_or_not() -> None:
 
 
 IDLE = [
+    ("augment.alternate=true", (), "augment.alternate=true has no effect without augment.flip"),
     ("augment.increasing=false", (), "augment.increasing=false has no effect without augment.randaugment_layers"),
     (
         "augment.randaugment_layers=4",
@@ -113,6 +114,8 @@ IDLE = [
     ("optimizer.momentum=0.5", ("optimizer=adamw", "clip=none"), "with optimizer=adamw"),
     ("optimizer.nesterov=false", ("optimizer=adamw", "clip=none"), "with optimizer=adamw"),
     ("optimizer.nesterov=false", ("optimizer.momentum=0",), "optimizer.momentum=0"),
+    ("optimizer.head_lr=0.5", (), "with optimizer=sgd"),
+    ("optimizer.bias_lr=0.5", (), "with optimizer=sgd"),
     ("optimizer.beta1=0.5", (), "with optimizer=sgd"),
     ("optimizer.beta2=0.5", (), "with optimizer=sgd"),
     ("optimizer.eps=0.5", (), "with optimizer=sgd"),
@@ -168,6 +171,9 @@ def test_every_rule_is_tried() -> None:
         ("optimizer=muon", "clip=none", "optimizer.nesterov=false"),
         ("optimizer=muon", "clip=none", "optimizer.ns_steps=3"),
         ("optimizer=muon", "clip=none", "optimizer.others=adamw", "optimizer.beta1=0.5"),
+        ("optimizer=sphere", "clip=none", "optimizer.bias_lr=3"),
+        ("augment.flip=true", "augment.alternate=true"),
+        ("augment.test_flip=true",),
         ("optimizer.base_lr=3",),
     ],
 )

@@ -22,7 +22,7 @@ from normfree.config.optimizer import SIGN_BASED
         (["optimizer=adamw", "optimizer.beta1=1"], "optimizer.beta1=1.0: must be at least 0 and below 1"),
         (["optimizer=adamw", "optimizer.eps=null"], "optimizer.eps=null: optimizer=adamw needs a value"),
         (["optimizer.name=adamw"], "optimizer.beta1=null: optimizer=adamw needs a value"),
-        (["optimizer.name=adagrad"], "optimizer.name=adagrad: choose one of sgd, adamw, lamb, lion, muon"),
+        (["optimizer.name=adagrad"], "optimizer.name=adagrad: choose one of sgd, adamw, lamb, lion, muon, sphere"),
         (["optimizer=lion", "clip=agc"], "clip=agc: beside optimizer=lion, which steps by the sign"),
         (
             ["optimizer=muon", "clip=agc"],
@@ -34,6 +34,9 @@ from normfree.config.optimizer import SIGN_BASED
         (["optimizer=muon", "clip=none", "optimizer.adjust_lr=x"], "optimizer.adjust_lr=x: choose one of original, "),
         (["optimizer=muon", "clip=none", "optimizer.others_lr_ratio=0"], "optimizer.others_lr_ratio=0.0: must be gre"),
         (["optimizer=muon", "clip=none", "optimizer.others=null"], "optimizer.others=null: optimizer=muon needs a va"),
+        (["optimizer=sphere", "clip=agc"], "clip=agc: beside optimizer=sphere, whose steps have the same length"),
+        (["optimizer=sphere", "clip=none", "optimizer.head_lr=null"], "optimizer.head_lr=null: optimizer=sphere needs"),
+        (["optimizer=sphere", "clip=none", "optimizer.bias_lr=0"], "optimizer.bias_lr=0.0: must be greater than 0"),
         (["optimizer.sam_rho=0.05", "precision=16-mixed"], "optimizer.sam_rho=0.05: not with precision=16-mixed"),
         (
             ["optimizer.sam_rho=0.05", "model=resnet20", "model.ghost_batch=16"],

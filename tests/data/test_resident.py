@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional
 
 from normfree.config.schema import AugmentConfig
+from normfree.data.augment import epoch_draws
 from normfree.data.crops import CROP_DRAWS, erase, resized_crop, shift_and_flip
 from normfree.data.resident import ResidentSource
 
@@ -173,3 +174,16 @@ def test_a_gpu_gives_the_same_images() -> None:
         assert other.images.is_cuda
         torch.testing.assert_close(one.images, other.images.cpu())
         torch.testing.assert_close(one.labels, other.labels)
+
+
+@pytest.mark.parametrize("samples", [1, 60])
+def test_alternating_images_are_mirrored_in_every_other_epoch(samples: int) -> None:
+    augment = AugmentConfig(name="own", flip=True, alternate=True)
+    mirrored = [epoch_draws(samples, augment, 3, epoch)["shift"][:, 2] < 0.5 for epoch in range(4)]
+    by_chance = epoch_draws(samples, AugmentConfig(name="own", flip=True), 3, 0)["shift"]
+    assert torch.equal(mirrored[0], by_chance[:, 2] < 0.5)
+    assert torch.equal(mirrored[1], ~mirrored[0])
+    assert torch.equal(mirrored[2], mirrored[0])
+    assert torch.equal(mirrored[3], mirrored[1])
+    moved = epoch_draws(samples, augment, 3, 0)["shift"][:, :2]
+    assert torch.equal(moved, by_chance[:, :2])

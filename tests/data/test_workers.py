@@ -11,6 +11,7 @@ from tests.data.images import config
 from torchvision.transforms.v2 import InterpolationMode, functional
 from torchvision.transforms.v2.functional import to_pil_image
 
+from normfree.config import UserError
 from normfree.config.schema import AugmentConfig
 from normfree.data import build_source
 from normfree.data.augment import move
@@ -96,3 +97,11 @@ def test_global_random_numbers_are_left_alone(root: Path) -> None:
     before = torch.random.get_rng_state()
     assert len(list(source.training_batches(0, 3))) == 3
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_alternating_flips_are_for_loaders_that_know_the_first_epoch(root: Path) -> None:
+    keys = ("data=parquet", f"data.root={root}", "data.train_size=28", "batch=20", "augment.alternate=true")
+    assert resolved(*keys, "augment.flip=true", "data.loader=resident").config.augment.alternate
+    assert resolved(*keys, "augment.flip=false", "data.loader=workers").without_effect
+    with pytest.raises(UserError, match=r"augment\.alternate=true: the loader that reads images again each time"):
+        resolved(*keys, "augment.flip=true", "data.loader=workers")

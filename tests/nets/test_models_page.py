@@ -146,7 +146,7 @@ def test_a_family_of_ones_own_follows_under_its_own_name(monkeypatch):
 
 def test_every_table_is_a_rectangle():
     tables = re.findall(r"(?:^\|.*\n)+", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert len({(len(line), line.count("|")) for line in table.splitlines()}) == 1
 

@@ -43,12 +43,15 @@ def study_of(folder: Path, **changes: object) -> Study:
     return Study(experiment, with_derived(experiment, collect("exp", folder)))
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("steps", 1.0), ("epochs", 64 / 3500), ("seconds", None)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("steps", 1.0), ("epochs", 64 / 3500), ("seconds", None), ("training_seconds", None)]
+)
 def test_the_first_evaluation_at_the_target_counts(folder: Path, unit: str, factor: float | None) -> None:
     study = study_of(folder, unit=unit)
     runs = study.table[study.table["model.name"] == "resnet20"].sort_values("seed")
     steps = np.array(list(REACHED.values()))
-    expected = steps * runs["time.seconds"] / runs["steps_done"] if factor is None else steps * factor
+    each = 64 / runs["time.images_per_second"] if "_" in unit else runs["time.seconds"] / runs["steps_done"]
+    expected = steps * each if factor is None else steps * factor
     np.testing.assert_allclose(runs[f"{unit}_to:0.9"], expected)
 
 

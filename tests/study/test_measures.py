@@ -1,5 +1,6 @@
 """Measures: a row each, and figures and claims that take any of them."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,27 @@ def test_equal_by_another_measure() -> None:
     claim = {"kind": "equal_accuracy", "measure": "time.seconds", "margin": 0.5}
     assert verdict(claim, timed(a=[10.0, 10.1, 10.2], b=[10.05, 10.1, 10.15]))[0] == "supported"
     assert verdict(claim, timed(a=[10.0, 10.1, 10.2], b=[12.0, 12.1, 12.2]))[0] == "refuted"
+
+
+DEARER = {"kind": "costs_more", "measure": "time.seconds", "ratio": 1.5}
+
+
+def test_a_ratio_has_its_interval_and_is_paired_by_seed() -> None:
+    double, single = [20.0, 42.0, 78.0], [10.0, 20.0, 40.0]
+    outcome, sentence, rule = verdict(DEARER, timed(a=double, b=single))
+    assert outcome == "supported"
+    assert "A 46.67 s; B 23.33 s; ratio 2.02 (95 % interval 1.84 to 2.21, n = 3; geometric mean)" in sentence
+    assert "ratios in the time of a run against a ratio of 1.5" in rule
+    assert verdict(DEARER, timed(a=single, b=double))[0] == "refuted"
+    assert verdict(DEARER, timed(a=[15.0, 31.0, 60.0], b=single))[0] == "inconclusive"
+
+
+def test_no_ratio_without_a_value_above_0() -> None:
+    assert "ratios need a time of a run above 0" in verdict(DEARER, timed(a=[1.0, 2.0, 3.0], b=[0.0, 1.0, 2.0]))[1]
+    unreached = timed(a=[1.0, 2.0, math.nan], b=[1.0, 1.0, 2.0])
+    assert "A has runs without a time of a run" in verdict(DEARER, unreached)[1]
+    with pytest.raises(UserError, match=r"claims\.c0\.ratio=0: give a number above 0"):
+        verdict({**DEARER, "ratio": 0}, timed(a=[1.0], b=[1.0]))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,16 @@ def test_one_run_of_every_arm_then_the_longest() -> None:
     assert order == ["large-s0", "wild-s0", "slow-s0", "slow-s1", "large-s1", "wild-s1"]
 
 
+def test_one_at_a_time_the_arms_take_turns() -> None:
+    schedule = Schedule(SIZES, in_turn=True)
+    waiting, order = [run for run in SIZES if run != "slow-s0"], []
+    while waiting:
+        order.append(schedule.next(waiting))
+        waiting.remove(order[-1])
+        ended(schedule, order[-1])
+    assert order == ["large-s0", "wild-s0", "slow-s1", "large-s1", "wild-s1"], "the arms with most left begin"
+
+
 def test_an_arm_that_nothing_is_known_of_counts_its_images() -> None:
     schedule = Schedule(SIZES)
     assert [schedule.work(run) for run in ("slow-s0", "large-s0")] == [100, 300]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from normfree.data import Batch, Source
-from normfree.train.evaluation import evaluate, highest, measure
+from normfree.train.evaluation import evaluate, highest, logits_of, measure
 
 LABELS = torch.tensor([0] * 9 + [1])
 """Nine of ten images are of one class."""
@@ -50,6 +50,23 @@ def test_chance_is_the_share_of_the_largest_class_of_the_images_themselves(said:
     named = evaluate(Always(said), cast(Source, source), "test", torch.device("cpu"), prefix="ema_")
     assert named == scores.named("test", "ema_")
     assert named["test/ema_accuracy"] == correct / 10
+
+
+class Edges(nn.Module):
+    """Logits are the pixels at the left and at the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.one * torch.stack([images[:, 0, 0, 0], images[:, 0, 0, -1]], 1)
+
+
+def test_the_mirror_image_counts_as_much() -> None:
+    images = torch.tensor([[[[1.0, 5.0]]], [[[3.0, 2.0]]]])
+    assert logits_of(Edges(), images, False).tolist() == [[1, 5], [3, 2]]
+    assert logits_of(Edges(), images, True).tolist() == [[3, 3], [2.5, 2.5]]
 
 
 SEVEN = torch.tensor([

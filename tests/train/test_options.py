@@ -41,6 +41,8 @@ DIGITS = [
     ("optimizer=lion", "clip=none"),
     ("optimizer=muon", "clip=none"),
     ("optimizer=muon", "clip=adagc", "optimizer.others=adamw", "optimizer.adjust_lr=match_rms_adamw"),
+    ("optimizer=sphere", "clip=none"),
+    ("augment=shift", "augment.flip=true", "augment.alternate=true", "augment.test_flip=true"),
     ("optimizer.ema_decay=0.99999", "optimizer.final_lr=1e-4"),
     ("optimizer.sam_rho=0.05", "optimizer.sam_share=1"),
     ("trainer=auto",),
@@ -95,6 +97,7 @@ PARQUET = [
             "transfer",
             "transfer_pretrain",
             "nfnet_search",
+            "speedrun",
         )
     ),
     *(

@@ -69,6 +69,7 @@ _OF_WEIGHTS = Rule(lambda config: config.model.weights is not None, "without mod
 _OF_EMBEDDED = "with data={data.name}, which is embedded"
 
 EFFECT: Mapping[str, Rule] = {
+    "augment.alternate": Rule(lambda config: config.augment.flip, "without augment.flip"),
     "augment.magnitude": Rule(
         lambda config: config.augment.randaugment_layers > 0, "without augment.randaugment_layers"
     ),
@@ -147,6 +148,7 @@ EFFECT: Mapping[str, Rule] = {
         "with optimizer={optimizer.name} and optimizer.others={optimizer.others}",
     ),
     **{f"optimizer.{key}": _adaptive(key) for key in ("beta1", "beta2", "eps")},
+    **{f"optimizer.{key}": _optimized_by(key) for key in ("head_lr", "bias_lr")},
     "optimizer.sam_share": Rule(lambda config: config.optimizer.sam_rho is not None, "without optimizer.sam_rho"),
     "outcome.stalled_skip_gain": Rule(
         lambda config: has_skip_gains(config.model),

@@ -24,6 +24,7 @@ OPTIMIZER_KEYS = {
         "beta2",
         "eps",
     ),
+    "sphere": ("momentum", "nesterov", "head_lr", "bias_lr"),
     "custom": (),
 }
 """What each optimizer uses beside learning rate and weight decay; one of the user's own has arguments."""
@@ -50,6 +51,11 @@ def check_optimizer(config: TrainConfig) -> None:
         )
     if optimizer.name == "muon":
         _check_muon(config)
+    if optimizer.name == "sphere" and config.clip.name == "agc":
+        raise UserError(
+            "clip=agc: beside optimizer=sphere, whose steps have the same length whatever a gradient's, clipping by "
+            "units is lost; use clip=none or optimizer=sgd"
+        )
     if optimizer.name in FROM_TIMM and find_spec("timm") is None:
         raise UserError(
             f"optimizer={optimizer.name}: comes from the package timm, which is not installed; "

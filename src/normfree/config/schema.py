@@ -113,6 +113,8 @@ class AugmentConfig:
     shift: int = 0  # random translation by up to this many pixels: a random crop after padding with black
     random_resized_crop: bool = False  # area 0.08 to 1, aspect 3/4 to 4/3, bicubic
     flip: bool = False
+    alternate: bool = False  # flip: every image is mirrored in every other epoch, whichever chance chose for the first
+    test_flip: bool = False  # evaluation takes the mean of the logits of an image and of its mirror image
     erasing: float = 0.0  # share of images from which a rectangle is erased (area 0.02 to 0.33)
     mixup: float = 0.0  # alpha of MixUp, on half the batches where CutMix is on too
     cutmix: float = 0.0
@@ -126,11 +128,13 @@ class AugmentConfig:
 class OptimizerConfig:
     """The optimizer, linear warm-up and cosine decay; keys that the chosen optimizer does not use change nothing."""
 
-    name: str = "sgd"  # sgd, adamw, lamb, lion, muon or custom
+    name: str = "sgd"  # sgd, sphere, adamw, lamb, lion, muon or custom
     base_lr: float = 0.1  # learning rate at batch 256
     final_lr: float | None = None  # where the cosine ends; None: 0
-    momentum: float = 0.9  # sgd, muon
-    nesterov: bool = True  # sgd, muon
+    momentum: float = 0.9  # sgd, sphere, muon
+    nesterov: bool = True  # sgd, sphere, muon
+    head_lr: float | None = None  # sphere: learning rate of linear layers, which are on no sphere
+    bias_lr: float | None = None  # sphere: of biases, gains and BatchNorm's scale and offset
     beta1: float | None = None  # adamw, lamb, lion, muon's others: decay of the gradient's average
     beta2: float | None = None  # adamw, lamb: of its square's; lion: of what is kept of the gradient
     eps: float | None = None  # adamw, lamb

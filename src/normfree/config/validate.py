@@ -15,7 +15,7 @@ from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
 from normfree.config.private import PRIVATE_KEYS, check_private
 from normfree.config.schema import PRECISIONS, LoggerConfig, TrainConfig
-from normfree.config.sources import LOADERS, check_source
+from normfree.config.sources import LOADERS, check_source, is_ffcv, is_resident
 
 Check = tuple[str, Callable[[float], bool], str]
 
@@ -72,6 +72,8 @@ RANGES: dict[str, Check] = {
     "optimizer.base_lr": _POSITIVE,
     "optimizer.final_lr": _NOT_NEGATIVE,
     "optimizer.momentum": _SHARE,
+    "optimizer.head_lr": _POSITIVE,
+    "optimizer.bias_lr": _POSITIVE,
     "optimizer.beta1": _SHARE,
     "optimizer.beta2": _SHARE,
     "optimizer.eps": _POSITIVE,
@@ -249,6 +251,11 @@ def _check_augmentation(config: TrainConfig) -> None:
     if augment.magnitude > 30:
         raise UserError(f"augment.magnitude={augment.magnitude:g}: the scale is 0 to 10, and up to 30 at most")
     check_source(data)
+    if augment.flip and augment.alternate and not (is_resident(data) or is_ffcv(data)):
+        raise UserError(
+            "augment.alternate=true: the loader that reads images again each time knows no other epoch; "
+            "use data.loader=resident, or augment.alternate=false"
+        )
     if data.channels not in (1, 3):
         raise UserError(f"data.channels={data.channels}: choose 1 (grey) or 3 (colour)")
     for key in ("mean", "std"):

@@ -19,9 +19,17 @@ SHIFT_DRAWS = 3
 def epoch_draws(samples: int, augment: AugmentConfig, seed: int, epoch: int) -> dict[str, Tensor]:
     """Random numbers ``[samples, k]`` of every image of an epoch, for each part of the augmentation that is on."""
     draws = {"shift": torch.rand(samples, SHIFT_DRAWS, generator=augmentation_stream(seed, epoch))}
+    if augment.flip and augment.alternate:
+        draws["shift"][:, 2] = _alternating(samples, seed, epoch)
     for name, (purpose, count) in extra_draws(augment).items():
         draws[name] = torch.rand(samples, count, generator=generator(seed, purpose, epoch))
     return draws
+
+
+def _alternating(samples: int, seed: int, epoch: int) -> Tensor:
+    """Below a half for images that are mirrored: half of them in the first epoch, by chance, in the next the others."""
+    first = torch.rand(samples, SHIFT_DRAWS, generator=augmentation_stream(seed, 0))[:, 2] < 0.5
+    return (first == bool(epoch % 2)).float()
 
 
 def extra_draws(augment: AugmentConfig) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,7 @@ from normfree.evaluate.findings import CLEAN, Change
 from normfree.evaluate.images import Images
 from normfree.evaluate.keys import EvaluateKeys
 from normfree.evaluate.predictions import Mistake, Predictions, joined, judged, surest_mistakes
+from normfree.train.evaluation import logits_of
 from normfree.trained import Trained
 
 
@@ -90,8 +91,8 @@ def _logits(trained: Trained, inputs: Tensor, device: torch.device) -> Tensor:
     """As `normfree.train.evaluation.measure` computes them."""
     layout = torch.channels_last if trained.resolved.config.trainer.channels_last else torch.contiguous_format
     kind = next(trained.network.parameters()).dtype
-    logits: Tensor = trained.network(inputs.to(device, kind, memory_format=layout))
-    return logits.float()
+    mirrored = trained.resolved.config.augment.test_flip
+    return logits_of(trained.network, inputs.to(device, kind, memory_format=layout), mirrored).float()
 
 
 def _wrong(found: Predictions, pixels: Tensor) -> list[Mistake]:

@@ -46,6 +46,7 @@ _FAMILIES = {
     "nf_resnet": "NF-ResNets",
     "resnet": "ResNets with BatchNorm",
     "nf_regnet": "NF-RegNets",
+    "speednet": "Small fast networks",
     "efficientnet": "EfficientNets",
 }
 """Titles, in the page's order; a family that is not in here follows under its own name."""
@@ -70,6 +71,10 @@ these but one, or after them, as in `resnet50_v1`; ResNet-50 is shown with both.
     "nf_regnet": """\
 Their paper is arXiv 2101.08692, from which this page quotes nothing. At sizes that are no multiple of 32 the released
 code counts fewer multiply-adds, because it halves odd sides to fractions where the network rounds up.""",
+    "speednet": """\
+Keller Jordan's airbench network (arXiv 2404.00498) for 32 px, with BatchNorm, with nothing in its place and with scaled
+weight standardisation; no residual branches. Its first convolution whitens patches: its filters are set from training
+images when a run begins, and are not trained. The one without normalisation wants `optimizer=sphere`.""",
     "efficientnet": """\
 Built by torchvision, as peers to hold NFNets against. Accuracies are those that the NFNet paper quotes; it has no rows
 for B1 and B2.""",

@@ -9,6 +9,7 @@ from normfree.optim.pgd import PixelScale, attacked
 from normfree.optim.sam import SharpnessAware, ascent_samples
 from normfree.optim.schedule import scaled_lr, warmup_cosine
 from normfree.optim.sgd import build_sgd
+from normfree.optim.sphere import SphereSGD, build_sphere
 
 __all__ = [
     "ExponentialMovingAverage",
@@ -16,6 +17,7 @@ __all__ = [
     "ParameterGroup",
     "PixelScale",
     "SharpnessAware",
+    "SphereSGD",
     "ascent_samples",
     "attacked",
     "build_adamw",
@@ -23,6 +25,7 @@ __all__ = [
     "build_lion",
     "build_muon",
     "build_sgd",
+    "build_sphere",
     "ema_decay",
     "layer_shares",
     "orthogonalized",

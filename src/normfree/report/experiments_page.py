@@ -44,11 +44,12 @@ OPTIONS: dict[str, str] = {
     "baseline": "the series that the others are compared with",
     "threshold": "the largest difference that counts as none, such as 1.0e-9",
     "at_least": "how many seeds have to train; all where it is left out",
-    "target": "validation accuracy to reach, as a share",
-    "unit": "`epochs`, `steps` or `seconds`",
+    "target": "validation accuracy, or value of the measure, to reach: a share of 1",
+    "unit": "`epochs`, `steps`, `seconds` of the run or `training_seconds` of its steps; in claims the first or last",
     "budget": "milliseconds, where the dashed line stands",
     "published": "columns of published numbers by series",
     "factor": "the factor of which the highest value that trains is compared; `lr` where it is left out",
+    "ratio": "how many times as much A is claimed to take; 1 where it is left out",
     "margin": "by how much, as a share of 1 or in the measure's unit",
     "minimum_difference": "of the shares of runs that train, for the claim to be supported",
     "minimum_runs": "runs a side from which it is decided; `rules.minimum_seeds` where it is left out",
@@ -72,9 +73,11 @@ PANELS: dict[str, str] = {
 }
 CLAIMS: dict[str, str] = {
     "batch_independent": "{kind: batch_independent, claim: NF sees images alone., a: nf, b: bn, threshold: 1.0e-9}",
+    "costs_more": "{kind: costs_more, claim: NF takes 1.5 x, a: nf, b: bn, ratio: 1.5, measure: 'epochs_to:0.9'}",
     "equal_accuracy": "{kind: equal_accuracy, claim: AGC is as accurate to 2 points., a: agc, b: bn, margin: 0.02}",
     "higher_accuracy": "{kind: higher_accuracy, claim: BN is faster., a: bn, b: agc, measure: 'epochs_to:0.9'}",
     "higher_frontier": "{kind: higher_frontier, claim: BN stands higher rates by an octave., a: bn, b: nf, margin: 1}",
+    "longer_schedule": "{kind: longer_schedule, claim: NF trains longer., a: nf, b: bn, target: 0.9, ratio: 1.5}",
     "trains_more_often": "{kind: trains_more_often, claim: AGC steadies., a: agc, b: nf, minimum_difference: 0.25}",
 }
 SERIES = """\
@@ -190,7 +193,7 @@ def _factors() -> str:
 
 def _measures() -> str:
     rows = [(f"`{one.name}`", one.axis, one.better) for one in (*MEASURES.values(), SECONDS_PER_STEP)]
-    names = "`epochs_to:0.9`, `steps_to:0.9`, `seconds_to:0.9`"
+    names = "`epochs_to:0.9`, `steps_to:0.9`, `seconds_to:0.9`, `training_seconds_to:0.9`"
     targets = (names, "until 90 % validation accuracy was first reached", "lower")
     return _table(("measure", "what it is", "better"), [*rows, targets])
 

@@ -27,7 +27,7 @@ _LATER_MODEL_OPTIONS = (
     "standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm", *OPTIONS,
 )  # fmt: skip
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
-_LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing"
+_LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing", "alternate", "test_flip"
 _LATER_OPTIMIZER_OPTIONS = ("final_lr", "ema_decay", "sam_rho", "layer_decay")
 _LATER_GROUPS = ("attack", "private")
 

@@ -1,7 +1,8 @@
 """Measures that are worked out while runs are read, where a panel or a claim asks for them.
 
 `epochs_to:0.9`, `steps_to:0.9` and `seconds_to:0.9` are what a run took until its validation accuracy first reached
-90 %, at the evaluation that saw it (`trainer.evaluate_every`, and the end); blank where it never did.
+90 %, at the evaluation that saw it (`trainer.evaluate_every`, and the end); blank where it never did. Seconds are a
+share of the whole run, with its evaluations; `training_seconds_to:0.9` has its steps alone.
 `seconds_per_step` is the batch over the images per second.
 """
 
@@ -78,9 +79,13 @@ def _column(name: str, collection: Collection) -> pd.Series:
 
 
 def in_unit(steps: pd.Series, runs: pd.DataFrame, unit: str) -> pd.Series:
-    """Steps of runs as `epochs`, `steps` or `seconds`; the latter in proportion to what each run took in all."""
+    """Steps of runs as `epochs`, `steps`, `seconds` or `training_seconds`: in proportion to what each run took in all,
+    or in its steps, without getting ready, evaluations and its end.
+    """
     if unit == "epochs":
         return steps * runs["batch.global"] / runs["data.train"]
+    if unit == "training_seconds":
+        return steps * runs["batch.global"] / runs["time.images_per_second"]
     return steps * runs["time.seconds"] / runs["steps_done"] if unit == "seconds" else steps
 
 

@@ -104,9 +104,9 @@ ROWS: tuple[Measure, ...] = (
     ),
 )
 MEASURES: dict[str, Measure] = {row.name: row for row in ROWS}
-UNITS = {"epochs": "", "steps": "", "seconds": "s"}
+UNITS = {"epochs": "", "steps": "", "seconds": "s", "training_seconds": "s"}
 """In which a time to a target is told, with the unit of its axis."""
-TO_TARGET = re.compile(r"(epochs|steps|seconds)_to:(0?\.\d+|1|1\.0+)")
+TO_TARGET = re.compile(r"(epochs|steps|seconds|training_seconds)_to:(0?\.\d+|1|1\.0+)")
 ALSO = re.compile(r"also/(?P<name>[\w-]+)/(?P<what>(ema_)?((top5_)?accuracy|loss))")
 """Of the images that ``evaluate_also`` names."""
 SECONDS_PER_STEP = Measure("seconds_per_step", "time of a step", "s", "lower")
@@ -124,7 +124,7 @@ def derived_measure(name: str) -> Measure | None:
     if not (found := TO_TARGET.fullmatch(name)):
         return None
     unit, target = found[1], float(found[2])
-    return Measure(name, f"{unit} to {100 * target:g} % validation accuracy", UNITS[unit], "lower")
+    return Measure(name, f"{unit.replace('_', ' ')} to {100 * target:g} % validation accuracy", UNITS[unit], "lower")
 
 
 def label_of(name: str) -> str:

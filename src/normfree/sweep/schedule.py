@@ -1,6 +1,6 @@
 """Which run of a sweep comes next, and how much work each is, learnt from the runs that have ended."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -25,27 +25,36 @@ class Schedule:
     So what every arm comes to is seen early, the time left is known once each has been tried, and the last workers end
     at about the same time. Runs of an arm differ in their seed alone: they take as long as those that have ended.
 
+    Where one run is trained at a time, nothing is gained by that: the arms take turns, so that what each takes is
+    measured under the same conditions, and a sweep that is cut short has as many seeds of every arm.
+
     Args:
         runs: every run that is to be trained, by its id.
+        in_turn: one run at a time.
     """
 
-    def __init__(self, runs: dict[str, Size]) -> None:
+    def __init__(self, runs: dict[str, Size], in_turn: bool = False) -> None:
         self.runs = runs
-        self._tried: set[str] = set()
+        self._in_turn = in_turn
+        self._tried: Counter[str] = Counter()
         self._ended: dict[str, float] = {}
         self._arms: defaultdict[str, list[float]] = defaultdict(list)
         self._an_image = 1.0
 
     @classmethod
-    def of(cls, runs: Sequence[Resolved]) -> Self:
+    def of(cls, runs: Sequence[Resolved], in_turn: bool = False) -> Self:
         """Of these configurations."""
-        return cls({run_id(run): Size(arm_id(run), run.steps * run.config.batch) for run in runs})
+        return cls({run_id(run): Size(arm_id(run), run.steps * run.config.batch) for run in runs}, in_turn)
 
     def next(self, waiting: Sequence[str]) -> str:
         """Which of these runs to start; of equals the first."""
-        fresh = [run for run in waiting if self.runs[run].arm not in self._tried]
-        chosen = max(fresh, key=lambda run: self.runs[run].images) if fresh else max(waiting, key=self.work)
-        self._tried.add(self.runs[chosen].arm)
+        if self._in_turn:
+            left = Counter(self.runs[run].arm for run in waiting)
+            chosen = min(waiting, key=lambda run: (self._tried[self.runs[run].arm], -left[self.runs[run].arm]))
+        else:
+            fresh = [run for run in waiting if self.runs[run].arm not in self._tried]
+            chosen = max(fresh, key=lambda run: self.runs[run].images) if fresh else max(waiting, key=self.work)
+        self._tried[self.runs[chosen].arm] += 1
         return chosen
 
     def end(self, run: str, result: Ended) -> None:

@@ -184,7 +184,7 @@ def run_here(
     """Train the missing runs, `quiet` where there is no terminal; returns whether Ctrl-C ended it early."""
     count, gpus = places_of(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
-    schedule = Schedule.of([run.resolved for run in missing])
+    schedule = Schedule.of([run.resolved for run in missing], in_turn=count == 1)
     with (
         Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
         SweepProgress(len(runs), len(runs) - len(missing), schedule, quiet) as progress,

@@ -71,13 +71,14 @@ def evaluate(
     channels_last: bool = False,
     prefix: str = "",
     world: World = ALONE,
+    mirrored: bool = False,
 ) -> dict[str, float]:
     """Top-1 accuracy in [0, 1], mean cross entropy in nats and top-5 accuracy, as `measure` counts them.
 
     Args:
         prefix: before the names of the numbers: ``ema_`` gives ``test/ema_accuracy``.
     """
-    return measure(network, source, split, device, channels_last, world).named(split, prefix)
+    return measure(network, source, split, device, channels_last, world, mirrored=mirrored).named(split, prefix)
 
 
 @torch.no_grad()
@@ -90,6 +91,7 @@ def measure(
     world: World = ALONE,
     attack: Attack | None = None,
     statistics: str = "running",
+    mirrored: bool = False,
 ) -> Scores:
     """Count over a split, in the precision of the weights and in eval mode.
 
@@ -97,6 +99,7 @@ def measure(
         attack: on every image that is right without it.
         statistics: of BatchNorm: its ``running`` ones, or those of the ``batch`` that is tested.
         world: each rank evaluates its share; all get the numbers of the whole split.
+        mirrored: as for `logits_of`.
 
     Raises:
         UserError: no image of the split could be read.
@@ -109,10 +112,10 @@ def measure(
         for batch in source.evaluation_batches(split, EVALUATION_BATCH):
             images = batch.images.to(device, kind, memory_format=layout)
             labels = batch.labels.to(device, non_blocking=True)
-            logits = network(images)
+            logits = logits_of(network, images, mirrored)
             if attack is not None:
                 places = world.share.rank + world.share.world_size * (int(count) + torch.arange(len(labels)))
-                logits = network(attack.in_testing(network, images, labels, logits, places))
+                logits = logits_of(network, attack.in_testing(network, images, labels, logits, places), mirrored)
             seen = batch.labels.cpu().bincount(minlength=logits.shape[1])
             classes = seen if classes is None else classes + seen
             correct += int((logits.argmax(1) == labels).sum())
@@ -141,6 +144,12 @@ def measure(
         )
     top = round(among_five) if width > TOP else None
     return Scores(round(correct), round(count), loss, tuple(map(round, each)), top)
+
+
+def logits_of(network: nn.Module, images: Tensor, mirrored: bool) -> Tensor:
+    """``[N, K]`` of images ``[N, C, H, W]``; with ``mirrored`` the mean with those of their mirror images."""
+    logits: Tensor = network(images)
+    return (logits + network(images.flip(-1))) / 2 if mirrored else logits
 
 
 def highest(logits: Tensor) -> Tensor:

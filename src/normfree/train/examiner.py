@@ -26,6 +26,7 @@ class Examiner:
         self._module = module
         self._source = source
         self._channels_last = module.resolved.config.trainer.channels_last
+        self._mirrored = module.resolved.config.augment.test_flip
         self._world = world
         self._attack, self._statistics = attack, statistics
 
@@ -48,4 +49,5 @@ class Examiner:
         if self._source.size(split) == 0:
             return None
         device, channels_last = self._module.device, self._channels_last
-        return measure(network, self._source, split, device, channels_last, self._world, self._attack, self._statistics)
+        how = self._attack, self._statistics, self._mirrored
+        return measure(network, self._source, split, device, channels_last, self._world, *how)

@@ -18,6 +18,7 @@ from normfree.train.loader import RunBatches
 from normfree.train.module import Classifier
 from normfree.train.parts.attack import Attack
 from normfree.train.parts.compiled import forward_of
+from normfree.train.parts.initial_values import initialise_from_data
 from normfree.train.parts.network import build_network
 from normfree.train.parts.private import PrivateSteps
 from normfree.train.parts.weights import give_weights
@@ -101,6 +102,8 @@ def prepare(resolved: Resolved, directory: RunDirectory, ready: Ready, world: Wo
         if start.refused:
             raise UserError(start.refused)
         if start.checkpoint is None:
+            if config.model.weights is None:
+                initialise_from_data(network, source, world.gather)
             give_weights(network, resolved)
         metrics = MetricsFile(directory.metrics, tracker.write) if world.leader else NoFile()
         telemetry = RunTelemetry(resolved, directory, tracker) if world.leader else None

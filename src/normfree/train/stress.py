@@ -23,6 +23,7 @@ from normfree.data import Batch, build_source
 from normfree.nets import sample_noise
 from normfree.train.loss_rule import LossRule
 from normfree.train.parts.clipped import NetworkClipping
+from normfree.train.parts.initial_values import initialise_from_data
 from normfree.train.parts.instantiate import clipper_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.optimizer import build_optimizer
@@ -75,6 +76,8 @@ def stress(
     network.to(ready.device)
     accumulation = ready.plan.accumulation
     source = build_source(resolved, ready.plan.micro_batch, ready.device)
+    if resolved.config.model.weights is None:
+        initialise_from_data(network, source)
     torch.manual_seed(resolved.config.seed)
     batches = source.training_batches(0, stages * steps * accumulation)
     update = _Step(resolved, network)

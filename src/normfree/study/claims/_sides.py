@@ -53,9 +53,19 @@ def measured(claim: Claim, table: pd.DataFrame) -> Measure:
 def paired(
     claim: Claim, experiment: Experiment, table: pd.DataFrame, measure: Measure = ACCURACY
 ) -> tuple[str, str, list[float]]:
-    """Sentence, gap, and what was measured of A less that of B for each seed, averaged first over the other arms
-    named.
-    """
+    """Sentence, gap, and what was measured of A less that of B for each seed, as `pairs` gives them."""
+    told, missing, found = pairs(claim, experiment, table, measure)
+    differences = [a - b for a, b in found]
+    if missing:
+        return told, missing, differences
+    interval = mean_interval(differences, experiment.level)
+    return f"{told}; mean difference {told_interval(interval, experiment.level, measure)}", "", differences
+
+
+def pairs(
+    claim: Claim, experiment: Experiment, table: pd.DataFrame, measure: Measure = ACCURACY
+) -> tuple[str, str, list[tuple[float, float]]]:
+    """Sentence, gap, and what was measured of A and of B for each seed, averaged first over the other arms named."""
     (label_a, runs_a), (label_b, runs_b) = sides(claim, experiment, table)
     asked = f"{label_a} against {label_b}"
     told = []
@@ -71,11 +81,10 @@ def paired(
         told.append(f"{label} {told_mean(float(runs[measure.name].mean()), measure)}")
     a, b = (runs.groupby("seed")[measure.name].mean() for runs in (runs_a, runs_b))
     seeds = sorted(set(a.index) & set(b.index))
-    differences = [float(a[seed] - b[seed]) for seed in seeds]
+    found = [(float(a[seed]), float(b[seed])) for seed in seeds]
     if len(seeds) < max(2, experiment.minimum_seeds) or len(seeds) < max(len(a), len(b)):
-        return asked, f"{len(seeds)} seeds are in both, of {len(a)} and {len(b)}", differences
-    interval = mean_interval(differences, experiment.level)
-    return f"{'; '.join(told)}; mean difference {told_interval(interval, experiment.level, measure)}", "", differences
+        return asked, f"{len(seeds)} seeds are in both, of {len(a)} and {len(b)}", found
+    return "; ".join(told), "", found
 
 
 def gap(label: str, counts: Counts, fewest: int) -> str:

@@ -8,12 +8,19 @@ from torch import nn
 from normfree.clip import classifier_of, parts_of
 from normfree.config import OPTIMIZER_KEYS, Resolved, UserError
 from normfree.config.parts import OPTIMIZER
-from normfree.optim import build_adamw, build_lamb, build_lion, build_muon, build_sgd, layer_shares
+from normfree.optim import build_adamw, build_lamb, build_lion, build_muon, build_sgd, build_sphere, layer_shares
 from normfree.train.parts.instantiate import optimizer_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.own_network import on_meta
 
-_BUILDERS = {"sgd": build_sgd, "adamw": build_adamw, "lamb": build_lamb, "lion": build_lion, "muon": build_muon}
+_BUILDERS = {
+    "sgd": build_sgd,
+    "adamw": build_adamw,
+    "lamb": build_lamb,
+    "lion": build_lion,
+    "muon": build_muon,
+    "sphere": build_sphere,
+}
 _FUSED = ("sgd", "adamw")
 
 

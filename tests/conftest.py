@@ -33,6 +33,7 @@ from omegaconf import DictConfig
 
 from normfree.config import Resolved, TrainConfig, resolve
 from normfree.host import spoken
+from tests import warm
 from tests.tiers import LONG, TIERS, VARIABLE, left_out, tier_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ CLIP_FIGURE = "normfree.train.record.clip_figure"
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 ConfigStore.instance().store(name="schema", node=TrainConfig)
+warm.lend_ranks()
 
 
 @pytest.fixture(autouse=True)
@@ -127,9 +129,8 @@ def no_waiting() -> Callable[[], AbstractContextManager[None]]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs draw nothing unless all is asked for; tests of the figure have another fixture of this name."""
-    if not LONG:
-        monkeypatch.setitem(sys.modules, CLIP_FIGURE, without_drawing())
+    """Runs of this process draw nothing, those of commands do; tests of the figure have another fixture of the name."""
+    monkeypatch.setitem(sys.modules, CLIP_FIGURE, without_drawing())
 
 
 @pytest.fixture
@@ -143,10 +144,14 @@ def tiny(tmp_path: Path, undrawn: None) -> Callable[..., Resolved]:
 
 
 def command_line(
-    script: str, *arguments: str, timeout: float = 120, cwd: Path = ROOT, **variables: str
+    script: str, *arguments: str, timeout: float = 120, cwd: Path = ROOT, fresh: bool = False, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script of the root in a process of its own."""
-    return subprocess.run(
+    """Run a script of the root in a process of its own.
+
+    Args:
+        fresh: start an interpreter for it, whatever that takes, instead of forking one that has imported torch.
+    """
+    return (subprocess.run if fresh else warm.run)(
         [sys.executable, str(ROOT / script), *arguments],
         cwd=cwd,
         env={**os.environ, **variables},

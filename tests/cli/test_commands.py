@@ -56,7 +56,7 @@ def test_a_run_for_each_clip(tmp_path: Path, clip: tuple[str, ...]) -> None:
 
 def test_help_is_quick_and_shows_groups_options_and_examples() -> None:
     began = time.monotonic()
-    answer = command_line("train.py", "--help")
+    answer = command_line("train.py", "--help", fresh=True)
     assert answer.returncode == 0
     assert time.monotonic() - began < 20, "imports torch?"
     for part in (

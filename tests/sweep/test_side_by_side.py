@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests import warm
 from tests.conftest import ROOT, TINY, command_line
 
 from normfree.config import Resolved, UserError
@@ -28,9 +29,9 @@ from normfree.sweep.worker import work
 from normfree.train.worker import train_task
 
 
-def sweep(runs: Path, *words: str) -> subprocess.Popen[str]:
+def sweep(runs: Path, *words: str, start: Callable[..., Any] = warm.Popen) -> "subprocess.Popen[str]":
     command = [sys.executable, "train.py", "-m", *TINY, "trainer=cpu", f"runs_dir={runs}", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return start(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def until(holds: Callable[[], Any], seconds: float = 120) -> Any:
@@ -59,7 +60,7 @@ def test_the_same_sweep_started_twice_waits_for_the_first(tmp_path: Path) -> Non
 @pytest.mark.cli
 def test_a_worker_whose_sweep_was_killed_saves_its_run(tmp_path: Path) -> None:
     """It reports a row every step, and none of its reports can be heard."""
-    process = sweep(tmp_path, "steps=200000", "trainer.log_every=1", "hydra.launcher.workers=1")
+    process = sweep(tmp_path, "steps=200000", "trainer.log_every=1", "hydra.launcher.workers=1", start=subprocess.Popen)
     (metrics,) = until(lambda: list(tmp_path.glob("single/*/metrics.csv")))
     until(lambda: metrics.read_bytes().count(b"\n") > 20)
     os.kill(process.pid, signal.SIGKILL)

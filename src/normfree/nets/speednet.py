@@ -20,7 +20,7 @@ from normfree.nets.activations import activation as nonlinearity
 from normfree.nets.batch_norm import GhostBatchNorm2d
 from normfree.nets.classifier_network import ClassifierNetwork
 from normfree.nets.initializers import lecun_normal_
-from normfree.nets.padding import SameConv2d, same_conv2d
+from normfree.nets.padding import SameConv2d
 from normfree.nets.registry import ModelInfo, register
 from normfree.nets.sample_noise import dropout
 from normfree.nets.weight_standardization import WSConv2d
@@ -37,9 +37,6 @@ class IdentityConv2d(SameConv2d):
 
     def reset_parameters(self) -> None:
         identity_(self.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return same_conv2d(x, self.weight, self.bias, 1, 1)
 
 
 def identity_(weight: Tensor) -> None:

@@ -7,14 +7,14 @@ the user's own does while it is tried cannot reach the sweep.
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import psutil
 
 from normfree.config import UserError
 from normfree.config.sources.reading import looked_up_once
@@ -50,8 +50,8 @@ class Aside:
         """Let it get ready, unless it does already, and try itself on ``function(*arguments)``; returns at once."""
         if self._process is not None:
             return
-        # A fork is there at once, but torch's threads do not survive one.
-        alone = "torch" not in sys.modules and threading.active_count() == 1
+        # A fork is there at once, but threads, torch's and a GPU's among them, do not survive one.
+        alone = psutil.Process().num_threads() == 1
         context: Any = multiprocessing.get_context("fork" if alone else "spawn")
         mine, other = Pipe()
         process = context.Process(

@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import warm
 from tests.conftest import ROOT, TINY, command_line
 
 pytestmark = pytest.mark.cli
@@ -43,9 +46,9 @@ experiment:
 WORDS = ("-m", "experiment=tiny", "hydra.launcher.workers=1", "trainer=cpu", *TINY[:2], "steps=20")
 
 
-def begun(folder: Path) -> "subprocess.Popen[str]":
+def begun(folder: Path, start: Callable[..., Any] = warm.Popen) -> "subprocess.Popen[str]":
     """The command of a search, in a process of its own."""
-    return subprocess.Popen(
+    return start(
         [sys.executable, str(ROOT / "train.py"), *WORDS],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -79,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_search_that_was_killed_goes_on_and_is_drawn(folder: Path) -> None:
-    first = begun(folder)
+    first = begun(folder, subprocess.Popen)
     deadline = time.monotonic() + 100
     while len(trials(folder)) < 3 and first.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -1,0 +1,183 @@
+"""Commands without the seconds of CPU that an interpreter takes to import torch: forked from one that has imported it.
+
+`Popen` and `run` are those of `subprocess`. Where they are asked for a script of the root, in an environment that says
+nothing about importing, the process is a fork of one that stands by (`tests.warm_process`, one for each process that
+runs tests), with its own arguments, folder, environment, standard streams, session and signals; it is a child of the
+one that asked for it, and ends as an interpreter does. Whatever else is asked for is started in the usual way, and so
+is everything where the system lends no children.
+
+Tests of starting itself use `subprocess`: of what is imported, of variables that are read by then, of killed trees.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = ("train", "runs", "report", "evaluate", "predict", "export", "bench")
+SCRIPTS = frozenset(str(ROOT / f"{name}.py") for name in COMMANDS)
+RANK = ["-m", "normfree.train.rank_main"]
+UNREAD = ("NORMFREE_", "PYTEST_", "SLURM_", "WANDB_", "XDG_", "COLUMNS", "GLOO_SOCKET_IFNAME", "MASTER_PORT")
+"""Variables that nothing reads while it is imported: these may differ from those of the process that stands by."""
+ROOM = 32_000
+"""Bytes that the words of a process take as others see them, and its environment, at most."""
+_SUBREAPER = 36
+
+
+class Popen(subprocess.Popen[Any]):
+    """A command, forked where it can be."""
+
+    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, close_fds: bool, *rest: Any) -> None:
+        pass_fds, cwd, env, _, _, shell, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = rest[:12]
+        restore_signals, gid, gids, uid, umask, session, *group = rest[12:]
+        words, folder = _words(args, cwd), os.path.abspath(cwd or os.curdir)
+        plain = not (executable or preexec_fn or shell or gid or gids or uid)
+        plain = plain and close_fds and restore_signals and umask == -1
+        wanted = dict(os.environ if env is None else env)
+        stand_by = standing_by() if plain and words and _unread(wanted, words) else None
+        streams = [here if given == -1 else given for here, given in enumerate((p2cread, c2pwrite, errwrite))]
+        if stand_by is None or any(map(os.isatty, streams[1:])):
+            super()._execute_child(args, executable, preexec_fn, close_fds, *rest)  # type: ignore[misc]
+            return
+        open_there = dict(enumerate(streams)) | {number: number for number in pass_fds}
+        asked = {"folder": folder, "environment": wanted, "session": bool(session), "group": (group or [-1])[0]}
+        self.pid = stand_by.fork(words, open_there, **asked)
+        self._child_created = True
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+
+
+def run(
+    args: Sequence[str],
+    *,
+    timeout: float | None = None,
+    check: bool = False,
+    capture_output: bool = False,
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` with ``text=True``, which reads no standard input."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if capture_output else {}
+    with Popen(args, **{"text": True, **pipes, **options}) as process:
+        try:
+            said = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess[str](args, process.returncode, *said)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def _words(args: Any, cwd: Any) -> list[str]:
+    """The script and its words; nothing for what is not forked."""
+    if isinstance(args, str | bytes) or str(args[0]) != sys.executable or len(args) < 2:
+        return []
+    words = [str(word) for word in args[1:]]
+    if words[:2] == RANK:
+        return words
+    script = os.path.abspath(os.path.join(cwd or os.curdir, words[0]))
+    return [script, *words[1:]] if script in SCRIPTS else []
+
+
+def _unread(environment: Mapping[str, str], words: list[str]) -> bool:
+    differ = {name for name, _ in environment.items() ^ _environment().items()}
+    # A rank is told where the process that starts it looks for what it imports.
+    unread = (*UNREAD, "PYTHONPATH") if words[:2] == RANK else UNREAD
+    return all(name.startswith(unread) for name in differ)
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """As it was when the first command was started, and the process that stands by with it."""
+    return dict(os.environ)
+
+
+lent: list[StandingBy] = []
+"""That of a process which was forked itself."""
+
+
+def lend_ranks() -> None:
+    """Ranks that this process starts are forked from here on."""
+    from normfree.train.ranks import process
+
+    process.__dict__["subprocess"] = ForRanks
+
+
+class ForRanks:
+    """What there is of `subprocess` for the module that starts ranks."""
+
+    Popen = Popen
+    DEVNULL = subprocess.DEVNULL
+    TimeoutExpired = subprocess.TimeoutExpired
+
+
+@cache
+def standing_by() -> StandingBy | None:
+    """This process's own; ``None`` where the system lends no children."""
+    if lent:
+        return lent[0]
+    if sys.platform != "linux":
+        return None
+    mine, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "tests.warm_process", str(theirs.fileno()), "-" * ROOM]
+    environment = {**_environment(), "PYTHONPATH": str(ROOT), "ROOM": "-" * ROOM}
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=nothing, stdout=nothing
+    )
+    theirs.close()
+    atexit.register(process.wait)
+    atexit.register(mine.close)
+    return StandingBy(mine)
+
+
+class StandingBy:
+    """A process that has imported what commands import, behind a socket."""
+
+    def __init__(self, asking: socket.socket) -> None:
+        self._asking = asking
+        self._one_at_a_time = threading.Lock()
+
+    def fork(self, words: list[str], descriptors: Mapping[int, int], **asked: Any) -> int:
+        """The process id of a child of this process, that does what the words say.
+
+        Args:
+            descriptors: what is open there under a number, by the descriptor of this process.
+            asked: its ``folder``, its ``environment``, whether it has a ``session`` of its own, and the ``group``
+                of processes that it joins; -1 for none.
+        """
+        ignores = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        message = json.dumps({"words": words, "numbers": list(descriptors), "ignores": ignores, **asked}).encode()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors.values()))]
+        with self._one_at_a_time, _adopting():
+            self._asking.sendmsg([len(message).to_bytes(8, "big")], rights)
+            self._asking.sendall(message)
+            answer = self._asking.recv(32)
+        if not answer:
+            raise RuntimeError("the process that commands are forked from has ended")
+        return int(answer)
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Processes further down whose parent ends become children of this one."""
+    control = ctypes.CDLL(None).prctl
+    control(_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        control(_SUBREAPER, 0, 0, 0, 0)

@@ -51,6 +51,8 @@ OPTIONS: dict[str, str] = {
     "factor": "the factor of which the highest value that trains is compared; `lr` where it is left out",
     "ratio": "how many times as much A is claimed to take; 1 where it is left out",
     "margin": "by how much, as a share of 1 or in the measure's unit",
+    "under": "the condition of which it is claimed, as `where` with a `label`",
+    "beside": "the condition that it is compared with",
     "minimum_difference": "of the shares of runs that train, for the claim to be supported",
     "minimum_runs": "runs a side from which it is decided; `rules.minimum_seeds` where it is left out",
 }
@@ -77,6 +79,8 @@ CLAIMS: dict[str, str] = {
     "equal_accuracy": "{kind: equal_accuracy, claim: AGC is as accurate to 2 points., a: agc, b: bn, margin: 0.02}",
     "higher_accuracy": "{kind: higher_accuracy, claim: BN is faster., a: bn, b: agc, measure: 'epochs_to:0.9'}",
     "higher_frontier": "{kind: higher_frontier, claim: BN stands higher rates by an octave., a: bn, b: nf, margin: 1}",
+    "interaction": "{kind: interaction, claim: AGC gives more at 64., a: agc, b: nf, "
+    "under: {where: {batch: 64}}, beside: {where: {batch: 16}}, margin: 0.01}",
     "longer_schedule": "{kind: longer_schedule, claim: NF trains longer., a: nf, b: bn, target: 0.9, ratio: 1.5}",
     "trains_more_often": "{kind: trains_more_often, claim: AGC steadies., a: agc, b: nf, minimum_difference: 0.25}",
 }

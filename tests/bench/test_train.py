@@ -186,7 +186,7 @@ def test_the_command_measures_all(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {row["images"] for row in rows[:6]} == {"digits (MNIST-5k) as JPEG"}
     page = summary.page(tmp_path)
     assert "## Training, CPU" in page
-    assert "| to 1% | digits (MNIST-5k) as JPEG | folder | 16 | 16 | fp32 | nchw | 1 | 1 | timm |" in page
+    assert "| to 1% | digits (MNIST-5k) as JPEG | folder | 16 | 16 | fp32 | eager | nchw | 1 | 1 | timm |" in page
 
 
 def test_contestants_have_processes_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def test_help_is_quick_and_shows_groups_options_and_examples() -> None:
         "model: bn_nfnet_f0",
         "nf_resnet20",
         "clip: adagc, agc, autoclip, custom, none, norm, per_tensor, zclip",
-        "loaders, nfnet_search, normalizer_cost, quickstart",
+        "loaders, nfnet_search, normalizer_cost, normalizers, private, quickstart",
         "small_recipe",
         "plan=true",
         "python train.py -m",

@@ -25,7 +25,8 @@ def made(lead_under: float, lead_beside: float, status: str = "finished") -> pd.
     rows = [
         {
             "run_id": f"{side}{optimizer}{seed}", "arm_id": f"{side}{optimizer}", "side": side, "seed": seed,
-            "optimizer.name": optimizer, "status": status if (side, optimizer, seed) == ("a", "muon", 0) else "finished",
+            "optimizer.name": optimizer,
+            "status": status if (side, optimizer, seed) == ("a", "muon", 0) else "finished",
             "test/accuracy": 0.6 + 10 * luck + (lead + luck / 5 if side == "a" else 0.0),
         }
         for optimizer, lead in (("muon", lead_under), ("sgd", lead_beside))

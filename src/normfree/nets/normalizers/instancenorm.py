@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,7 +19,8 @@ class InstanceNorm2d(nn.GroupNorm):
         # torch is three times as slow at groups of one channel in this layout, and knows no single pixels in the other.
         if x.is_contiguous() or x.shape[2] * x.shape[3] == 1:
             return super().forward(x)
-        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+        y = F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+        return y.contiguous(memory_format=torch.channels_last)
 
 
 register(

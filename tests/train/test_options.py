@@ -67,6 +67,7 @@ DIGITS = [
     ("experiment=clip_factor", "epochs=null"),
     ("experiment=clip_scope", "epochs=null"),
     ("experiment=depth",),
+    ("experiment=interactions",),
     ("experiment=learning_rate",),
     ("experiment=normalizer_cost",),
     ("experiment=recipe_search",),
@@ -97,6 +98,7 @@ PARQUET = [
             "transfer",
             "transfer_pretrain",
             "nfnet_search",
+            "normalizers",
             "speedrun",
         )
     ),

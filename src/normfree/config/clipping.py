@@ -18,7 +18,7 @@ CLIP_KEYS = {
 _MAY_BE_NULL = {"zclip": ("max_norm",)}
 
 
-def check_clipping(clip: ClipConfig) -> None:
+def check_clip_keys(clip: ClipConfig) -> None:
     """Keys of a clipper and relations between them.
 
     Raises:

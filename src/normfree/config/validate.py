@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from normfree.config.also import check_also
 from normfree.config.attack import ATTACK_KEYS, check_attack
-from normfree.config.clipping import CLIP_KEYS, check_clipping
+from normfree.config.clipping import CLIP_KEYS, check_clip_keys
 from normfree.config.errors import UserError
 from normfree.config.finetuning import check_finetuning
 from normfree.config.names import check_name, check_place
@@ -201,7 +201,7 @@ def _check_relations(config: TrainConfig) -> None:
             "leave it out or choose an NFNet such as model=nfnet_nano"
         )
     check_parts(config)
-    check_clipping(config.clip)
+    check_clip_keys(config.clip)
     patience = config.outcome.patience
     if patience is not None and config.outcome.window > patience:
         raise UserError(

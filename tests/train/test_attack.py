@@ -1,7 +1,9 @@
 """Adversarial training in a run: the naive loop, the laws of cuts and resuming, and what is refused."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from tests.train.test_laws import StopAfter, without_time
 
 from normfree.config import Resolved, UserError
 from normfree.config.schema import AttackConfig
+from normfree.evaluate.evaluators.attack import Attacked
 from normfree.nets import create_model
+from normfree.train.evaluation import logits_of
 from normfree.train.loader import Part
 from normfree.train.parts.attack import Attack
 from normfree.train.run import run_one
@@ -78,6 +82,29 @@ def test_in_a_test_no_wrong_image_becomes_right(name: str) -> None:
     assert torch.equal(found[::3], given[::3])
     assert not torch.equal(found[1], given[1])
     assert torch.equal(same, given)
+
+
+def test_with_mirror_images_the_mean_that_is_judged_is_attacked() -> None:
+    """By the evaluator of ``evaluate.py``: an image that the mean has wrong stays as it is, whatever one view says."""
+    model, (given, _) = network("nf_resnet20").eval(), images(40)
+    mean = partial(logits_of, model, mirrored=True)
+    with torch.no_grad():
+        one, both = model(given).argmax(1), mean(given).argmax(1)
+    labels = torch.where(one == both, both, one)
+    assert (one != both).any()
+    trained = SimpleNamespace(
+        network=model,
+        preprocessing=SimpleNamespace(mean=[0.3], std=[0.4]),
+        resolved=SimpleNamespace(config=SimpleNamespace(seed=5, augment=SimpleNamespace(test_flip=True))),
+    )
+    with torch.no_grad():
+        found = Attacked(8).against(trained, given, labels, range(40))  # type: ignore[arg-type]
+        expected = Attack(AttackConfig("pgd", 8 / 255, 2 / 255, 10), ([0.3], [0.4]), 5).in_testing(
+            mean, given, labels, mean(given), torch.arange(40)
+        )
+    assert torch.equal(found, expected)
+    assert torch.equal(found[one != both], given[one != both])
+    assert not torch.equal(found[one == both], given[one == both])
 
 
 @pytest.mark.parametrize("model", ["model=resnet20", "model=nf_resnet20"])

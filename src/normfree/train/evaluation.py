@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 import torch
@@ -108,14 +109,15 @@ def measure(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     correct, loss, count, among_five = 0.0, 0.0, 0.0, 0.0
     classes: Tensor | None = None
+    tested = partial(logits_of, network, mirrored=mirrored)
     with as_tested(network, statistics):
         for batch in source.evaluation_batches(split, EVALUATION_BATCH):
             images = batch.images.to(device, kind, memory_format=layout)
             labels = batch.labels.to(device, non_blocking=True)
-            logits = logits_of(network, images, mirrored)
+            logits = tested(images)
             if attack is not None:
                 places = world.share.rank + world.share.world_size * (int(count) + torch.arange(len(labels)))
-                logits = logits_of(network, attack.in_testing(network, images, labels, logits, places), mirrored)
+                logits = tested(attack.in_testing(tested, images, labels, logits, places))
             seen = batch.labels.cpu().bincount(minlength=logits.shape[1])
             classes = seen if classes is None else classes + seen
             correct += int((logits.argmax(1) == labels).sum())

@@ -35,9 +35,12 @@ class Attacked:
 
     def against(self, trained: Trained, inputs: Tensor, labels: Tensor, places: Sequence[int]) -> Tensor:
         """The normalised inputs ``[N, C, S, S]`` that this network is attacked with, on the device of its weights."""
+        from functools import partial
+
         import torch
 
         from normfree.config.schema import AttackConfig
+        from normfree.train.evaluation import logits_of
         from normfree.train.parts.attack import Attack
 
         config, data = trained.resolved.config, trained.preprocessing
@@ -48,7 +51,8 @@ class Attacked:
         there = next(trained.network.parameters())
         inputs, labels = inputs.to(there.device, there.dtype), labels.to(there.device)
         numbers = torch.tensor(list(places), device=there.device)
-        return attack.in_testing(trained.network, inputs, labels, trained.network(inputs), numbers)
+        tested = partial(logits_of, trained.network, mirrored=config.augment.test_flip)
+        return attack.in_testing(tested, inputs, labels, tested(inputs), numbers)
 
 
 def check(keys: EvaluateKeys) -> None:

@@ -7,7 +7,7 @@ once a step. In a test it is attacked as it is tested.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -47,28 +47,38 @@ class Attack:
         """The images of ``part`` attacked; buffers are as before afterwards."""
         numbers = torch.arange(part.first, part.first + len(part.images), device=part.images.device)
         buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
-        found = self._attacked(network, part.images, part.labels, (step, numbers, _TRAINING))
+        found = self._attacked(network, part.images, part.labels, (step, numbers, _TRAINING), noisy=True)
         with torch.no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
         return found
 
-    def in_testing(self, network: nn.Module, images: Tensor, labels: Tensor, logits: Tensor, numbers: Tensor) -> Tensor:
+    def in_testing(
+        self, tested: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, logits: Tensor, numbers: Tensor
+    ) -> Tensor:
         """The images attacked, but for those that are wrong already: so no attack finds more images right.
 
         Args:
+            tested: images -> logits, as they are judged: a network in eval mode, or its mean with mirror images.
             logits: of the images as they are.
             numbers: of the images in the split, int64 ``[N]``.
         """
         right = (logits.argmax(1) == labels).view(-1, 1, 1, 1)
-        return torch.where(right, self._attacked(network, images, labels, (0, numbers, _TESTING)), images)
+        return torch.where(right, self._attacked(tested, images, labels, (0, numbers, _TESTING), noisy=False), images)
 
-    def _attacked(self, network: nn.Module, images: Tensor, labels: Tensor, drawn: tuple[int, Tensor, int]) -> Tensor:
+    def _attacked(
+        self,
+        network: Callable[[Tensor], Tensor],
+        images: Tensor,
+        labels: Tensor,
+        drawn: tuple[int, Tensor, int],
+        noisy: bool,
+    ) -> Tensor:
         step, numbers, turn = drawn
         numbers = numbers.to(images.device)
 
         def loss(changed: Tensor) -> Tensor:
-            noise = sample_noise(self._seed, step, numbers) if network.training else nullcontext()
+            noise = sample_noise(self._seed, step, numbers) if noisy else nullcontext()
             with noise:
                 logits = network(changed)
             logits = logits if changed.dtype == torch.float64 else logits.float()

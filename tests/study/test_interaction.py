@@ -55,6 +55,14 @@ def test_a_run_that_did_not_train_leaves_it_open() -> None:
     assert "Muon: A trained in 3/4 (1 diverged)" in sentence
 
 
+def test_other_seeds_are_no_pairs() -> None:
+    runs = made(0.05, 0.02)
+    runs.loc[runs["optimizer.name"] == "sgd", "seed"] += 4
+    verdict, sentence = told(runs)
+    assert verdict == "inconclusive"
+    assert "seeds 0, 1, 2, 3 and 4, 5, 6, 7 are under the two conditions, and not the same" in sentence
+
+
 @pytest.mark.parametrize("wrong", [None, "muon", {}, {"were": {}}])
 def test_a_condition_is_needed(wrong: Any) -> None:
     with pytest.raises(UserError, match=r"claims\.c0\.under: give label and where"):

@@ -73,9 +73,10 @@ def test_a_corruption_is_that_of_the_evaluator(source: Source) -> None:
     assert torch.equal((source.pixels(found) * 255).round().byte(), expected)
 
 
-def test_batch_statistics_are_those_of_the_batch_and_leave_nothing() -> None:
+@pytest.mark.parametrize("normalizer", [{"ghost_batch": 4}, {"normalizer": "evonorm_b0"}], ids=str)
+def test_batch_statistics_are_those_of_the_batch_and_leave_nothing(normalizer: dict[str, Any]) -> None:
     torch.manual_seed(3)
-    model = create_model("resnet20", 10, in_channels=1, depth=[1, 1], width=[8, 16], ghost_batch=4).double().train()
+    model = create_model("resnet20", 10, in_channels=1, depth=[1, 1], width=[8, 16], **normalizer).double().train()
     torch.nn.init.normal_(model.classifier.weight)  # type: ignore[operator, union-attr, arg-type]
     before = {key: value.clone() for key, value in model.state_dict().items()}
     images = torch.randn(6, 1, 8, 8, dtype=torch.float64)

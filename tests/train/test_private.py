@@ -77,6 +77,10 @@ def test_the_account(tiny: Callable[..., Resolved]) -> None:
             ("model=resnet20",),
             "private=dpsgd and model=resnet20: BatchNorm mixes the images of a batch, so that no image",
         ),
+        (
+            ("model=resnet20", "model.normalizer=evonorm_b0"),
+            "private=dpsgd and model=resnet20: EvoNorm-B0 mixes",
+        ),
         (("clip=agc",), "private=dpsgd and clip=agc: .*; use clip=none"),
         (("clip=norm",), "private=dpsgd and clip=norm"),
         (("augment.mixup=0.2",), "private=dpsgd and augment.mixup=0.2"),

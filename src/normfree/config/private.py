@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from normfree.config.errors import UserError
+from normfree.config.normalizers import facts_of
 from normfree.config.schema import TrainConfig
 
 PRIVATE_KEYS: Mapping[str, tuple[str, ...]] = {"none": (), "dpsgd": ("epsilon", "delta", "max_norm")}
@@ -28,9 +29,10 @@ def check_private(config: TrainConfig) -> None:
         raise UserError(
             f"{given}: its accounting comes from the package opacus, which is not installed; uv pip install opacus"
         )
-    if config.model.normalizer == "batchnorm":
+    kind = facts_of(config.model.normalizer)
+    if kind.sees == "batch":
         raise UserError(
-            f"{given} and model={config.model.name}: BatchNorm mixes the images of a batch, so that no image has a "
+            f"{given} and model={config.model.name}: {kind.title} mixes the images of a batch, so that no image has a "
             "gradient of its own whose norm could be bounded; use model=nf_resnet20, or a network with GroupNorm"
         )
     if config.clip.name != "none":

@@ -103,6 +103,11 @@ def localise(model: _Network) -> _Network:
     return model
 
 
+def sees_batch(layer: nn.Module) -> bool:
+    """Whether a layer in training mode takes statistics over the micro batch, and keeps running ones for evaluation."""
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm) or bool(getattr(layer, "sees_batch", False))
+
+
 def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int | None:
     """How many samples the model's statistics see in training; None if they see no batch, or BatchNorm is frozen.
 
@@ -119,7 +124,7 @@ def norm_batch(model: nn.Module, micro_batch: int, world_size: int = 1) -> int |
             seen.add(micro_batch * world_size)
         elif isinstance(module, GhostBatchNorm2d) and module.ghost_batch is not None:
             seen.add(module.ghost_batch)
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm) or getattr(module, "sees_batch", False):
+        elif sees_batch(module):
             seen.add(micro_batch)
     if len(seen) > 1:
         raise ValueError(f"BatchNorm layers see different numbers of samples: {sorted(seen)}")

@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.config import UserError
 from normfree.config.conditions import Condition
 from normfree.config.errors import nearest
 from normfree.data import Batch, Source
 from normfree.data.corrupting import Corrupted, corruptions
-from normfree.nets.batch_norm import GhostBatchNorm2d
+from normfree.nets.batch_norm import GhostBatchNorm2d, sees_batch
 
 _MIXED = 0
 """Of the order of mixed images."""
@@ -108,11 +107,11 @@ class Conditioned:
 
 @contextmanager
 def as_tested(network: nn.Module, statistics: str) -> Iterator[None]:
-    """Inside, the network is in eval mode; BatchNorm takes those of what it is given with ``batch``.
+    """Inside, the network is in eval mode; what sees the batch takes those of what it is given with ``batch``.
 
     Afterwards modes, running statistics and ghost batches are as before.
     """
-    layers = [each for each in network.modules() if isinstance(each, _BatchNorm)] if statistics == "batch" else []
+    layers = [each for each in network.modules() if sees_batch(each)] if statistics == "batch" else []
     kept = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
     ghosts = [(each, each.ghost_batch) for each in layers if isinstance(each, GhostBatchNorm2d)]
     training = network.training

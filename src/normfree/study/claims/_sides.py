@@ -55,7 +55,7 @@ def paired(
 ) -> tuple[str, str, list[float]]:
     """Sentence, gap, and what was measured of A less that of B for each seed, as `pairs` gives them."""
     told, missing, found = pairs(claim, experiment, table, measure)
-    differences = [a - b for a, b in found]
+    differences = [a - b for a, b in found.values()]
     if missing:
         return told, missing, differences
     interval = mean_interval(differences, experiment.level)
@@ -64,8 +64,8 @@ def paired(
 
 def pairs(
     claim: Claim, experiment: Experiment, table: pd.DataFrame, measure: Measure = ACCURACY
-) -> tuple[str, str, list[tuple[float, float]]]:
-    """Sentence, gap, and what was measured of A and of B for each seed, averaged first over the other arms named."""
+) -> tuple[str, str, dict[int, tuple[float, float]]]:
+    """Sentence, gap, and by seed what was measured of A and of B, averaged first over the other arms named."""
     (label_a, runs_a), (label_b, runs_b) = sides(claim, experiment, table)
     asked = f"{label_a} against {label_b}"
     told = []
@@ -77,11 +77,11 @@ def pairs(
         if not missing and runs[measure.name].isna().any():
             missing = f"{label} has runs without a {measure.label}"
         if missing:
-            return asked, missing, []
+            return asked, missing, {}
         told.append(f"{label} {told_mean(float(runs[measure.name].mean()), measure)}")
     a, b = (runs.groupby("seed")[measure.name].mean() for runs in (runs_a, runs_b))
     seeds = sorted(set(a.index) & set(b.index))
-    found = [(float(a[seed]), float(b[seed])) for seed in seeds]
+    found = {int(seed): (float(a[seed]), float(b[seed])) for seed in seeds}
     if len(seeds) < max(2, experiment.minimum_seeds) or len(seeds) < max(len(a), len(b)):
         return asked, f"{len(seeds)} seeds are in both, of {len(a)} and {len(b)}", found
     return "; ".join(told), "", found

@@ -33,11 +33,11 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
         f"{experiment.minimum_seeds} paired seeds, every run of both sides with a value; p after Holm"
     )
     told, gap, found = pairs(claim, experiment, table, measure)
-    if not gap and min(min(pair) for pair in found) <= 0:
+    if not gap and min(min(pair) for pair in found.values()) <= 0:
         gap = f"ratios need a {measure.label} above 0"
     if gap:
         return Evidence(rule, told, gap, len(found))
-    logs = [math.log(a / b) for a, b in found]
+    logs = [math.log(a / b) for a, b in found.values()]
     interval = mean_interval(logs, experiment.level)
     ratio, low, high = (math.exp(value) for value in (interval.estimate, interval.low, interval.high))
     return Evidence(

@@ -34,11 +34,11 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
             return Evidence(rule, numbers, missing)
         told.append(numbers)
         leads.append(found)
-    if len(leads[0]) != len(leads[1]):
-        return Evidence(
-            rule, "; ".join(told), f"{len(leads[0])} and {len(leads[1])} seeds are under the two conditions"
-        )
-    differences = [under - beside for under, beside in zip(*leads, strict=True)]
+    under, beside = leads
+    if under.keys() != beside.keys():
+        seeds = " and ".join(", ".join(map(str, lead)) for lead in leads)
+        return Evidence(rule, "; ".join(told), f"seeds {seeds} are under the two conditions, and not the same")
+    differences = [under[seed] - beside[seed] for seed in under]
     interval = mean_interval(differences, experiment.level)
     return Evidence(
         rule=rule,
@@ -52,8 +52,8 @@ def weigh(claim: Claim, experiment: Experiment, table: pd.DataFrame) -> Evidence
 
 def _lead(
     claim: Claim, key: str, experiment: Experiment, table: pd.DataFrame, measure: Measure
-) -> tuple[str, str, list[float]]:
-    """Sentence, gap, and A less B of each seed, under one of the two conditions."""
+) -> tuple[str, str, dict[int, float]]:
+    """Sentence, gap, and by seed A less B, under one of the two conditions."""
     condition = claim.options.get(key)
     if not isinstance(condition, Mapping) or not condition or set(condition) - {"label", "where"}:
         raise UserError(f"experiment.claims.{claim.name}.{key}: give label and where, or where alone")
@@ -62,4 +62,4 @@ def _lead(
         replace(claim, options={**claim.options, "where": where}), experiment, table, measure
     )
     label = str(condition.get("label", key))
-    return f"{label}: {numbers}", missing and f"{label}: {missing}", [a - b for a, b in found]
+    return f"{label}: {numbers}", missing and f"{label}: {missing}", {seed: a - b for seed, (a, b) in found.items()}

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normfree.nets import ClassifierNetwork
+from normfree.nets.batch_norm import sees_batch
 from normfree.train.module import Classifier
 from normfree.train.ranks.world import World
 
@@ -56,7 +57,7 @@ class RunningStatistics(pl.Callback):
 
 def _is_running(layer: nn.Module) -> TypeGuard[_BatchNorm]:
     """BatchNorm, and what else has a running variance of batches and a momentum."""
-    return isinstance(layer, _BatchNorm) or bool(getattr(layer, "sees_batch", False))
+    return sees_batch(layer)
 
 
 def _are_frozen(module: pl.LightningModule) -> TypeGuard[Classifier]:

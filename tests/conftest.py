@@ -49,6 +49,18 @@ warm.lend_ranks()
 
 
 @pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """What a test, or what it imports, leaves in the environment is gone: commands of others are forked (`warm`)."""
+    before = dict(os.environ)
+    yield
+    for name in {name for name, _ in before.items() ^ os.environ.items()} - {"PYTEST_CURRENT_TEST"}:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
 def commands_are_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that calls the installed command leaves its words to no other."""
     monkeypatch.setattr(spoken, "_installed", False)

@@ -56,8 +56,9 @@ def test_it_is_seen_and_ended_alike(number: signal.Signals, tmp_path: Path) -> N
 
 
 def test_what_is_read_while_it_is_imported_is_started_anew() -> None:
-    assert not warm._unread({**os.environ, "OMP_NUM_THREADS": "7"}, [])
-    assert not warm._unread({**os.environ, "PYTHONPATH": "/x"}, [])
-    assert warm._unread({**os.environ, "XDG_CACHE_HOME": "/x"}, [])
+    first = warm._environment()
+    assert not warm._unread({**first, "OMP_NUM_THREADS": "7"}, [])
+    assert not warm._unread({**first, "PYTHONPATH": "/x"}, [])
+    assert warm._unread({**first, "XDG_CACHE_HOME": "/x"}, [])
     assert not warm._words([sys.executable, "-c", "pass"], None)
     assert not warm._words([sys.executable, "train.py"], "/")

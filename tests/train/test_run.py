@@ -14,6 +14,7 @@ from tests.conftest import ROOT, resolved
 
 from normfree.cli.train import summary
 from normfree.config import Resolved, UserError, resolve
+from normfree.nets import model_options
 from normfree.runs import RunDirectory, run_id
 from normfree.train.record.metrics import COLUMNS
 from normfree.train.run import run_one
@@ -219,8 +220,8 @@ def test_one_step_of_every_small_model(tiny: Callable[..., Resolved], name: str,
 def test_one_step_of_every_large_model(tiny: Callable[..., Resolved], name: str) -> None:
     """On the embedded images, narrowed, and with the stages that they are large enough for: the block, the recipe and
     the clipping are the ones of the paper."""
-    narrow = ["model.width=[16,32,64]", "model.depth=[1,1,1]"]
-    narrow += ["model.group_size=8"] if "nfnet" in name else []
+    smaller = {"width": "[16,32,64]", "depth": "[1,1,1]"} | ({"group_size": "8"} if "nfnet" in name else {})
+    narrow = [f"model.{key}={value}" for key, value in smaller.items() if key in model_options(name)]
     run = tiny(
         f"model={name}",
         *narrow,

@@ -1,5 +1,6 @@
 """Shared by all tests: composing configurations and starting the command line."""
 
+import gc
 import os
 import pickle
 import signal
@@ -82,6 +83,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in out])
         items[:] = [item for item in items if item.nodeid not in out]
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests and torch are made of stays, and is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

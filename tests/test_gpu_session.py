@@ -1,6 +1,7 @@
 """What is measured on a GPU is rehearsed on the processor, from a copy without .git."""
 
 import csv
+import io
 import os
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.conftest import ROOT
+from tests.data.images import write_parquet
 
 COPIED = ("bench.py", "train.py", "report.py", "conf", "experiments", "pyproject.toml", "scripts", "src")
 COMMIT = "0123456789" * 4
@@ -74,6 +77,55 @@ def test_the_quickstart_and_its_report(checkout: Path, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert len(list((tmp_path / "out" / "runs").glob("*/*/result.json"))) >= 1
     assert list((tmp_path / "out" / "reports").rglob("*.md"))
+
+
+def test_the_speed_run_and_its_report(checkout: Path, tmp_path: Path) -> None:
+    """Every seed that follows the first ones goes on with the same runs."""
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    images = [_png(colour) for colour in range(len(names))]
+    for split, count in (("train", 50_000), ("test", 10_000)):
+        labels = [number % len(names) for number in range(count)]
+        file = tmp_path / "cifar10" / f"{split}-00000-of-00001.parquet"
+        write_parquet(file, [images[label] for label in labels], labels, "img", names)
+    answer = session(
+        checkout, "speedrun", OUT=str(tmp_path / "out"), REHEARSAL="1", CIFAR10=str(tmp_path / "cifar10"),
+        SPEEDRUN_SEEDS="1",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    runs = [path.parent.name for path in (tmp_path / "out" / "runs").glob("*/*/result.json")]
+    assert len(runs) == 2 * 2 * 2, "networks, lengths and seeds"
+    assert list((tmp_path / "out" / "reports").rglob("report.md"))
+
+
+def _png(colour: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (9, 9), (25 * colour, 99, 7)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_the_speed_run_asks_for_its_images() -> None:
+    answer = session(ROOT, "speedrun", REHEARSAL="1", CIFAR10="")
+    assert answer.returncode == 1
+    assert "speedrun: set CIFAR10 to the folder of train-*.parquet and test-*.parquet" in answer.stderr
+    assert "failed: speedrun" in answer.stderr
+
+
+@pytest.mark.parametrize(("seeds", "more"), [("2", "seed=2"), ("1", "seed=1")])
+def test_as_many_seeds_follow_as_time_is_left(checkout: Path, tmp_path: Path, seeds: str, more: str) -> None:
+    """In a rehearsal one; the report is made of all."""
+    (checkout / "train.py").write_text("import sys; print('train', *sys.argv[1:])", encoding="utf-8")
+    (checkout / "report.py").write_text("import sys; print('report', *sys.argv[1:])", encoding="utf-8")
+    answer = session(
+        checkout, "speedrun", OUT=str(tmp_path / "out"), REHEARSAL="1", CIFAR10="/images", SPEEDRUN_SEEDS=seeds
+    )
+    first, second, report = (line.split() for line in answer.stdout.splitlines()[1:])
+    assert answer.returncode == 0, answer.stderr
+    assert {"train", "-m", "experiment=speedrun", "size=gpu", "data.root=/images"} <= {*first} & {*second}
+    assert (first[0], [word for word in first if word.startswith("seed=")]) == (
+        "train", [f"seed={','.join(map(str, range(int(seeds))))}"]
+    )  # fmt: skip
+    assert [word for word in second if word.startswith("seed=")] == [more]
+    assert report[:3] == ["report", "experiment=speedrun", "size=gpu"]
 
 
 @pytest.mark.parametrize(("code", "failed"), [(0, False), (1, True), (124, False)])

@@ -129,6 +129,7 @@ LEFT_OUT = (
     "tests/sweep/trials/test_commands.py::test_two_processes_share_the_trials_of_one_journal",
     "tests/sweep/test_stored.py::test_the_plan_that_the_user_started_goes_on_without_asking",
     "tests/test_gpu_session.py::test_the_quickstart_and_its_report",
+    "tests/test_gpu_session.py::test_the_speed_run_and_its_report",
     "tests/test_wheel.py",
     "tests/train/test_compiled.py::test_by_inductor_a_stopped_run_goes_on_bit_by_bit",
     "tests/train/test_cut_law.py::test_ghost_batches_are_the_same_images_in_every_cut",

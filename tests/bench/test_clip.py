@@ -9,7 +9,7 @@ from torch import Tensor
 
 from normfree.bench.clip import gradients_of
 from normfree.cli.main import run
-from normfree.clip import clip_grad_agc_
+from normfree.clip import CLIPPERS, clip_grad_agc_
 from normfree.nets import create_model
 from normfree.probe.timing import interleave
 
@@ -32,6 +32,7 @@ def test_every_method_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[
         rows = {(row["clipped"], row["method"]): row for row in csv.DictReader(file)}
     methods = {method for _, method in rows}
     assert {"timm", "torch norm", "normfree eager", "normfree bucketed", "one pass"} <= methods
+    assert {f"normfree {name}" for name in CLIPPERS} <= methods
     assert len(rows) == 2 * len(methods)
     for row in rows.values():
         assert float(row["value"]) > 0

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from normfree.bench.loop import _bare, _ours
+from normfree.bench.loop import CLIPS, _bare, _ours
 from normfree.cli.main import run
+from normfree.clip import CLIPPERS
 from normfree.compose.run import compose_run
 
 
@@ -23,9 +24,10 @@ def test_both_loops_and_the_cell_are_measured(tmp_path: Path, capsys: pytest.Cap
     assert "a run of a sweep, to its first step" in said
 
 
-@pytest.mark.parametrize("clip", ["agc", "norm", "none"])
+@pytest.mark.parametrize("clip", CLIPS)
 def test_both_loops_end_with_the_same_weights(clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the one would be measured against something that does less."""
+    assert set(CLIPS) >= {"none", "norm", "agc", *CLIPPERS}
     import torch
 
     import normfree.bench.loop as loop

@@ -67,6 +67,23 @@ def test_what_had_ended_is_kept_and_the_same_command_goes_on(
     assert table.with_suffix(".svg").is_file()
 
 
+def test_each_network_is_trained_with_each_normaliser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainings = list[str]()
+
+    def once(resolved: Any, *others: Any) -> Any:
+        trainings.append(f"{resolved.config.model.name} {resolved.config.model.normalizer}")
+        return [trained.Stage(number, 0.1 * 2**number, 1.0, True, "") for number in range(2)]
+
+    monkeypatch.setattr(trained, "stress", once)
+    words = ["probe=stress", "model=resnet20,nf_resnet20", "model.normalizer=batchnorm,dyt", "image_size=7", "seeds=0"]
+    assert probe([*words, f"reports_dir={tmp_path}"]) == 0
+    assert trainings == ["resnet20 batchnorm", "resnet20 dyt", "nf_resnet20 none"]
+    (page,) = (tmp_path / "probes" / "stress").glob("*.md")
+    assert "| resnet20_dyt | none (`none`) |" in page.read_text(encoding="utf-8")
+    with pytest.raises(UserError, match=r"model\.normalizer=dyt: nf_resnet20 takes none; give a network that does"):
+        probe(["probe=stress", "model=nf_resnet20", "model.normalizer=dyt", f"reports_dir={tmp_path}"])
+
+
 def test_train_py_passes_a_probe_on(tmp_path: Path) -> None:
     words = [*WORDS, "seeds=0", f"reports_dir={tmp_path}"]
     answer = command_line("train.py", *words)

@@ -49,3 +49,30 @@ def test_one_that_is_right_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.write_text(content, encoding="utf-8")
     config = compose_run(["clip=mine", "experiment=mine"]).config
     assert (config.clip.clip_factor, config.experiment.name, config.lr) == (0.5, "mine", 0.5)
+
+
+@pytest.mark.parametrize(("unit", "value"), [("warmup_steps", 3), ("warmup_share", 0.25), ("warmup_epochs", 0.5)])
+@pytest.mark.parametrize("words", [[], ["model=nfnet_f0"], ["optimizer=mine"], ["optimizer.warmup_steps=7"]])
+def test_the_nearest_word_on_warm_up_counts(
+    unit: str, value: float, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inside, whole = tmp_path / "conf/optimizer/mine.yaml", tmp_path / "experiments/mine.yaml"
+    for file in (inside, whole):
+        file.parent.mkdir(parents=True)
+    inside.write_text(f"defaults:\n  - sgd\n  - _self_\n{unit}: {value}\n", encoding="utf-8")
+    warmup = f"optimizer: {{{unit}: {value}}}\n" if words != ["optimizer=mine"] else ""
+    whole.write_text(f"# @package _global_\nexperiment: {{name: mine}}\n{warmup}", encoding="utf-8")
+    optimizer = compose_run(["experiment=mine", *words]).config.optimizer
+    said = {one: getattr(optimizer, one) for one in ("warmup_epochs", "warmup_steps", "warmup_share")}
+    expected = {"warmup_steps": 7} if words == ["optimizer.warmup_steps=7"] else {unit: value}
+    assert {one: length for one, length in said.items() if length is not None} == expected
+
+
+def test_two_words_on_warm_up_in_one_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "experiments/mine.yaml"
+    file.parent.mkdir()
+    file.write_text("# @package _global_\noptimizer: {warmup_steps: 3, warmup_share: 0.1}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"optimizer\.warmup_steps and optimizer\.warmup_share are given: keep one"):
+        compose_run(["experiment=mine"])

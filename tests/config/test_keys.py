@@ -1,6 +1,7 @@
 """The grammar of commands: words to a dataclass, and what is said of words that are none."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, number, optional, tupled, whole_number
 from normfree.config.keys import key, names_of, read_keys, rows, shown
+from normfree.config.network_keys import NetworkKeys
+from normfree.evaluate.keys import EvaluateKeys, read_evaluate
+from normfree.export.keys import ExportKeys, read_export
 
 
 @dataclass
@@ -103,3 +107,28 @@ def test_the_help_has_a_row_for_every_key() -> None:
     assert lines[1] == "  batch        4        images"
     assert lines[6] == "  rates                 numbers in order"
     assert shown((0.5, 2.0)) == "0.5,2"
+
+
+def test_commands_that_take_a_network_are_told_of_it_by_the_same_words() -> None:
+    """In the same order, before their own."""
+    common = names_of(NetworkKeys)
+    assert names_of(EvaluateKeys)[: len(common)] == names_of(ExportKeys)[: len(common)] == common
+
+
+@pytest.mark.parametrize("read_words", [read_evaluate, read_export])
+def test_words_of_other_images_and_networks_are_passed_on(read_words: Callable[..., NetworkKeys]) -> None:
+    keys = read_words(["weights=w", "model=resnet20", "data.root=r", "model.width=[1,2]", "size=7"])
+    assert (keys.data_words, keys.model_words, keys.size) == (
+        ["data.root=r"],
+        ["model=resnet20", "model.width=[1,2]"],
+        7,
+    )
+    for words, line in (
+        ([], "run: is missing; give run=DIR, "),
+        (["run=a", "weights=b"], "run=a and weights=b: give one of them"),
+        (["run=a", "model=resnet20"], "model=resnet20: a run says of which network it is; model= is for weights=FILE"),
+        (["run=a", "-m"], "once for each"),
+        (["run=a", "data"], "data: give key=value"),
+    ):
+        with pytest.raises(UserError, match=line):
+            read_words(words)

@@ -12,7 +12,11 @@ from tests.conftest import ROOT
 
 from normfree.config.weights import contents_of
 from normfree.config.weights.inert_pickle import read_inert
+from normfree.config.weights.source import AGAIN, CONFIG, FINAL, RESULT
 from normfree.nets import create_model, read_weights, save_weights
+from normfree.runs import RunDirectory
+from normfree.runs.again import place_of
+from normfree.runs.same_bits import WEIGHTS
 
 GOLDEN = ROOT / "tests/golden/dm_nfnet_tiny_haiku.npz"
 
@@ -134,3 +138,10 @@ def test_a_checkpoint_without_an_average_says_so(tmp_path: Path) -> None:
     torch.save({"optimizer": {}}, tmp_path / "none.ckpt")
     with pytest.raises(ValueError, match="no plain tensor"):
         contents_of(tmp_path / "none.ckpt")
+
+
+def test_a_run_directory_has_the_names_that_are_looked_for(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert (tmp_path / CONFIG, tmp_path / RESULT) == (run.config, run.result)
+    assert tmp_path / FINAL == run.checkpoints / WEIGHTS
+    assert place_of(f"run-0123abcd{AGAIN}2") == ("run-0123abcd", 2)

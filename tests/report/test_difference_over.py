@@ -1,6 +1,8 @@
 """Differences of paired seeds: what is drawn, and where there is nothing to compare."""
 
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +96,22 @@ def test_the_caption_says_what_validation_chose(study: Study, kind: str) -> None
     panel = Panel("p", kind, "Title", {}, (), options)
     told = kind_of(panel).caption(_context(panel, study))
     assert "of the learning rate that most seeds trained at and validation found best (left to right: BN" in told
+
+
+def test_names_are_not_joined(tmp_path: Path) -> None:
+    models = {"resnet20": 64, "nf_resnet20": None}
+    runs = [
+        synthetic.made(model, clip, 64, 0.4, seed, norm_batch, ["g"])
+        for model, norm_batch in models.items()
+        for clip in ("none", "agc04")
+        for seed in range(3)
+    ]
+    synthetic.write(runs, tmp_path / "exp")
+    named = {"bn": "resnet20", "nf": "nf_resnet20"}
+    series = {name: {"label": name, "where": {"model.name": model}} for name, model in named.items()}
+    axes = drawn(Study(parse_experiment({"series": series}, "exp"), collect("exp", tmp_path)), x="clip.label")
+    look = [line for line in axes.lines if line.get_linestyle() == "-" and line.get_marker() not in ("None", "_", ".")]
+    (means,) = look
+    places = list(means.get_xdata())  # type: ignore[arg-type]
+    assert len([x for x in places if not np.isnan(x)]) == 2
+    assert not [(a, b) for a, b in pairwise(places) if not np.isnan(a + b)]

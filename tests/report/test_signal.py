@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from tests.conftest import ROOT, command_line
 
 from normfree.cli.probe import read_probe
+from normfree.cli.probe_keys import ALL, with_normalizers
 from normfree.cli.probes import probes
 from normfree.cli.probes.signal import KEYS as SignalKeys
 from normfree.cli.report import main, read_report
 from normfree.config import UserError
+from normfree.config.normalizers import NORMALIZERS
 from normfree.report.command import ReportKeys
 from normfree.report.probes import signal_figure
 from normfree.report.probes.signal_figure import draw_signal, shared_stages
@@ -130,6 +132,46 @@ def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Pat
     assert "| normed | 0.2 to 0.3 | 0.57 to 0.84 | - | 0.26 to 0.27 |" in files["both.md"].decode()
 
 
+def test_networks_that_differ_by_normaliser_have_a_row_of_panels_a_kind(figures: list[Figure]) -> None:
+    measured = pd.concat(
+        [table(resnet50=NORMED).assign(sees="batch"), table(resnet50_dyt=NORMED, nf_resnet50=FREE).assign(sees="none"),
+         table(resnet50_fixup=[(*row[:6], None if row[0] == 0 else 0.0, None) for row in NORMED]).assign(sees="none")]
+    )  # fmt: skip
+    draw_signal(measured)
+    (figure,) = figures
+    batch, none = figure.subfigs
+    names = [[text.get_text() for text in part.legends[0].get_texts()] for part in (batch, none)]
+    assert names == [["resnet50"], ["resnet50_dyt", "nf_resnet50", "resnet50_fixup", "variance it is built for"]]
+    assert [part.get_supylabel() for part in (batch, none)] == ["statistics of the batch", "no statistics"]
+    assert [axes.get_ylim() for axes in batch.axes] == [axes.get_ylim() for axes in none.axes]
+    said = caption(measured, conditions("resnet50", "resnet50_dyt", "nf_resnet50", "resnet50_fixup"))
+    assert "The branches of resnet50_fixup begin at 0." in said
+    assert "A row of panels is what" in said
+
+
+def test_networks_take_normalisers_or_are_there_once() -> None:
+    chosen = with_normalizers(("resnet50", "nf_resnet50"), ("batchnorm", "dyt"))
+    assert [each.label for each in chosen] == ["resnet50", "resnet50_dyt", "nf_resnet50"]
+    assert [each.normalizer for each in chosen] == [None, "dyt", None]
+    assert len(with_normalizers(("resnet20",), (ALL,))) == len(NORMALIZERS)
+    assert [each.label for each in with_normalizers(("nf_resnet20",), ())] == ["nf_resnet20"]
+
+
+@pytest.mark.cli
+def test_the_command_takes_normalisers(tmp_path: Path) -> None:
+    words = ("model=resnet20,nf_resnet20", "model.normalizer=batchnorm,dyt", "batch=2", "image_size=8")
+    done = command_line("report.py", "probe=signal", *words, f"reports_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    (page,) = (tmp_path / "probes" / "signal").glob("*.md")
+    assert page.stem == "resnet20-nf_resnet20-normalizerbatchnorm_dyt-batch2-image_size8"
+    assert f"python report.py probe=signal {' '.join(words)}\n" in page.read_text(encoding="utf-8")
+    assert list(dict.fromkeys(pd.read_csv(page.with_suffix(".csv"))["model"])) == [
+        "resnet20",
+        "resnet20_dyt",
+        "nf_resnet20",
+    ]
+
+
 def test_keys_are_read_with_their_types() -> None:
     name, keys = read_probe(["probe=signal", "model=resnet20,nf_resnet20", "batch=8", "image_size=32", "skip_gain=0"])
     assert name == "signal"
@@ -143,6 +185,16 @@ def test_keys_are_read_with_their_types() -> None:
     ("arguments", "message"),
     [
         (["probe=signal"], "model: is missing; probe=signal needs networks, such as model=resnet50,nf_resnet50"),
+        (
+            ["probe=signal", "model=resnet20", "model.normalizer=grupnorm"],
+            "model.normalizer=grupnorm: no normaliser grupnorm, did you mean 'groupnorm'?; there are ",
+        ),
+        (["probe=signal", "model=resnet20", "model.normalizer=dyt,dyt"], "model.normalizer=dyt,dyt: give each "),
+        (
+            ["probe=signal", "model=nf_resnet20", "model.normalizer=dyt"],
+            "normalizer=dyt: nf_resnet20 takes none; give ",
+        ),
+        (["probe=signal", "model=resnet20", "model.normalizer=all,dyt"], "model.normalizer=all,dyt: all are every "),
         (["probe=sgnal", "model=resnet20"], "probe=sgnal: no such probe, did you mean 'signal'?; there are: signal"),
         (["probe=signal", "model="], "model=: give names of networks"),
         (["probe=signal", "model=resnet20,resnet20"], "give each network once"),
@@ -220,7 +272,12 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_help_names_the_probe_and_its_keys() -> None:
     done = command_line("report.py", "--help")
     assert done.returncode == 0
-    for part in ("python report.py probe=signal model=resnet50,nf_resnet50", "skip_gain    1 ", "experiment  "):
+    for part in (
+        "python report.py probe=signal model=resnet50,nf_resnet50",
+        "skip_gain         1 ",
+        "model.normalizer  ",
+        "experiment  ",
+    ):
         assert part in done.stdout
 
 
@@ -231,6 +288,8 @@ def test_the_stored_report_is_whole() -> None:
     assert pages
     for page in pages:
         rows = pd.read_csv(page.with_suffix(".csv"))
-        assert f"model={','.join(dict.fromkeys(rows['model']))}" in page.read_text(encoding="utf-8")
+        command = page.read_text(encoding="utf-8").partition(" model=")[2].split()
+        looked = with_normalizers(command[0].split(","), [ALL] if "model.normalizer=all" in command else [])
+        assert [each.label for each in looked] == list(dict.fromkeys(rows["model"]))
         assert page.with_suffix(".svg").is_file()
         assert page.with_suffix(".png").is_file()

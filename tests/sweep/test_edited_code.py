@@ -1,10 +1,11 @@
 """A network of the user's own that is edited between two sweeps of the same words: each command in turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.conftest import TINY, command_line
+from omegaconf import DictConfig
+from tests.conftest import TINY, command_line, composed
 
 from normfree import api
 from normfree.config import UserError
@@ -13,6 +14,7 @@ from normfree.study.opened import opened
 from normfree.study.stored import about, is_stored, stored
 from normfree.sweep.command import runs
 from normfree.sweep.keys import read_runs
+from normfree.sweep.sweep import run_sweep
 
 NETS = """\
 import torch
@@ -134,3 +136,32 @@ def test_weights_that_were_cleaned_are_told_so(here: Path, said: Callable[..., s
     run = next((here / "runs/bb").glob("Net-*"))
     with pytest.raises(UserError, match=r"final.ckpt: there is none; .* removed later, as runs.py clean=.* again=true"):
         _ = api.load_run(run).network
+
+
+@pytest.mark.parametrize("when", ["between two runs", "after them"])
+def test_code_that_changes_while_the_runs_are_planned_is_one_line(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("normfree.sweep.sweep._get_ready", lambda *given: None)
+    file = tmp_path / "nets_being_written.py"
+    file.write_text("class Net: ...\n", encoding="utf-8")
+    (tmp_path / "nets_of_before.py").write_text("", encoding="utf-8")
+
+    def edit(*given: object, **named: object) -> None:
+        file.write_text("class Net:\n    wide = True\n", encoding="utf-8")
+
+    def compose(overrides: Sequence[str]) -> DictConfig:
+        if when == "between two runs" and "seed=1" in overrides:
+            edit()
+        return composed(*overrides)
+
+    monkeypatch.setattr(
+        "normfree.sweep.sweep.refuse_wrong", edit if when == "after them" else lambda *given, here: None
+    )
+    words = ["model=custom", "model._target_=nets_being_written.Net", "model.normalizer=none", *TINY, "runs_dir=runs"]
+    with pytest.raises(UserError) as told:
+        run_sweep([([*words, "seed=0"], []), ([*words, "seed=1"], [])], compose)
+    assert str(told.value) == "nets_being_written.py has changed while the runs were planned; start the command again"
+    assert not (tmp_path / "runs").exists()

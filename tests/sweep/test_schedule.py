@@ -67,7 +67,7 @@ def test_a_run_without_a_result_says_nothing_of_its_arm(result: dict[str, object
 
 
 def test_runs_that_differ_in_their_seed_are_an_arm(tiny: Callable[..., Resolved]) -> None:
-    schedule = Schedule.of([tiny("seed=0"), tiny("seed=1"), tiny("seed=0", "lr=0.5")])
+    schedule = Schedule.of({"a": tiny("seed=0"), "b": tiny("seed=1"), "c": tiny("seed=0", "lr=0.5")})
     first, second, other = schedule.runs.values()
     assert first == second
     assert other.arm != first.arm

@@ -37,6 +37,25 @@ class Staged(PlainCNN):
         self.body.stage = 0  # type: ignore[assignment]
 
 
+class ScaleNorm(nn.Module):
+    """Divides each sample by its length; no library has it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x / torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)
+
+
+class ScaleNormed(PlainCNN):
+    """Has a normaliser that its name alone says."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__(num_classes, in_channels)
+        self.body = nn.Sequential(self.body, ScaleNorm(8))  # type: ignore[assignment]
+
+
 class Counting(nn.Module):
     """Takes none of the usual arguments, has no convolution, and works with numbers while it is built."""
 

@@ -47,6 +47,9 @@ def test_planning_changes_nothing(tiny: Callable[..., Resolved], tmp_path: Path)
         (("optimizer.ema_decay=0.9",), 8 * 2.5 + 3.0),
         (("steps=16",), 16 * 2.5 + 1.5),
         (("trainer=ddp_cpu",), 8 * 2.5 + 0.75),
+        (("attack=pgd", "attack.steps=3"), 8 * 6.5 + 1.5),
+        (("+evaluate_also={hit: {attack: {epsilon: 0.1, step_size: 0.1, steps: 4}, images: 100}}",), 8 * 2.5 + 2.5),
+        (("+evaluate_also={small: {batch: 2, statistics: batch}}", "trainer=ddp_cpu"), 8 * 2.5 + 1.75),
     ],
 )
 def test_steps_and_evaluations_are_counted(
@@ -63,14 +66,44 @@ def test_steps_and_evaluations_are_counted(
         ("model=resnet20", "model.ghost_batch=25", "clip=norm", "optimizer=lamb", "optimizer.ema_decay=0.9"),
         ("precision=64-true", "trainer.channels_last=true"),
         ("clip=custom", "clip._target_=tests.train.own_clipping.halve"),
+        ("private=dpsgd", "clip=none"),
     ],
     ids=" ".join,
 )
-def test_every_kind_of_step_is_tried(options: tuple[str, ...], tiny: Callable[..., Resolved]) -> None:
+def test_every_kind_of_step_is_tried(
+    options: tuple[str, ...], tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("normfree.train.parts.private._noise_multiplier", lambda *given: 1.5)
     run = tiny(*options)
     speed = tried(run, preflight(run))
     assert isinstance(speed, Speed), speed
     assert min(speed.micro_batch, speed.update, speed.evaluation) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "row"),
+    [
+        (
+            ("attack=pgd",),
+            "attack     pgd, up to 8 of 255 a pixel in 7 steps of 2; the arithmetic of a training step is "
+            "5.67 times that without it\n",
+        ),
+        (
+            ("private=dpsgd", "private.max_norm=0.5", "clip=none"),
+            "private    dpsgd, after all steps epsilon 3 at delta 1e-05 as if batches were drawn by Poisson sampling, "
+            "9 for passes over shuffled images; each image's gradient cut to a norm of 0.5, noise of 1.5 times that "
+            "on a batch's sum\n",
+        ),
+    ],
+)
+def test_a_plan_tells_of_attack_and_privacy(
+    options: tuple[str, ...], row: str, tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("normfree.train.plan.tried", lambda run, ready: SPEED)
+    monkeypatch.setattr("normfree.train.parts.private._noise_multiplier", lambda *given: 1.5)
+    monkeypatch.setattr("normfree.train.parts.private._epsilon", lambda noise, rate, *given: 9 if rate == 1 else 3)
+    assert row in describe_plan(tiny(*options))
+    assert not {"attack", "private"} & {line.split()[0] for line in describe_plan(tiny()).splitlines()}
 
 
 def test_of_a_large_micro_batch_a_part_is_tried(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 Gradients are random, at such a scale that the given share of the units is clipped, and are put back before each
 measurement. `over_timm` is the speed over timm's adaptive_clip_grad (more is better), `of_norm` the time over PyTorch's
-clip_grad_norm_(foreach=True), which never reads the parameters (less is better). Quartiles are over the rounds.
+clip_grad_norm_(foreach=True), which never reads the parameters (less is better). Quartiles are over the rounds. The
+clippers that know earlier steps are measured with the settings of conf/clip.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from normfree.bench.options import device_of, file_of
 from normfree.bench.rows import Table
-from normfree.clip import BACKENDS, backend, clip_grad_agc_, unit_dims
+from normfree.clip import BACKENDS, CLIPPERS, backend, clip_grad_agc_, unit_dims
+from normfree.compose.run import compose_run
 from normfree.config import UserError
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.key_readers import choice, optional, plain_text, whole_number
 from normfree.config.keys import key
 from normfree.nets import create_model, model_info
@@ -169,10 +172,18 @@ def _methods(
     for name in dict.fromkeys((*here, backend(device))):
         assert name in BACKENDS
         methods[f"normfree {name}"] = partial(clip_grad_agc_, parameters, backend=name)
+    for name, clipper in CLIPPERS.items():
+        methods[f"normfree {name}"] = partial(clipper(**_settings(name)), parameters)
     values = [parameter.detach() for parameter in parameters]
     # Reads parameters and gradients and writes gradients, without changing them.
     methods[_ONE_PASS] = lambda: torch._foreach_add_(gradients, values, alpha=0)
     return methods
+
+
+def _settings(name: str) -> dict[str, Any]:
+    """What ``train.py clip=`` gives the clipper."""
+    clip = compose_run([f"clip={name}"]).config.clip
+    return {key: getattr(clip, key) for key in CLIP_KEYS[name]}
 
 
 def _step_seconds(network: torch.nn.Module, size: int, options: Options, device: torch.device, clock: str) -> float:

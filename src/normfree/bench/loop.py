@@ -18,17 +18,19 @@ import torch
 import torch.nn.functional as F
 
 from normfree.bench.rows import Table
-from normfree.clip import clip_grad_agc_, clip_grad_norm_, clipped_parameters
 from normfree.compose.run import compose_run
 from normfree.config import Resolved, UserError
+from normfree.config.clipping import CLIP_KEYS
 from normfree.config.key_readers import choice
 from normfree.config.keys import key
+from normfree.config.parts import CUSTOM
 from normfree.data import build_source
 from normfree.optim import build_sgd, warmup_cosine
 from normfree.probe.timing import CLOCKS, Spread, ratios
 from normfree.runs import run_id
 from normfree.sweep.pool import Pool, Task
 from normfree.train.lightning_noise import quieten
+from normfree.train.parts.clipped import NetworkClipping
 from normfree.train.parts.network import build_network
 from normfree.train.run import run_one
 
@@ -39,6 +41,7 @@ COLUMNS = ("what", "model", "clip", "batch", "size", "subject", "value", "low", 
            "over_high", "rounds", "clock")  # fmt: skip
 KEYS = ("what", "model", "clip", "batch", "size", "subject", "threads")
 _RUN = ["model=resnet20", "clip=none", "data.train_size=7", "batch=50", "steps=2", "optimizer.warmup_steps=1"]
+CLIPS = tuple(name for name in CLIP_KEYS if name != CUSTOM)
 _EVERY = 10
 
 Seconds = Callable[[], float]
@@ -49,7 +52,7 @@ class Options:
     """What is measured."""
 
     model: str = key("nf_resnet20", "network of this package, small enough for mnist5k")
-    clip: str = key("agc", "agc, norm or none", choice("agc", "norm", "none"))
+    clip: str = key("agc", "as for train.py", choice(*CLIPS))
     batch: int = key(256, "images of a step")
     image_size: int = key(28, "side in pixels")
     steps: int = key(20, "steps measured in a round")
@@ -127,6 +130,7 @@ def _bare(resolved: Resolved, clock: Seconds) -> float:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: warmup_cosine(step, resolved.steps, resolved.warmup_steps)
     )
+    clip = None if config.clip.name == "none" else NetworkClipping(network, config.clip)
     network.train()
     began = 0.0
     for step, batch in enumerate(source.training_batches(0, resolved.steps)):
@@ -135,19 +139,11 @@ def _bare(resolved: Resolved, clock: Seconds) -> float:
         optimizer.zero_grad()
         logits = network(batch.images.to(memory_format=layout))
         F.cross_entropy(logits, batch.labels, label_smoothing=settings.label_smoothing).backward()  # type: ignore[no-untyped-call]
-        _clip(resolved, network)
+        if clip is not None:
+            clip()
         optimizer.step()
         schedule.step()
     return (clock() - began) / (resolved.steps - _EVERY)
-
-
-def _clip(resolved: Resolved, network: torch.nn.Module) -> None:
-    clip = resolved.config.clip
-    if clip.name == "norm":
-        clip_grad_norm_(list(network.parameters()), float(clip.max_norm or 0))
-    elif clip.name == "agc":
-        parameters = list(clipped_parameters(network, str(clip.scope), clip.stages))
-        clip_grad_agc_(parameters, float(clip.clip_factor or 0), float(clip.eps or 0), str(clip.unit))
 
 
 def _between(count: int, folder: Path) -> list[float]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from normfree.config import UserError
+from normfree.config.errors import nearest
 from normfree.config.key_readers import some_text, whole_number
 from normfree.config.keys import key
+from normfree.config.networks import usual_of
+from normfree.config.normalizers import NORMALIZERS
 
 MOST_NETWORKS, MOST_NUMBERS = 4, 6
+ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +47,54 @@ def networks(text: str) -> tuple[str, ...]:
     if len(names) > MOST_NETWORKS:
         raise ValueError(f"give up to {MOST_NETWORKS} networks")
     return names
+
+
+def normalizers(text: str) -> tuple[str, ...]:
+    """Reads names of normalisers with commas between them, or ``all``."""
+    names = tuple(text.split(","))
+    if len(set(names)) < len(names):
+        raise ValueError("give each normaliser once")
+    known = {*NORMALIZERS, ALL}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no normaliser {name}{nearest(name, known)}; there are {', '.join(NORMALIZERS)}, or all")
+    if ALL in names and len(names) > 1:
+        raise ValueError("all are every one of them; give it alone")
+    return names
+
+
+class Network(NamedTuple):
+    """A network that a probe looks at.
+
+    Attributes:
+        label: how it is called: ``resnet20``, or ``resnet20_groupnorm`` where that is not its own.
+        name: of the network itself.
+        normalizer: in the place of its own; None for that.
+    """
+
+    label: str
+    name: str
+    normalizer: str | None = None
+
+
+def with_normalizers(names: Sequence[str], chosen: Sequence[str]) -> list[Network]:
+    """Each network with each normaliser, its own where none is chosen; one that takes none is there once.
+
+    Raises:
+        UserError: none of the networks takes one.
+    """
+    own = {name: usual_of(name).get("normalizer") for name in names}
+    if chosen and not any(own.values()):
+        raise UserError(
+            f"model.normalizer={','.join(chosen)}: {', '.join(names)} takes none; give a network that does, such as "
+            "model=resnet50"
+        )
+    every = tuple(NORMALIZERS) if tuple(chosen) == (ALL,) else tuple(chosen)
+    found: list[Network] = []
+    for name in names:
+        for normalizer in every if own[name] else ():
+            plain = normalizer == own[name]
+            found.append(Network(name if plain else f"{name}_{normalizer}", name, None if plain else normalizer))
+        if not every or not own[name]:
+            found.append(Network(name, name))
+    return found

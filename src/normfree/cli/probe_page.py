@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from rich.console import Console
 
@@ -62,7 +62,8 @@ def _file_name(keys: ProbeKeys) -> str:
 
 def _command(probe: str, keys: ProbeKeys) -> str:
     needed = _needed(keys)
-    changed = "".join(f" {name}={'PATH' if name == 'root' else value}" for name, value in _changed(keys).items())
+    typed = {each.name: each.metadata.get("typed") or each.name for each in fields(keys)}
+    changed = "".join(f" {typed[name]}={'PATH' if name == 'root' else value}" for name, value in _changed(keys).items())
     return f"python report.py probe={probe} {needed}={','.join(getattr(keys, needed))}{changed}"
 
 

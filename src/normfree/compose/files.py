@@ -19,6 +19,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from normfree.compose.file_keys import check_keys
+from normfree.compose.nearest_warmup import nearest_warmup
 from normfree.config.places import Places, packaged, short
 from normfree.config.yaml_file import read_checked
 
@@ -52,6 +53,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
         if isinstance(config, DictConfig):
             content = OmegaConf.to_container(config, resolve=False)
             check_keys(key, short(path), content, header.get("package"))
+            nearest_warmup(key, config, header.get("package"))
         return ConfigResult(provider=self.provider, path=f"{self.scheme()}://{self.path}", config=config, header=header)
 
     def is_group(self, config_path: str) -> bool:

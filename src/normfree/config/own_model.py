@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from normfree.config.errors import UserError
@@ -23,14 +24,7 @@ OPTIONS = (
 )  # fmt: skip
 """Keys of ``model.`` that are passed on to a network that takes them."""
 
-_NORMALIZERS = {
-    "_BatchNorm": "batchnorm",
-    "GroupNorm": "groupnorm",
-    "LayerNorm": "layernorm",
-    "RMSNorm": "rmsnorm",
-    "_InstanceNorm": "instancenorm",
-}
-"""torch's base class of a layer -> ``model.normalizer``."""
+_LAYERS = Path(__file__).parents[1] / "nets" / "normalizers" / "layers.json"
 
 
 def given_options(model: ModelConfig) -> dict[str, Any]:
@@ -63,9 +57,11 @@ def make_network(
 
 
 def normalizer_of(network: Any) -> str:
-    """What its layers normalise by: ``batchnorm`` wherever there is one, else the first other kind, else ``none``."""
-    found = dict.fromkeys(_kinds(network))
-    return "batchnorm" if "batchnorm" in found else next(iter(found), "none")
+    """What its layers normalise by, as `normfree.nets.normalizers.found` tells it of a network of another library."""
+    kinds = list(_kinds(network))
+    if not kinds or "batchnorm" in kinds:
+        return "batchnorm" if kinds else "none"
+    return max(dict.fromkeys(kinds), key=kinds.count)
 
 
 def found_normalizer(model: ModelConfig, classes: int, channels: int) -> str:
@@ -99,6 +95,19 @@ def _is_module(network: Any) -> bool:
 
 def _kinds(network: Any) -> Iterator[str]:
     for layer in network.modules():
-        for base in type(layer).__mro__:
-            if base.__module__.startswith("torch.nn.") and base.__name__ in _NORMALIZERS:
-                yield _NORMALIZERS[base.__name__]
+        names = [base.__name__ for base in type(layer).__mro__]
+        if known := next((_layers()[name] for name in names if name in _layers()), None):
+            yield known
+        elif (
+            "norm" in names[0].lower()
+            and next(layer.children(), None) is None
+            and any(True for _ in layer.parameters())
+        ):
+            yield "other"
+
+
+@cache
+def _layers() -> dict[str, str]:
+    """Class of torch or timm -> ``model.normalizer``."""
+    content: dict[str, str] = json.loads(_LAYERS.read_text(encoding="utf-8"))
+    return content

@@ -39,7 +39,7 @@ class ModelConfig:
     channels_per_group: int | None = None  # the same said the other way round
     alpha_init: float | None = None  # where the slope of DyT and Derf begins; None: 0.5
     preserve_variance: bool | None = None  # gains of DyT and Derf begin where a unit normal keeps its variance; None: 1
-    ghost_batch: int | None = None  # samples of one BatchNorm statistics group; None: the micro batch
+    ghost_batch: int | None = None  # samples of a ghost batch of BatchNorm; None: the micro batch
     sync_norm: bool = False  # BatchNorm statistics over the micro batches of all devices (SyncBN; GPUs alone)
     _target_: str | None = None  # custom: module.name of a class or function of yours that gives a torch.nn.Module
     arguments: Any = None  # what else the network takes, by name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from normfree.config import UserError
-from normfree.config.key_readers import choice, optional, some_text, whole_number
-from normfree.config.keys import key, read_keys, rows
-from normfree.evaluate.keys import CLASSES, PASSED_ON, is_passed_on
+from normfree.config.errors import nearest
+from normfree.config.key_readers import some_text
+from normfree.config.keys import key, rows
+from normfree.config.network_keys import NetworkKeys, read_network_keys
 from normfree.export.formats import formats
 
 COMMAND = "python export.py"
@@ -32,21 +33,13 @@ data.KEY=VALUE says where the images lie now. Formats:
 
 
 @dataclass
-class ExportKeys:
+class ExportKeys(NetworkKeys):
     """What is exported, how and where."""
 
-    run: str = key("", "a run directory", some_text("a run directory"))
-    weights: str = key("", "or a file of weights", some_text("a file of weights"))
     format: str = key("onnx", "see below")
     out: str = key("", "the file; default: exports/NAME with the format's ending", some_text("a file"))
-    checkpoint: str = key("final", "or best, of a run with trainer.evaluate_every", choice("final", "best"))
-    kind: str = key("raw", "weights as trained, or ema, their moving average", choice("raw", "ema"))
     fold: bool = key(True, "with the weights worked out once: same outputs, less work (not for safetensors)")
-    size: int | None = key(None, "side of the images in pixels; default: as the run tested", optional(whole_number(1)))
-    classes: str = key("same", "of other images than the run's, as for evaluate.py", choice(*CLASSES))
     images: int = key(250, "test images that it is checked on")
-    data_words: list[str] = field(default_factory=list)
-    model_words: list[str] = field(default_factory=list)
 
 
 def help_text() -> str:
@@ -61,20 +54,14 @@ def read_export(words: Sequence[str]) -> ExportKeys:
     Raises:
         UserError: an unknown word or format, nothing to export or two things.
     """
-    passed = {group: [word for word in words if is_passed_on(group, word)] for group in PASSED_ON}
-    rest = [word for word in words if not any(is_passed_on(group, word) for group in PASSED_ON)]
-    alone = "an export is of one network; run export.py once for each"
-    keys = read_keys(ExportKeys, rest, command=COMMAND, further=PASSED_ON, flags={"-m": alone, "--multirun": alone})
-    keys.data_words, keys.model_words = passed["data"], passed["model"]
-    if not keys.run and not keys.weights:
-        raise UserError("run: is missing; give run=DIR, or weights=FILE model=NAME")
-    if keys.run and keys.weights:
-        raise UserError(f"run={keys.run} and weights={keys.weights}: give one of them")
-    if keys.model_words and not keys.weights:
-        raise UserError(f"{keys.model_words[0]}: a run says of which network it is; model= is for weights=FILE")
+    keys = read_network_keys(
+        ExportKeys,
+        words,
+        command=COMMAND,
+        alone="an export is of one network; run export.py once for each",
+        of={"run": "run=DIR", "weights": "weights=FILE model=NAME"},
+    )
     if keys.format not in formats():
-        from normfree.config.errors import nearest
-
         known = ", ".join(formats())
         raise UserError(f"format={keys.format}: no such format{nearest(keys.format, formats())}; there are: {known}")
     return keys

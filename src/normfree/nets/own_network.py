@@ -18,7 +18,7 @@ class OwnNetwork(ClassifierNetwork):
 
     Args:
         normalizer: what its layers normalise by.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        ghost_batch: samples per ghost batch of BatchNorm; None for the whole micro batch.
         classifier: the name of the layer that gives the logits, where there is one.
 
     Raises:

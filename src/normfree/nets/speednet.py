@@ -133,7 +133,7 @@ class BatchNormSpeedNet(SpeedNet):
     """With BatchNorm before every activation but the stem's. Its scale stays 1, its offset is the bias of `SpeedNet`.
 
     Args:
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        ghost_batch: samples per ghost batch of BatchNorm; None for the whole micro batch.
     """
 
     normalizer = "batchnorm"

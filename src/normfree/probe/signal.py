@@ -108,7 +108,13 @@ def signal(network: nn.Module, images: Tensor, mode: Literal["train", "eval"] = 
 
 
 def signal_at_initialisation(
-    name: str, *, seed: int = 0, batch: int = 16, image_size: int | None = None, skip_gain: float = 1.0
+    name: str,
+    *,
+    seed: int = 0,
+    batch: int = 16,
+    image_size: int | None = None,
+    skip_gain: float = 1.0,
+    normalizer: str | None = None,
 ) -> SignalPropagation:
     """`signal` of a fresh network on unit Gaussian noise; PyTorch's own random state is left as it is.
 
@@ -120,15 +126,16 @@ def signal_at_initialisation(
         image_size: side of the images in pixels; None takes the network's training size.
         skip_gain: what every skip gain is set to. The networks begin with 0, which closes all branches; the paper's
             plots are of branches without a gain, which is 1.
+        normalizer: in the place of the network's own; None for that.
 
     Raises:
-        ValueError: no such network.
+        ValueError: no such network, or one that takes no other normaliser.
     """
     size = image_size or model_info(name).train_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         images = torch.randn(batch, 3, size, size)
-        network = create_model(name)
+        network = create_model(name) if normalizer is None else create_model(name, normalizer=normalizer)
     with torch.no_grad():
         for gain in skip_gains(network):
             gain.fill_(skip_gain)

@@ -32,7 +32,7 @@ FACTOR_NAMES: dict[str, FactorName] = {
     "private.max_norm": FactorName("largest norm of an image's gradient", "max_norm"),
     "optimizer.name": FactorName("optimizer", "optimizer"),
     "batch.global": FactorName("batch (images per step)", "batch"),
-    "batch.norm_batch": FactorName("images in a BatchNorm statistics group", "norm_batch"),
+    "batch.norm_batch": FactorName("normalisation batch (images)", "norm_batch"),
     "lr": FactorName("learning rate", "lr"),
 }
 

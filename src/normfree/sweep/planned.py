@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from normfree.config import Resolved, UserError, resolve
+from normfree.config.parts import own_parts
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.again import begun_anew, told_anew, told_number
+from normfree.runs.own_code import files_of
 from normfree.sweep.same_run import Planned, tell_same_runs
 
 
@@ -52,6 +54,19 @@ def plan_runs(
             prepare(run)
     tell_same_runs(same)
     return list(runs.values())
+
+
+def refuse_changed(runs: Sequence[SweepRun]) -> None:
+    """Whether the user's own code is still what the runs were planned with.
+
+    Raises:
+        UserError: a file of it has changed since; names the one that was written last.
+    """
+    for run in runs:
+        if own_parts(run.resolved.config) and run_id(run.resolved) != run.run_id:
+            files = files_of(run.resolved.config)
+            changed = max(files, key=lambda name: files[name].stat().st_mtime_ns)
+            raise UserError(f"{changed} has changed while the runs were planned; start the command again")
 
 
 def resolved_of(overrides: list[str], compose: Callable[[Sequence[str]], Any]) -> Resolved:

@@ -148,7 +148,7 @@ class Pool:
         Args:
             schedule: says which comes next, and learns how long each took; one of its own by default.
         """
-        queue = _Queue(tasks, schedule or Schedule.of([task.resolved for task in tasks]))
+        queue = _Queue(tasks, schedule or Schedule.of({task.run_id: task.resolved for task in tasks}))
         for number in range(self._count):
             worker = self._start(number)
             self._workers.append(worker)

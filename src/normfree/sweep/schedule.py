@@ -1,13 +1,13 @@
 """Which run of a sweep comes next, and how much work each is, learnt from the runs that have ended."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Self
 
 from normfree.config import Resolved
-from normfree.runs import TERMINAL, arm_id, run_id
+from normfree.runs import TERMINAL, arm_id
 from normfree.runs.result import Ended
 
 
@@ -42,9 +42,9 @@ class Schedule:
         self._an_image = 1.0
 
     @classmethod
-    def of(cls, runs: Sequence[Resolved], in_turn: bool = False) -> Self:
-        """Of these configurations."""
-        return cls({run_id(run): Size(arm_id(run), run.steps * run.config.batch) for run in runs}, in_turn)
+    def of(cls, runs: Mapping[str, Resolved], in_turn: bool = False) -> Self:
+        """Of these configurations, by the ids that they were planned with."""
+        return cls({each: Size(arm_id(run), run.steps * run.config.batch) for each, run in runs.items()}, in_turn)
 
     def next(self, waiting: Sequence[str]) -> str:
         """Which of these runs to start; of equals the first."""

@@ -26,7 +26,7 @@ from normfree.sweep.alive import Alive
 from normfree.sweep.aside import Aside
 from normfree.sweep.cluster import how_to_follow, submit_missing, wait_for
 from normfree.sweep.forking import warm_up
-from normfree.sweep.planned import SweepRun, plan_runs
+from normfree.sweep.planned import SweepRun, plan_runs, refuse_changed
 from normfree.sweep.pool import Pool, Task
 from normfree.sweep.progress import SweepProgress
 from normfree.sweep.refused import get_ready, print_plan, refuse_wrong
@@ -70,6 +70,7 @@ def run_sweep(
                 settings.check_cluster()
             if missing:
                 refuse_wrong(missing, aside, here=settings is None)
+        refuse_changed(runs)
         add_runs_to_plan(runs, grids or {})
         remember_code(runs[0].directory.path.parent, [run.overrides for run in runs], slurm)
         return _carried_out(runs, missing, results, workers, settings)
@@ -95,7 +96,7 @@ def _carried_out(
         print(how_to_follow(runs[0].directory.path.parent, places), flush=True)
         if runs[0].resolved.config.sweep.detach:
             return SweepEnd()
-        if wait_for(len(runs), Schedule.of([run.resolved for run in missing]), places, results):
+        if wait_for(len(runs), Schedule.of({run.run_id: run.resolved for run in missing}), places, results):
             return SweepEnd(complete=False, interrupted=True)
     elif missing:
         interrupted = run_here(runs, missing, results, workers)
@@ -184,7 +185,7 @@ def run_here(
     """Train the missing runs, `quiet` where there is no terminal; returns whether Ctrl-C ended it early."""
     count, gpus = places_of(missing, workers)
     tasks = [Task(run.run_id, run.resolved, run.overrides) for run in missing]
-    schedule = Schedule.of([run.resolved for run in missing], in_turn=count == 1)
+    schedule = Schedule.of({run.run_id: run.resolved for run in missing}, in_turn=count == 1)
     with (
         Pool(min(count, len(tasks)), missing[0].directory.path.parent, gpus) as pool,
         SweepProgress(len(runs), len(runs) - len(missing), schedule, quiet) as progress,

@@ -15,15 +15,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from normfree.config import Resolved
+from normfree.config.also import also_conditions
 from normfree.config.parts import CLIP
 from normfree.config.schema import TrainConfig
 from normfree.config.tracebacks import one_line
 from normfree.optim import ExponentialMovingAverage
 from normfree.train.hardware import free_memory, memory_estimate
+from normfree.train.loader import Part
 from normfree.train.parts.clipped import NetworkClipping
 from normfree.train.parts.instantiate import clipper_of
 from normfree.train.parts.network import build_network
 from normfree.train.parts.optimizer import build_optimizer
+from normfree.train.parts.private import PrivateSteps
 from normfree.train.preflight import Ready
 from normfree.train.threads import computing_threads
 
@@ -44,7 +47,7 @@ class Speed:
     Attributes:
         images: of a micro batch that were tried.
         micro_batch: forward and backward.
-        update: clipping, optimizer step and moving average.
+        update: noise of private training, clipping, optimizer step and moving average.
         evaluation: an image.
     """
 
@@ -60,16 +63,21 @@ def seconds_of(resolved: Resolved, accumulation: int, speed: Speed) -> float:
     steps = resolved.steps * (accumulation * passes(config) / _PASSES * speed.micro_batch + speed.update)
     every = config.trainer.evaluate_every
     between = 0 if every is None else (resolved.steps - 1) // every
-    images = config.data.test_samples + (1 + between) * config.data.validation_samples
     devices = config.trainer.devices * config.trainer.nodes
-    return steps + images * speed.evaluation * (1 if config.optimizer.ema_decay is None else 2) / devices
+    images = (config.data.test_samples + (1 + between) * config.data.validation_samples) / devices
+    for condition in also_conditions(config).values():
+        some = min(condition.images or config.data.test_samples, config.data.test_samples)
+        # An attack goes forward and back to the image in each of its steps, and its result is tested.
+        times = 1 if condition.attack is None else 2 + 2 * (condition.attack.steps or 0)
+        images += some * times / (1 if condition.sees_the_batch else devices)
+    return steps + images * speed.evaluation * (1 if config.optimizer.ema_decay is None else 2)
 
 
 def passes(config: TrainConfig) -> float:
     """Forward passes that a step costs as much as, of all its images."""
     settings, attack = config.optimizer, config.attack
     sam = 1 + settings.sam_share if settings.sam_rho is not None else 1.0
-    # An image's own gradient costs half of a backward pass.
+    # A step of an attack goes forward and back to the image, and its gradient costs half of a backward pass.
     return _PASSES * sam + (0 if attack.name == "none" else 2 * (attack.steps or 0))
 
 
@@ -115,10 +123,15 @@ def _measured(resolved: Resolved, ready: Ready, images: int) -> Speed:
 
     batch, labels = noise(config.data.train_size), torch.zeros(images, dtype=torch.int64, device=device)
 
+    private = None if config.private.name == "none" else PrivateSteps(resolved)
+
     def forward_and_backward() -> None:
         with precision():
-            logits = network(batch)
-        F.cross_entropy(logits.to(kind), labels).backward()  # type: ignore[no-untyped-call]
+            if private is not None:
+                loss, _ = private.loss(network, Part(batch, labels, 0), 0)
+            else:
+                loss = F.cross_entropy(network(batch).to(kind), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
 
     tested = noise(config.data.test_size)
 
@@ -127,13 +140,13 @@ def _measured(resolved: Resolved, ready: Ready, images: int) -> Speed:
         network(tested)
 
     passes = _seconds(forward_and_backward, device)
-    update = _seconds(_update(resolved, network), device)
+    update = _seconds(_update(resolved, network, private), device)
     network.eval()
     an_image = _seconds(evaluation, device) / images
     return Speed(images, passes * ready.plan.micro_batch / images, update, an_image)
 
 
-def _update(resolved: Resolved, network: nn.Module) -> Callable[[], None]:
+def _update(resolved: Resolved, network: nn.Module, private: PrivateSteps | None) -> Callable[[], None]:
     """What follows the backward passes of a step."""
     config = resolved.config
     clip = NetworkClipping(network, config.clip, clipper_of(config.clip) if CLIP.is_custom(config) else None)
@@ -142,6 +155,8 @@ def _update(resolved: Resolved, network: nn.Module) -> Callable[[], None]:
     average = None if decay is None else ExponentialMovingAverage(network, decay)
 
     def update() -> None:
+        if private is not None:
+            private.add_noise(network, 0)
         clip()
         optimizer.step()
         if average is not None:

@@ -1,12 +1,13 @@
 """``plan=true``: what a run would do here, without doing it."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
 
 from normfree.config import Resolved, UserError, optimizer_warnings
 from normfree.config.normalizers import facts_of
-from normfree.config.schema import DataConfig, OptimizerConfig
+from normfree.config.schema import AttackConfig, DataConfig, OptimizerConfig, TrainConfig
 from normfree.config.sources import Look, Reading, look_at, read_of
 from normfree.config.sources.reading import listed
 from normfree.config.weights import told_start
@@ -17,6 +18,7 @@ from normfree.runs.identity import network_label
 from normfree.train.estimate import TIMES, about, passes, seconds_of, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost
+from normfree.train.parts.private import PrivateSteps
 from normfree.train.preflight import Ready, preflight
 
 _TRIED_LR = 1.6
@@ -53,6 +55,8 @@ def describe_plan(resolved: Resolved) -> str:
         **({"start": start} if (start := told_start(config)) else {}),
         "augment": config.augment.name,
         "clip": clip_label(resolved),
+        **({"attack": _attack(config)} if config.attack.name != "none" else {}),
+        **({"private": _private(resolved)} if config.private.name != "none" else {}),
         "batch": f"{batch} on {device_name(device)}"
         + (
             f"; {facts_of(config.model.normalizer).title} statistics over {resolved.norm_batch}"
@@ -134,6 +138,29 @@ def _optimizer(settings: OptimizerConfig) -> str:
     if settings.ema_decay is not None:
         parts.append(f"moving average {settings.ema_decay:g}")
     return ", ".join(parts)
+
+
+def _attack(config: TrainConfig) -> str:
+    attack = config.attack
+    assert attack.epsilon is not None
+    assert attack.step_size is not None
+    without = passes(replace(config, attack=AttackConfig()))
+    return (
+        f"{attack.name}, up to {255 * attack.epsilon:.3g} of 255 a pixel in {counted(attack.steps or 0, 'step')} of "
+        f"{255 * attack.step_size:.3g}; the arithmetic of a training step is {passes(config) / without:.3g} times that "
+        "without it"
+    )
+
+
+def _private(resolved: Resolved) -> str:
+    spent = PrivateSteps(resolved).spent(resolved.steps)
+    return (
+        f"{resolved.config.private.name}, after all steps epsilon {spent['private/epsilon']:.3g} at delta "
+        f"{spent['private/delta']:g} as if batches were drawn by Poisson sampling, "
+        f"{spent['private/epsilon_of_passes']:.3g} for passes over shuffled images; each image's gradient cut to a "
+        f"norm of {resolved.config.private.max_norm:g}, noise of {spent['private/noise_multiplier']:.3g} times that "
+        "on a batch's sum"
+    )
 
 
 def _recipe_warnings(resolved: Resolved, device: torch.device) -> list[str]:

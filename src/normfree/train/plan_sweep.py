@@ -145,4 +145,5 @@ def kind_of(run: Resolved, ready: Ready) -> tuple[object, ...]:
         ready.plan.micro_batch, images_to_try(run, ready), ready.device.type, trainer.threads, trainer.channels_last,
         tuple(config.model.freeze or ()), config.model.freeze_norm,
         clip.name, clip._target_, optimizer.name, optimizer._target_, optimizer.ema_decay is None,
+        config.private.name,
     )  # fmt: skip

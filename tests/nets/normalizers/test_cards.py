@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT
 
-from normfree.nets.normalizer_cards import MEASURED, page
+from normfree.nets.normalizer_cards import MEASURED, SIGNAL, page, propagation
 from normfree.nets.normalizers import list_normalizers, normalizer
 
 
 def test_the_page_is_not_stale() -> None:
     text = (ROOT / "docs" / "normalizers.md").read_text(encoding="utf-8")
-    assert text == page(ROOT / MEASURED), "docs/normalizers.md is stale: make models"
+    assert text == page(ROOT / MEASURED, ROOT / SIGNAL), "docs/normalizers.md is stale: make models"
 
 
 def test_every_normaliser_has_a_card_and_says_all_of_itself() -> None:
@@ -28,6 +28,20 @@ def test_the_report_is_named_where_it_is(tmp_path: Path) -> None:
     assert "What we measured" not in page(tmp_path / "report.md")
     (tmp_path / "report.md").write_text("# measured", encoding="utf-8")
     assert "reports/normalizers/report.md" in page(tmp_path / "report.md")
+
+
+def test_what_is_told_of_dyt_is_what_was_measured(tmp_path: Path) -> None:
+    rows = tmp_path / "signal.csv"
+    lines = ["model,block,avg_sq_mean,avg_var,res_avg_var"]
+    measured = {"resnet50": (0.8, 0.26), "resnet50_groupnorm": (0.4, 0.15), "resnet50_dyt": (2e-5, 3e-8)}
+    for model, (variance, branch) in measured.items():
+        lines += [f"{model},{block},{10 * variance},{variance},{branch}" for block in (1, 2)]
+    rows.write_text("\n".join(lines), encoding="utf-8")
+    told = " ".join(propagation(rows).split())
+    assert "after the last block is 0.8, with GroupNorm 0.4, with DyT 2e-05" in told
+    assert "that of the last one 3e-08" in told
+    assert "squared channel mean is 10 times the variance" in told
+    assert propagation(tmp_path / "nowhere.csv") == ""
 
 
 @pytest.mark.parametrize("name", list_normalizers())

@@ -12,9 +12,13 @@ from tests.train import own_modules
 from tests.train.ranks.test_ranks import furthest, weights
 from tests.train.test_laws import StopAfter
 from tests.train.test_resume import OFTEN, must_equal
+from timm.layers import EvoNorm2dS0, FilterResponseNormTlu2d, RmsNorm2d
+from torch import nn
 
 from normfree.config import Resolved, UserError, resolve_stored
+from normfree.config.own_model import normalizer_of
 from normfree.data import build_source
+from normfree.nets.normalizers.found import found_normalizer
 from normfree.runs import RunDirectory, run_id
 from normfree.slurm.submission import read_run, run_file, take_snapshot
 from normfree.train.parts.network import build_network, network_cost
@@ -94,6 +98,30 @@ def test_what_a_network_normalises_by_is_seen(tiny: Tiny) -> None:
     assert "GhostBatchNorm2d" in str(build_network(ghost))
     with pytest.raises(UserError, match=r"^model.normalizer=none: .*PlainCNN has batchnorm; leave it out"):
         build_network(tiny(*MODEL, "model.arguments={norm: batch}", "model.normalizer=none"))
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "none"),
+        (nn.Sequential(nn.GroupNorm(2, 4), nn.LayerNorm(4), nn.LayerNorm(4)), "layernorm"),
+        (nn.Sequential(nn.GroupNorm(2, 4), nn.GroupNorm(2, 4), nn.SyncBatchNorm(4)), "batchnorm"),
+        (nn.Sequential(FilterResponseNormTlu2d(4), EvoNorm2dS0(4), EvoNorm2dS0(4)), "evonorm_s0"),
+        (nn.Sequential(RmsNorm2d(4), nn.InstanceNorm2d(4), nn.RMSNorm(4)), "rmsnorm"),
+        (nn.Sequential(own_modules.ScaleNorm(4)), "other"),
+    ],
+    ids=["none", "most", "batchnorm", "timm", "rmsnorm", "own"],
+)
+def test_own_networks_are_told_by_the_table_of_other_libraries(network: nn.Module, expected: str) -> None:
+    assert normalizer_of(network) == found_normalizer(network) == expected
+
+
+def test_of_a_norm_that_is_not_known_the_user_may_say_more(tiny: Tiny) -> None:
+    words = (*DATA, "model=custom", f"model._target_={OWN}.ScaleNormed")
+    seen, told = tiny(*words), tiny(*words, "model.normalizer=rmsnorm")
+    assert (seen.config.model.normalizer, seen.norm_batch) == ("other", 24)
+    assert (told.config.model.normalizer, told.norm_batch) == ("rmsnorm", None)
+    assert [build_network(each).normalizer for each in (seen, told)] == ["other", "rmsnorm"]
 
 
 def test_stages_and_the_classifier_are_found(tiny: Tiny) -> None:

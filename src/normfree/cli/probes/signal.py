@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks
+from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks, normalizers, with_normalizers
 from normfree.cli.probe_page import Page, train_sizes
 from normfree.config import UserError
 from normfree.config.key_readers import number, whole_number
@@ -22,12 +22,16 @@ class KEYS(ProbeKeys):
     example: ClassVar[str] = "model=resnet50,nf_resnet50"
 
     model: tuple[str, ...] = key((), f"up to {MOST_NETWORKS} networks with commas between them", networks)
+    normalizer: tuple[str, ...] = key(
+        (), "each network with each of these, or all; default: its own", normalizers, typed="model.normalizer"
+    )
     batch: int = key(16, "images", whole_number(2, 1024))
     image_size: int | None = key(None, "side in pixels; default: each network's training size", whole_number(8, 1024))
     skip_gain: float = key(1.0, "of every NF block; 0 is how they begin, with closed branches", number)
 
     def check(self) -> None:
         train_sizes(self.model)
+        with_normalizers(self.model, self.normalizer)
 
 
 def run(keys: KEYS, page: Page) -> dict[str, bytes]:
@@ -41,24 +45,27 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     from normfree.probe import signal_at_initialisation
     from normfree.report.probes.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
 
-    sizes = {name: keys.image_size or size for name, size in found.items()}
+    looked = with_normalizers(keys.model, keys.normalizer)
+    kinds = {each: facts_of(each.normalizer or model_info(each.name).normalizer) for each in looked}
+    sizes = {each.label: keys.image_size or found[each.name] for each in looked}
     rows: list[dict[str, Any]] = []
-    for name, size in sizes.items():
-        began = time.monotonic()
-        with page.console.status(f"{name}: {keys.batch} images of {size} x {size} px"):
+    for each, kind in kinds.items():
+        began, size = time.monotonic(), sizes[each.label]
+        with page.console.status(f"{each.label}: {keys.batch} images of {size} x {size} px"):
             try:
                 measured = signal_at_initialisation(
-                    name, seed=keys.seed, batch=keys.batch, image_size=size, skip_gain=keys.skip_gain
-                )
+                    each.name, seed=keys.seed, batch=keys.batch, image_size=size, skip_gain=keys.skip_gain,
+                    normalizer=each.normalizer,
+                )  # fmt: skip
             except ValueError as error:
-                raise UserError(f"model={name}: {error}; give another network or other keys") from error
-        rows += [{"model": name, **asdict(row)} for row in measured]
+                raise UserError(f"model={each.label}: {error}; give another network or other keys") from error
+        about = {"model": each.label} | ({"sees": kind.sees} if keys.normalizer else {})
+        rows += [about | asdict(row) for row in measured]
         seconds = time.monotonic() - began
-        page.console.print(f"{name}: {len(measured) - 1} blocks at {size} px, {seconds:.1f} s", highlight=False)
+        page.console.print(f"{each.label}: {len(measured) - 1} blocks at {size} px, {seconds:.1f} s", highlight=False)
     table = signal_table(rows)
     page.console.print(signal_terminal(table))
-    kinds = dict.fromkeys(facts_of(model_info(name).normalizer) for name in sizes)
-    of_the_batch = tuple(kind.title for kind in kinds if kind.sees == "batch")
+    of_the_batch = tuple(dict.fromkeys(kind.title for kind in kinds.values() if kind.sees == "batch"))
     conditions = SignalConditions(keys.batch, sizes, keys.seed, keys.skip_gain, of_the_batch)
     with page.console.status("drawing"):
         return signal_files(table, conditions, page.name, page.command, page.made_with)

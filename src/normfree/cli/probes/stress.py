@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks
+from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks, normalizers, with_normalizers
 from normfree.cli.probe_page import Page, train_sizes
 from normfree.config import Resolved, UserError
 from normfree.config.key_readers import number, some_text, tupled, whole_number
@@ -53,6 +53,9 @@ class KEYS(ProbeKeys):
     example: ClassVar[str] = "model=resnet20,nf_resnet20 clip=none,agc"
 
     model: tuple[str, ...] = key((), f"up to {MOST_NETWORKS} networks with commas between them", networks)
+    normalizer: tuple[str, ...] = key(
+        (), "each network with each of these, or all; default: its own", normalizers, typed="model.normalizer"
+    )
     clip: tuple[str, ...] = key(("none",), "of each, such as none,norm:max_norm=0.1,agc,agc:eps=0.1", clips)
     seeds: tuple[int, ...] = key(
         (0, 1, 2), "a training each", tupled(whole_number(0, 2**31 - 1), MOST_SEEDS, ordered=True)
@@ -76,6 +79,7 @@ class KEYS(ProbeKeys):
 
     def check(self) -> None:
         train_sizes(self.model)
+        with_normalizers(self.model, self.normalizer)
 
 
 def run(keys: KEYS, page: Page) -> dict[str, bytes]:
@@ -125,10 +129,13 @@ def _trainings(keys: KEYS) -> Iterator[tuple[str, str, int, Resolved]]:
     shared += [f"data.train_size={size}", f"data.test_size={size}"] if size is not None else []
     shared += [f"data.root={keys.root}"] if keys.root is not None else []
     with composing() as compose:
-        for model, clip, seed in product(keys.model, keys.clip, keys.seeds):
+        looked = with_normalizers(keys.model, keys.normalizer)
+        for network, clip, seed in product(looked, keys.clip, keys.seeds):
             name, *options = clip.split(":")
-            words = [f"model={model}", f"clip={name}", *(f"clip.{each}" for each in options), *shared, f"seed={seed}"]
-            yield model, clip, seed, resolve(compose(words), words)
+            words = [f"model={network.name}", f"clip={name}", *(f"clip.{each}" for each in options), *shared]
+            words += [f"seed={seed}"]
+            words += [f"model.normalizer={network.normalizer}"] if network.normalizer is not None else []
+            yield network.label, clip, seed, resolve(compose(words), words)
 
 
 def _steps(keys: KEYS, resolved: Resolved) -> int:

@@ -14,7 +14,7 @@ from normfree.config.schema import ModelConfig, TrainConfig
 from normfree.config.sources import named
 from normfree.config.sources.reading import remembered
 from normfree.config.weights.contents import Contents, contents_of
-from normfree.config.weights.source import Source, source_of, stored_config
+from normfree.config.weights.source import CONFIG, Source, source_of, stored_config
 
 FILLED_IN = ("weights_sha256", "weights_run", "weights_arm", "head")
 _SHOWN = 12
@@ -110,7 +110,7 @@ def _as_before(config: TrainConfig) -> Mapping[str, Any]:
 def _started(folder: Path) -> Iterator[Mapping[str, Any]]:
     if folder.is_dir():
         for run in sorted(folder.iterdir()):
-            if (run / "config.yaml").is_file():
+            if (run / CONFIG).is_file():
                 yield stored_config(run)
 
 

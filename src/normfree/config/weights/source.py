@@ -1,4 +1,8 @@
-"""Where ``model.weights=`` leads: to a file, to the last weights of a run, or to those of one run of an experiment."""
+"""Where ``model.weights=`` leads: to a file, to the last weights of a run, or to those of one run of an experiment.
+
+A configuration is resolved from many places, before there is anything that knows runs, and `normfree.runs` imports what
+is resolved: so the few names that are read of a run directory stand here too, and a test holds them to those of there.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,9 +17,9 @@ from normfree.config.sources.reading import listed, remembered
 from normfree.config.yaml_file import parse_yaml
 
 FINAL = Path("checkpoints") / "final.ckpt"
-_CONFIG, _RESULT = "config.yaml", "result.json"
+CONFIG, RESULT = "config.yaml", "result.json"
 _LARGEST = 2**22
-_AGAIN = ".again-"
+AGAIN = ".again-"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,9 @@ def source_of(config: TrainConfig) -> Source:
         raise UserError(f"model.weights={typed}: there is no such file or folder, and no {beside}{train}")
     if place.is_file():
         run = place.parent.parent
-        inside = place.parent.name == FINAL.parent.name and (run / _CONFIG).is_file()
+        inside = place.parent.name == FINAL.parent.name and (run / CONFIG).is_file()
         return Source(place, run.name, result_in(run)) if inside else Source(place)
-    if (place / _CONFIG).is_file():
+    if (place / CONFIG).is_file():
         return _of_run(typed, place, result_in(place))
     if config.model.weights_run and (place / config.model.weights_run).is_dir():  # as it was chosen before
         run = place / config.model.weights_run
@@ -88,7 +92,7 @@ def found_place(config: TrainConfig) -> Path | None:
 
 def result_in(run: Path) -> Mapping[str, Any]:
     """What a run recorded; empty for one without a result, or with one that cannot be read."""
-    path = run / _RESULT
+    path = run / RESULT
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= _LARGEST else {}
     except (OSError, ValueError, RecursionError):
@@ -99,7 +103,7 @@ def result_in(run: Path) -> Mapping[str, Any]:
 def stored_config(run: Path) -> Mapping[str, Any]:
     """The configuration that a run directory keeps; empty where it cannot be read."""
     try:
-        content = parse_yaml((run / _CONFIG).read_text(encoding="utf-8"))
+        content = parse_yaml((run / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -152,7 +156,7 @@ def _of_experiment(config: TrainConfig, typed: str, folder: Path) -> Source:
 def _runs(folder: Path) -> dict[Path, Mapping[str, Any]]:
     """Runs of an experiment with what they recorded; those trained anew beside others are left out."""
     try:
-        found = sorted(run for run in folder.iterdir() if (run / _CONFIG).is_file() and _AGAIN not in run.name)
+        found = sorted(run for run in folder.iterdir() if (run / CONFIG).is_file() and AGAIN not in run.name)
     except OSError as error:
         raise UserError(f"model.weights={folder}: cannot be read ({error.strerror})") from error
     return {run: result_in(run) for run in found}

@@ -1,27 +1,18 @@
-"""What the layers of a network that is not of this package normalise by."""
+"""What the layers of a network that is not of this package normalise by.
+
+``layers.json`` says it by the name of a class of torch or timm; a network of the user's own is told by the same table
+before there is torch (`normfree.config.own_model`), and a test holds both to the same answers.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 
-_KINDS = {
-    "_BatchNorm": "batchnorm",
-    "_InstanceNorm": "instancenorm",
-    "GroupNorm": "groupnorm",
-    "LayerNorm": "layernorm",
-    "RMSNorm": "rmsnorm",
-    "RmsNorm": "rmsnorm",
-    "RmsNorm2d": "rmsnorm",
-    "SimpleNorm": "rmsnorm",
-    "SimpleNorm2d": "rmsnorm",
-    "FilterResponseNormTlu2d": "frn",
-    "FilterResponseNormAct2d": "frn",
-    "EvoNorm2dB0": "evonorm_b0",
-    "EvoNorm2dS0": "evonorm_s0",
-    "EvoNorm2dS0a": "evonorm_s0",
-}
+LAYERS: dict[str, str] = json.loads(Path(__file__).with_name("layers.json").read_text(encoding="utf-8"))
 """Class of torch or timm -> the name of the normaliser; the first base class that is here says it."""
 
 OTHER = "other"
@@ -39,12 +30,10 @@ def found_normalizer(network: nn.Module) -> str:
 def _kinds(network: nn.Module) -> Iterator[str]:
     for layer in network.modules():
         names = [base.__name__ for base in type(layer).__mro__]
-        known = next((_KINDS[name] for name in names if name in _KINDS), None)
+        known = next((LAYERS[name] for name in names if name in LAYERS), None)
         if known is not None:
             yield known
-        elif (
-            "norm" in names[0].lower()
-            and next(layer.children(), None) is None
-            and any(True for _ in layer.parameters())
-        ):
+            continue
+        parts, weights = next(layer.children(), None), next(layer.parameters(), None)
+        if "norm" in names[0].lower() and parts is None and weights is not None:
             yield OTHER

@@ -1,4 +1,10 @@
-"""RescaleNet: shortcut and branch are weighed so that the sum keeps its variance."""
+"""RescaleNet: shortcut and branch are weighed so that the sum keeps its variance.
+
+The authors' code (github.com/hukkai/rescaling, ``models/layers.py``) takes the mean of every channel over its first 8
+calls in training and subtracts it from then on; those first activations are of the images of a micro batch together.
+Here biases begin at 0: else the network would depend on how a batch is cut, and on which image stands beside which, and
+would be no network without statistics.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +55,7 @@ register(
         title="RescaleNet",
         sees="none",
         source="Shao et al. 2020 (NeurIPS); biases begin at 0, where the paper subtracts the mean of the first 8 "
-        "batches",
+        "batches, with which the network would depend on how a batch is cut",
         formula="y = x + bias; block: sqrt(k / (k + 1)) * x + multiplier / sqrt(L) * branch(x), L blocks, k from L - "
         "1; branches of m convolutions begin at He's values times (L / (k + 1)) ** (1 / (2 m))",
         layer=ChannelBias,

@@ -25,7 +25,7 @@ class EfficientNet(ClassifierNetwork):
         variant: torchvision's name of it, for example ``efficientnet_b0``.
         drop_rate: dropout before the classifier.
         stochastic_depth_rate: of the last block but for one step; rises linearly from 0.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        ghost_batch: samples per ghost batch of BatchNorm; None for the whole micro batch.
 
     Raises:
         ValueError: torchvision cannot be imported, or a value fits no network.

@@ -35,7 +35,7 @@ class TimmNetwork(ClassifierNetwork):
         name: as timm has it, without the tag of pretrained weights.
         drop_rate: dropout before the classifier; None leaves timm's own.
         stochastic_depth_rate: timm's ``drop_path_rate``; None leaves timm's own.
-        ghost_batch: samples per BatchNorm statistics group; None for the whole micro batch.
+        ghost_batch: samples per ghost batch of BatchNorm; None for the whole micro batch.
 
     Raises:
         ValueError: timm is not installed, has no such network, or the network has no such option.

@@ -63,6 +63,8 @@ def draw(axes: Axes, context: Context) -> None:
             seeds = [context.measure.shown(one) for one in differences]
             axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
             line.append((x, context.measure.shown(interval.estimate)))
+            if not isinstance(value, float):  # nothing joins names
+                line.append((math.nan, math.nan))
             shown += [*seeds, *_bar(axes, x, interval, context, look.colour)]
         if line:
             axes.plot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from normfree.config.errors import UserError
 from normfree.report.axes import plain, spread
 from normfree.report.figures import Context
+from normfree.report.style import PALE
 from normfree.study.arms import arm_of
 from normfree.study.measures import Measure, measure_of
 
@@ -18,7 +20,7 @@ OPTIONS = ("conditions", "x_label")
 HEIGHT = 2.5
 CAPTION = (
     "The same networks, tested in other ways. Small dots are seeds; where every seed trained, the large mark is their "
-    "mean and the bar its {level} Student t interval, elsewhere there is none. Lines join the conditions for the eye."
+    "mean and the bar its {level} Student t interval, elsewhere there is none. Lines join neighbours that are numbers."
 )
 
 
@@ -28,7 +30,7 @@ def marks(_: Context) -> tuple[str, ...]:
 
 
 def draw(axes: Axes, context: Context) -> None:
-    """Fill the axes with a line a series over the panel's `conditions`.
+    """Fill the axes with marks of every series over the panel's `conditions`.
 
     Raises:
         UserError: no conditions, one that the runs were not tested under, or a series that is several arms.
@@ -44,25 +46,32 @@ def draw(axes: Axes, context: Context) -> None:
         if not len(runs):
             continue
         shift = 0.14 * (number - (len(context.series) - 1) / 2)
-        places, means = [], []
-        for place, measure in enumerate(conditions.values()):
+        line: list[tuple[float, float]] = []
+        for place, (label, measure) in enumerate(conditions.items()):
             arm = arm_of(runs, context.study.experiment.level, measure)
             seeds = [measure.shown(value) for value in arm.values("finished")]
             beside = [place + shift + 0.06 + offset for offset in spread(len(seeds), 0.04)]
             axes.plot(beside, seeds, ".", ms=3, mew=0, color=look.dark, alpha=0.7)
             if arm.interval is None:
+                line.append((math.nan, math.nan))
                 continue
             mean, half = measure.shown(arm.interval.estimate), measure.shown(arm.interval.half_width)
             if arm.interval.n > 1:
                 axes.plot([place + shift] * 2, [mean - half, mean + half], color=look.colour, linewidth=1.0, zorder=3)
-            places.append(place + shift)
-            means.append(mean)
-        axes.plot(places, means, color=look.colour, linewidth=0.8, alpha=0.6)
-        axes.plot(
-            places, means, look.marker, color=look.colour, ms=look.size(4.6), mec="white", mew=look.edge, zorder=4
-        )
+            apart = [] if _is_number(label) else [(math.nan, math.nan)]
+            line += [*apart, (place + shift, mean), *apart]
+        if line:
+            places, means = zip(*line, strict=True)
+            axes.plot(places, means, color=look.colour, linewidth=0.8, alpha=0.6)
+            axes.plot(
+                places, means, look.marker, color=look.colour, ms=look.size(4.6), mec="white", mew=look.edge, zorder=4
+            )
     first = next(iter(conditions.values()))
     axes.set_xticks(range(len(conditions)), list(conditions))
+    if not all(map(_is_number, conditions)):
+        axes.tick_params(axis="x", length=0)
+        for place in range(len(conditions) - 1):
+            axes.axvline(place + 0.5, color=PALE, linewidth=0.8, zorder=0)
     axes.set_xlim(-0.5, len(conditions) - 0.5)
     if first.share:
         low, high = axes.get_ylim()
@@ -70,6 +79,14 @@ def draw(axes: Axes, context: Context) -> None:
     axes.set_xlabel(str(context.option("x_label", "")))
     axes.set_ylabel("accuracy (%)" if first.share else first.axis)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def _is_number(label: str) -> bool:
+    """Whether a condition stands at a place of a scale: others are names, and nothing joins them."""
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
 
 
 def _conditions(context: Context) -> dict[str, Measure]:

@@ -13,6 +13,7 @@ from normfree.report.probes.signal_figure import ROUNDING, draw_signal, shared_s
 from normfree.report.tables import csv
 
 _MEASURED = ("avg_sq_mean", "avg_var", "res_avg_var", "expected_var")
+_MOST_NAMES = 4
 _HEADS = ("network", "squared mean", "variance", "variance it is built for", "branch variance")
 
 
@@ -41,7 +42,7 @@ def signal_files(
     """The report's files by name: csv, figure and page; `made_with` names code and hardware."""
     files = {f"{name}.{kind}": content for kind, content in draw_signal(table).items()}
     text = _PAGE.format(
-        title=", ".join(conditions.sizes), command=command, name=name, caption=caption(table, conditions),
+        title=_title(conditions), command=command, name=name, caption=caption(table, conditions),
         table=_markdown(table), made_with=made_with,
     )  # fmt: skip
     return {f"{name}.csv": csv(table), **files, f"{name}.md": text.encode()}
@@ -63,6 +64,12 @@ Measured with {made_with}.
 """
 
 
+def _title(conditions: SignalConditions) -> str:
+    names = list(conditions.sizes)
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMES])} and {more} more"
+
+
 def caption(table: pd.DataFrame, conditions: SignalConditions) -> str:
     """What is drawn and how it was measured."""
     pixels = {f"{size} x {size} px": None for size in conditions.sizes.values()}
@@ -82,6 +89,13 @@ def caption(table: pd.DataFrame, conditions: SignalConditions) -> str:
         said.append(f"{' and '.join(conditions.of_the_batch)} {verb} statistics from these images.")
     if unseen := [str(name) for name, part in table.groupby("model", sort=False) if part["res_avg_var"].isna().all()]:
         said.append(f"The branches of {', '.join(unseen)} cannot be seen.")
+    open_ = table[table["block"] > 0].groupby("model", sort=False)["res_avg_var"].max()
+    if closed := [str(name) for name, most in open_.items() if most < ROUNDING]:
+        said.append(f"The branches of {', '.join(closed)} begin at 0.")
+    if "sees" in table:
+        said.append("A row of panels is what the statistics of a network's normaliser see.")
+    if conditions.skip_gain == 1 and {"skipinit", "rezero"} & {str(name).rpartition("_")[2] for name in open_.index}:
+        said.append("With gains of 1 SkipInit and ReZero are the network without a normaliser.")
     said.append("Dropout and stochastic depth are off.")
     shared = shared_stages(table)
     if shared is None:

@@ -24,6 +24,7 @@ from normfree.nets import (
     minimum_image_size,
     model_info,
 )
+from normfree.nets.normalizers.found import OTHER
 from normfree.train.parts.frozen import frozen
 from normfree.train.parts.own_network import build_own, check_own, on_meta
 
@@ -133,6 +134,8 @@ def _description(resolved: Resolved) -> dict[str, Any]:
 def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     if "target" in description:
         own = build_own(description)
+        if own.normalizer == OTHER:  # of which the user knows more
+            own.normalizer = normalizer
         if own.normalizer != normalizer:
             raise UserError(
                 f"model.normalizer={normalizer}: {description['target']} has {own.normalizer}; leave it out"

@@ -9,11 +9,12 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from normfree.clip import classifier_of, clipped_parameters
 from normfree.config import UserError
-from normfree.config.own_model import make_network, normalizer_of, refused_options
+from normfree.config.own_model import make_network, refused_options
 from normfree.config.parts import MODEL
 from normfree.config.schema import ClipConfig
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.host.wording import some
+from normfree.nets.normalizers.found import found_normalizer
 from normfree.nets.own_network import OwnNetwork
 
 _Made = TypeVar("_Made")
@@ -32,7 +33,7 @@ def build_own(description: Mapping[str, Any]) -> OwnNetwork:
     if not lacks:
         inner = make_network(target, description["arguments"], description["num_classes"], channels, options)
         try:
-            return OwnNetwork(inner, normalizer_of(inner), channels, description["ghost_batch"], _classifier(inner))
+            return OwnNetwork(inner, found_normalizer(inner), channels, description["ghost_batch"], _classifier(inner))
         except ValueError as error:
             lacks.append(f"model.{error}" if str(error).startswith("ghost_batch") else str(error))
     raise UserError(f"{MODEL.target}={target}: {'; '.join(lacks)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -109,6 +110,7 @@ def _epsilon(noise_multiplier: float, rate: float, steps: int, delta: float) -> 
     return float(accountant.get_epsilon(delta, alphas=list(ORDERS)))
 
 
+@cache
 def _noise_multiplier(epsilon: float, delta: float, rate: float, steps: int) -> float:
     from opacus.accountants.utils import get_noise_multiplier
 

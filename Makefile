@@ -90,6 +90,10 @@ ledger: setup ## write reports/ledger.md from reports/ledger.csv
 index: setup ## write reports/README.md, the index of the reports
 	$(BIN)/python scripts/reports_index.py
 
+.PHONY: release-check
+release-check: setup ## build the package, install it into an empty environment and run its demo there
+	$(BIN)/python scripts/release_check.py
+
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""What the README and docs/ show is run: commands, the Python example, links."""
+"""What the README shows is run, and what stood there and stands on other pages too: commands, plan, example, links."""
 
 import re
 import shlex
@@ -14,15 +14,32 @@ from PIL import Image
 from tests.conftest import ROOT, TINY, command_line
 from tests.data.images import digits_as_parquet
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST_HOUR = "docs/guide/first-hour.md"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIXTURES = ROOT / "tests" / "report" / "fixtures"
 FEW = (*TINY, "steps=2", "optimizer.warmup_steps=1", "hydra.launcher.workers=1")
 Check = Callable[[str, Path], None]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """The lines of its blocks, without what is a comment to the reader."""
+    lines = [line for block in blocks("bash", page) for line in block.replace("\\\n", " ").splitlines()]
+    return [" ".join(line.partition("  #")[0].split()) for line in lines if line]
+
+
+def words_of(command: str) -> list[str]:
+    """The script that a command of the installed package is, and its arguments."""
+    program, name, *arguments = shlex.split(command)
+    assert program == "normfree", command
+    return [f"{name}.py", *arguments]
 
 
 def targets(command: str) -> list[str]:
@@ -60,7 +77,7 @@ def train(*tiny: str, says: str) -> Check:
     """Runs the command with further overrides; it has to succeed and to say this."""
 
     def check(command: str, place: Path) -> None:
-        script, *arguments = shlex.split(command)[1:]
+        script, *arguments = words_of(command)
         arguments = [word.replace("PATH", str(place / "images")) for word in arguments]
         answer = command_line(script, *arguments, *tiny, *([f"runs_dir={place / 'runs'}"] if tiny else []))
         assert answer.returncode == 0, answer.stderr
@@ -71,11 +88,11 @@ def train(*tiny: str, says: str) -> Check:
 
 
 def plan(command: str, place: Path) -> None:
-    """The README's table names the lines that the plan has, and no others."""
-    shown = command_line(*shlex.split(command)[1:])
+    """The table of the first hour names the lines that the plan has, and no others."""
+    shown = command_line(*words_of(command))
     assert shown.returncode == 0, shown.stderr
     assert "71,489,284 parameters" in shown.stdout
-    rows = README.split("| line | meaning |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = text(FIRST_HOUR).split("| line | meaning |")[1].split("\n\n")[0].splitlines()[2:]
     named = {name for row in rows for name in row.split("|")[1].replace(",", " ").split()}
     assert named == {line.split()[0] for line in shown.stdout.splitlines()}
 
@@ -94,7 +111,7 @@ def folders(command: str, place: Path) -> None:
 
 def report(command: str, place: Path) -> None:
     """Runs it on the stored runs, under the name of their experiment."""
-    script, *arguments = shlex.split(command)[1:]
+    script, *arguments = words_of(command)
     assert arguments == ["experiment=quickstart"]
     assert (ROOT / "experiments" / "quickstart.yaml").is_file()
     stored = (f"runs_dir={FIXTURES / 'sweeps'}", f"experiments_dir={FIXTURES / 'experiments'}")
@@ -106,9 +123,19 @@ def report(command: str, place: Path) -> None:
     assert len(list((place / "demo").glob("*.csv"))) == 4
 
 
+def drawn(command: str, place: Path) -> None:
+    """Runs it on a sweep of a second, which has no experiment file."""
+    swept = command_line("train.py", "-m", *FEW, "clip=none,agc", cwd=place)
+    assert swept.returncode == 0, swept.stderr
+    answer = command_line(*words_of(command), cwd=place)
+    assert answer.returncode == 0, answer.stderr
+    assert (place / answer.stdout.splitlines()[-1]).name == "report.html"
+    assert (place / answer.stdout.splitlines()[-1]).is_file()
+
+
 def signal(command: str, place: Path) -> None:
     """Runs it on the small networks."""
-    script, probe, models = shlex.split(command)[1:]
+    script, probe, models = words_of(command)
     small = models.replace("resnet50", "resnet20")
     answer = command_line(script, probe, small, "image_size=16", "batch=4", f"reports_dir={place}")
     assert answer.returncode == 0, answer.stderr
@@ -125,7 +152,7 @@ def cifar(command: str, place: Path) -> None:
 
 def augment(command: str, place: Path) -> None:
     """Draws the sheet elsewhere."""
-    answer = command_line(*shlex.split(command)[1:], f"reports_dir={place}")
+    answer = command_line(*words_of(command), f"reports_dir={place}")
     assert answer.returncode == 0, answer.stderr
     assert list(place.rglob("*.png"))
 
@@ -133,7 +160,7 @@ def augment(command: str, place: Path) -> None:
 def bench(command: str, place: Path) -> None:
     """Runs it on one network, once, at few pixels."""
     few = ("models=nf_resnet50", "image_size=32", "batch=1", "infer_batch=1", "rounds=1", "layout=nhwc")
-    answer = command_line(*shlex.split(command)[1:], *few, f"out={place / 'nets.csv'}")
+    answer = command_line(*words_of(command), *few, f"out={place / 'nets.csv'}")
     assert answer.returncode == 0, answer.stderr
     assert "timm nf_resnet50" in (place / "nets.csv").read_text(encoding="utf-8")
 
@@ -145,7 +172,7 @@ def after(*few: str, writes: str) -> Check:
         trained = command_line("train.py", *TINY, f"runs_dir={place / 'runs'}")
         assert trained.returncode == 0, trained.stderr
         (run,) = (place / "runs" / "single").iterdir()
-        script, *words = shlex.split(command)[1:]
+        script, *words = words_of(command)
         answer = command_line(script, *(word.replace("RUN", str(run)) for word in words), *few, cwd=place)
         assert (answer.returncode, answer.stderr) == (0, "")
         assert answer.stdout.splitlines()[-1] == writes.replace("RUN", run.name)
@@ -154,39 +181,62 @@ def after(*few: str, writes: str) -> Check:
     return check
 
 
-CHECKS: dict[str, Check] = {
+COMPARE = "docs/guide/compare-on-my-data.md"
+READ: dict[str, Check] = {
     "make demo": steps("train.py -m experiment=quickstart", "report.py experiment=quickstart"),
     "make test": steps("-m pytest"),
     "source .venv/bin/activate": activated,
-    "python train.py --help": train(says="python train.py model=nfnet_f0 clip=agc batch=4096 plan=true"),
-    "python train.py model=nfnet_f0 clip=agc batch=4096 plan=true": plan,
-    "python train.py": train(*TINY, says="test accuracy"),
-    "python train.py model=resnet20 clip=none": train(*TINY, says="test accuracy"),
-    "python train.py -m clip=none,norm,agc seed=0,1,2": train(*FEW, says="9/9 runs done"),
-    "python train.py logger=wandb logger.mode=offline": train(*TINY, says="test accuracy"),
-    "python train.py data=imagenet data.root=PATH data.classes=2 data.train_samples=40 data.test_samples=10 "
-    "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine": folders,
-    "python evaluate.py run=RUN": after(writes="evaluations/RUN/index.html"),
-    "python export.py run=RUN": after("images=20", writes="exports/RUN.onnx"),
-    "python train.py -m experiment=quickstart": train("plan=true", "seed=0", says="steps in all"),
-    "python report.py experiment=quickstart": report,
-    "python report.py probe=signal model=resnet50,nf_resnet50": signal,
-    "python bench.py nets": bench,
-    "python train.py data=cifar10 data.root=PATH": cifar,
-    "python train.py data=cifar10 data.root=PATH model=resnet20 clip=none steps=2000": cifar,
-    "python report.py probe=augment augment=crop_flip,mixup,paper_f0": augment,
+    "normfree train --help": train(says="python train.py model=nfnet_f0 clip=agc batch=4096 plan=true"),
+    "normfree train model=nfnet_f0 clip=agc batch=4096 plan=true": plan,
+    "normfree train -m clip=none,norm,agc seed=0,1,2": train(*FEW, says="9/9 runs done"),
+    "normfree report experiment=single x=clip": drawn,
+    "normfree evaluate run=RUN": after(writes="evaluations/RUN/index.html"),
 }
-COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line]
+"""The README's commands, which are all here."""
+ELSEWHERE: dict[tuple[str, str], Check] = {
+    (FIRST_HOUR, "source .venv/bin/activate"): activated,
+    (FIRST_HOUR, "normfree train"): train(*TINY, says="test accuracy"),
+    (FIRST_HOUR, "normfree train model=resnet20 clip=none"): train(*TINY, says="test accuracy"),
+    ("docs/guide/wandb.md", "normfree train logger=wandb logger.mode=offline"): train(*TINY, says="test accuracy"),
+    (
+        COMPARE,
+        "normfree train data=imagenet data.root=PATH data.classes=2 data.train_samples=40 data.test_samples=10 "
+        "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine",
+    ): folders,
+    (COMPARE, "normfree train data=cifar10 data.root=PATH"): cifar,
+    (COMPARE, "normfree train data=cifar10 data.root=PATH model=resnet20 clip=none steps=2000"): cifar,
+    ("docs/guide/after-training.md", "normfree export run=RUN"): after("images=20", writes="exports/RUN.onnx"),
+    (FIRST_HOUR, "normfree train -m experiment=quickstart"): train("plan=true", "seed=0", says="steps in all"),
+    ("docs/guide/reading-a-report.md", "normfree report experiment=quickstart"): report,
+    ("docs/guide/normalizers.md", "normfree report probe=signal model=resnet50,nf_resnet50"): signal,
+    ("docs/benchmarks.md", "normfree bench nets"): bench,
+    (
+        "docs/guide/augmentation.md",
+        "normfree report probe=augment augment=crop_flip,mixup,paper_f0",
+    ): augment,
+}
+"""Commands that have to stand on a page, and do more than end well."""
 
 
-def test_every_command_is_checked_here() -> None:
-    assert sorted(COMMANDS) == sorted(CHECKS)
+def test_every_command_of_the_readme_is_checked_here() -> None:
+    assert sorted(commands("README.md")) == sorted(READ)
 
 
 @pytest.mark.cli
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", READ)
 def test_command(command: str, tmp_path: Path) -> None:
-    CHECKS[command](command, tmp_path)
+    READ[command](command, tmp_path)
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(("page", "command"), ELSEWHERE)
+def test_command_of_a_page(page: str, command: str, tmp_path: Path) -> None:
+    assert command in commands(page)
+    ELSEWHERE[page, command](command, tmp_path)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text("README.md").splitlines()) <= 150
 
 
 @pytest.mark.cli

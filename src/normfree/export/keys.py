@@ -43,7 +43,7 @@ class ExportKeys:
     kind: str = key("raw", "weights as trained, or ema, their moving average", choice("raw", "ema"))
     fold: bool = key(True, "with the weights worked out once: same outputs, less work (not for safetensors)")
     size: int | None = key(None, "side of the images in pixels; default: as the run tested", optional(whole_number(1)))
-    classes: str = key("same", "of other images than the run's, as for evaluate.py", choice(*CLASSES))
+    classes: str = key("same", "of other images than the run's, as for normfree evaluate", choice(*CLASSES))
     images: int = key(250, "test images that it is checked on")
     data_words: list[str] = field(default_factory=list)
     model_words: list[str] = field(default_factory=list)

@@ -32,7 +32,7 @@ def _filled(word: str, words: list[str], place: Path) -> str:
         if re.search(rf"\b{name}\b", word):
             word = _of_run(word, name, run(place, age).relative_to(place))
     if re.search(r"\bFILE\b", word):
-        word = re.sub(r"\bFILE\b", str((run(place) / "final.ckpt").relative_to(place)), word)
+        word = re.sub(r"\bFILE\b", str((run(place) / "checkpoints" / "final.ckpt").relative_to(place)), word)
     return word
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from places import ROOT, place_of
 
-_CODE = re.compile(r"(^(?P<indent> *)(?P<fence>```+|~~~+)[^\n]*\n.*?^(?P=indent)(?P=fence)[ ]*$|(?<!`)`[^`\n]+`(?!`))", re.M | re.S)
+_CODE = re.compile(
+    r"(^(?P<indent> *)(?P<fence>```+|~~~+)[^\n]*\n.*?^(?P=indent)(?P=fence)[ ]*$|(?<!`)`[^`\n]+`(?!`))", re.M | re.S
+)
 _LINK = re.compile(r"(?P<text>!?\[(?:[^\[\]]|\[[^\[\]]*\]|\0\d+\0)*\])\((?P<target>[^()\s]+)\)", re.S)
 _IMAGE = re.compile(r"(?P<before><img [^>]*src=)(?P<quote>['\"])(?P<target>[^'\"]+)(?P=quote)")
 
@@ -43,9 +45,7 @@ def placed(markdown: str, path: str, place: str) -> str:
     return _each(markdown, path, link, lambda text: text.strip("[]"))
 
 
-def _each(
-    markdown: str, path: str, link: Callable[[str, str], str | None], unlinked: Callable[[str], str]
-) -> str:
+def _each(markdown: str, path: str, link: Callable[[str, str], str | None], unlinked: Callable[[str], str]) -> str:
     """The text with every relative link replaced; a link of which there is none becomes its text."""
     kept: list[str] = []
 

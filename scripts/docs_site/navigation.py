@@ -1,7 +1,7 @@
 """The navigation: sections in the order in which somebody new needs them, filled with what lies in docs/.
 
-A page of ``docs/guide/`` is a guide, unless it says ``<!-- section: After training -->``. Any other new page needs a line
-here; one that has none is an error of the build.
+A page of ``docs/guide/`` is a guide, unless it says ``<!-- section: After training -->``. Any other new page needs a
+line here; one that has none is an error of the build.
 """
 
 import re
@@ -15,7 +15,10 @@ _SECTIONS: dict[str, Sequence[str]] = {
     _GUIDES: ("normalizers.md", "search.md", "scaling.md", "finetune.md"),
     "After training": ("using.md",),
     "Your own parts": ("extending.md", "api.md"),
-    "Studies": ("studies.md", "reports/*/report.md", "reports/ledger.md", "reports/benchmarks/README.md", "reports/probes/*/*.md"),
+    "Studies": (
+        "studies.md", "reports/*/report.md", "reports/ledger.md", "reports/benchmarks/README.md",
+        "reports/probes/*/*.md",
+    ),
     "Reference": (
         "reference/keys.md", "experiments.md", "reference/outcomes.md", "reference/files.md", "reference/commands.md",
         "reference/python.md", "models.md", "reference/*.md",

@@ -1,7 +1,7 @@
 """Which file of the repository is at which place of the site: decided here, and nowhere else.
 
-Pages of ``docs/`` keep their place below it, reports theirs below ``reports/``. Any other file that a page links to, code or
-configuration, becomes a page that shows it; a folder has no page, and a link to one becomes its name.
+Pages of ``docs/`` keep their place below it, reports theirs below ``reports/``. Any other file that a page links to,
+code or configuration, becomes a page that shows it; a folder has no page, and a link to one becomes its name.
 """
 
 from pathlib import Path, PurePosixPath

@@ -4,7 +4,15 @@ from pathlib import PurePosixPath
 
 from places import ROOT
 
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".sh": "bash", ".toml": "toml", ".c": "c", ".json": "json", ".cff": "yaml"}
+_LANGUAGES = {
+    ".py": "python",
+    ".yaml": "yaml",
+    ".sh": "bash",
+    ".toml": "toml",
+    ".c": "c",
+    ".json": "json",
+    ".cff": "yaml",
+}
 
 
 def page(path: str) -> str:

@@ -13,7 +13,7 @@ _HEAD = """\
 # Studies
 
 Each study is an experiment of this repository. Its claims were committed before its runs, every planned run is in its
-table, failed ones too, and `python report.py experiment=NAME check=true` makes its report again from the committed rows.
+table, failed ones too; `python report.py experiment=NAME check=true` makes its report again from committed rows.
 All are of small networks and small images, on processors unless the name ends in -gpu; none is an accuracy to compare
 with ImageNet. Published numbers stand beside what was measured here in [the ledger](ledger.md), speed in
 [benchmarks](benchmarks/README.md).
@@ -56,7 +56,12 @@ def read(folder: Path) -> Study:
     status = pd.read_csv(folder / "runs.csv", usecols=["status"])["status"]
     verdicts = {name: found.count(name) for name in ("supported", "refuted", "inconclusive")}
     return Study(
-        folder.name, question[1], answers[0] if answers else "", verdicts, len(status), int((status == "finished").sum())
+        folder.name,
+        question[1],
+        answers[0] if answers else "",
+        verdicts,
+        len(status),
+        int((status == "finished").sum()),
     )
 
 
@@ -80,5 +85,6 @@ def _card(study: Study) -> str:
     picture = f"[![Main figure of {study.name}]({study.name}/figures/main.png)]({link})\n\n" if figure.is_file() else ""
     return (
         f'<div class="study" markdown>\n\n### [{study.name}]({link})\n\n{picture}'
-        f"{html.escape(study.question, quote=False)}\n\n{badges} {study.trained} of {study.runs} runs trained\n\n</div>\n"
+        f"{html.escape(study.question, quote=False)}\n\n{badges} "
+        f"{study.trained} of {study.runs} runs trained\n\n</div>\n"
     )

@@ -82,6 +82,15 @@ pseudocode: setup ## write docs/pseudocode.md from the order and the events of a
 experiments: setup ## write docs/experiments.md from the kinds of panel and claim, the factors and the measures
 	$(BIN)/python -m normfree.report.experiments_page
 
+.PHONY: reference
+reference: setup ## write docs/reference/ from the schema, the rules and the commands
+	$(BIN)/python scripts/reference
+
+.PHONY: docs
+docs: setup ## build the documentation in build/site; a broken link or a page out of the navigation is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html; to read it: $(BIN)/python -m http.server --directory build/site"
+
 .PHONY: ledger
 ledger: setup ## write reports/ledger.md from reports/ledger.csv
 	$(BIN)/python scripts/ledger.py

@@ -19,7 +19,7 @@ Words are those of python train.py; runs_dir= and reports_dir= say where runs an
   python train.py -m experiment=quickstart
   python report.py experiment=quickstart
 
-The same command again does only what is missing. Needs no data, no GPU and no network.
+The same command again does only what is missing. Needs no data, no GPU and no internet.
 """
 
 

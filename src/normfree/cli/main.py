@@ -27,7 +27,7 @@ normfree: what do you gain or lose, on your data and your hardware, if you take 
 
 {commands}
 
-  normfree demo                        first; some minutes, needs no data, no GPU and no network
+  normfree demo                        first; some minutes, needs no data, no GPU and no internet
   normfree train --help                what can be changed in a run
   normfree train clip=agc plan=true    what a run would do, without doing it
   normfree train -m clip=none,agc seed=0,1,2

@@ -82,6 +82,15 @@ pseudocode: setup ## write docs/pseudocode.md from the order and the events of a
 experiments: setup ## write docs/experiments.md from the kinds of panel and claim, the factors and the measures
 	$(BIN)/python -m normfree.report.experiments_page
 
+.PHONY: reference
+reference: setup ## write docs/reference/ from the schema, the rules and the commands
+	$(BIN)/python scripts/reference
+
+.PHONY: docs
+docs: setup ## build the documentation in build/site; a broken link or a page out of the navigation is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html; to read it: $(BIN)/python -m http.server --directory build/site"
+
 .PHONY: ledger
 ledger: setup ## write reports/ledger.md from reports/ledger.csv
 	$(BIN)/python scripts/ledger.py
@@ -89,6 +98,10 @@ ledger: setup ## write reports/ledger.md from reports/ledger.csv
 .PHONY: index
 index: setup ## write reports/README.md, the index of the reports
 	$(BIN)/python scripts/reports_index.py
+
+.PHONY: release-check
+release-check: setup ## build the package, install it into an empty environment and run its demo there
+	$(BIN)/python scripts/release_check.py
 
 .PHONY: clean
 clean: ## remove .venv and caches; runs and reports stay

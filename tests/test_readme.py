@@ -1,202 +1,41 @@
-"""What the README and docs/ show is run: commands, the Python example, links."""
+"""What the README and docs/ say beside their blocks, which `tests.docs` runs: what make does, a plan's lines, links."""
 
 import re
-import shlex
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.conftest import ROOT, TINY, command_line
-from tests.data.images import digits_as_parquet
+from tests.conftest import ROOT, command_line
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FIXTURES = ROOT / "tests" / "report" / "fixtures"
-FEW = (*TINY, "steps=2", "optimizer.warmup_steps=1", "hydra.launcher.workers=1")
-Check = Callable[[str, Path], None]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+STEPS = {
+    "demo": ["train.py -m experiment=quickstart", "report.py experiment=quickstart"],
+    "test": ["-m pytest"],
+}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-
-
-def targets(command: str) -> list[str]:
-    """What make would run for it, on a clone without .venv."""
+@pytest.mark.parametrize("target", STEPS)
+def test_make_has_these_steps_after_it_has_made_the_environment(target: str) -> None:
     answer = subprocess.run(
-        ["make", "--dry-run", "--always-make", *command.split()[1:]],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
+        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     )
-    return answer.stdout.splitlines()
+    shown = answer.stdout.splitlines()
+    wanted = ["-m venv .venv", "--constraint constraints.txt", *STEPS[target]]
+    found = [next((i for i, line in enumerate(shown) if step in line), -1) for step in wanted]
+    assert -1 not in found, (wanted, shown)
+    assert found == sorted(found), (wanted, shown)
 
 
-def steps(*expected: str) -> Check:
-    """Checks that make runs these steps in this order after it has made .venv."""
-
-    def check(command: str, place: Path) -> None:
-        shown = targets(command)
-        wanted = ["-m venv .venv", "--constraint constraints.txt", *expected]
-        found = [next((i for i, line in enumerate(shown) if step in line), -1) for step in wanted]
-        assert -1 not in found, (wanted, shown)
-        assert found == sorted(found), (wanted, shown)
-
-    return check
-
-
-def activated(command: str, place: Path) -> None:
-    """The folder is the one that make setup makes."""
-    assert any("-m venv .venv" in line for line in targets("make setup"))
-
-
-def train(*tiny: str, says: str) -> Check:
-    """Runs the command with further overrides; it has to succeed and to say this."""
-
-    def check(command: str, place: Path) -> None:
-        script, *arguments = shlex.split(command)[1:]
-        arguments = [word.replace("PATH", str(place / "images")) for word in arguments]
-        answer = command_line(script, *arguments, *tiny, *([f"runs_dir={place / 'runs'}"] if tiny else []))
-        assert answer.returncode == 0, answer.stderr
-        assert answer.stderr == ""
-        assert says in answer.stdout
-
-    return check
-
-
-def plan(command: str, place: Path) -> None:
-    """The README's table names the lines that the plan has, and no others."""
-    shown = command_line(*shlex.split(command)[1:])
+@pytest.mark.cli
+def test_the_table_of_a_plan_names_the_lines_that_it_has() -> None:
+    (table,) = [text for page in PAGES for text in page.read_text("utf-8").split("| line | meaning |\n")[1:]]
+    shown = command_line("train.py", "model=nfnet_f0", "clip=agc", "batch=4096", "plan=true")
     assert shown.returncode == 0, shown.stderr
     assert "71,489,284 parameters" in shown.stdout
-    rows = README.split("| line | meaning |")[1].split("\n\n")[0].splitlines()[2:]
-    named = {name for row in rows for name in row.split("|")[1].replace(",", " ").split()}
+    rows = table.split("\n\n")[0].splitlines()[1:]
+    named = {name for row in rows for name in row.split("|")[1].replace(",", " ").replace("`", "").split()}
     assert named == {line.split()[0] for line in shown.stdout.splitlines()}
-
-
-def folders(command: str, place: Path) -> None:
-    """Trains on class folders of the numbers of images that the command names."""
-    numbers = {key: int(re.search(rf"data\.{key}=(\d+)", command)[1]) for key in ("train_samples", "test_samples")}  # type: ignore[index]
-    for split, count in (("train", numbers["train_samples"]), ("val", numbers["test_samples"])):
-        for number in range(count):
-            folder = place / "images" / split / f"class{number % 2}"
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((40, 50, 3), number, np.uint8)).save(folder / f"{number}.png")
-    few = ("batch=10", "steps=2", "optimizer.warmup_steps=1", "data.workers=0")
-    train(*few, says=f"on {numbers['test_samples']} images")(command, place)
-
-
-def report(command: str, place: Path) -> None:
-    """Runs it on the stored runs, under the name of their experiment."""
-    script, *arguments = shlex.split(command)[1:]
-    assert arguments == ["experiment=quickstart"]
-    assert (ROOT / "experiments" / "quickstart.yaml").is_file()
-    stored = (f"runs_dir={FIXTURES / 'sweeps'}", f"experiments_dir={FIXTURES / 'experiments'}")
-    answer = command_line(script, "experiment=demo", *stored, f"reports_dir={place}")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.splitlines()[-1] == str(place / "demo" / "report.html")
-    for name in ("report.md", "figures/main.png", "figures/main.pdf", "figures/main.svg"):
-        assert (place / "demo" / name).is_file()
-    assert len(list((place / "demo").glob("*.csv"))) == 4
-
-
-def signal(command: str, place: Path) -> None:
-    """Runs it on the small networks."""
-    script, probe, models = shlex.split(command)[1:]
-    small = models.replace("resnet50", "resnet20")
-    answer = command_line(script, probe, small, "image_size=16", "batch=4", f"reports_dir={place}")
-    assert answer.returncode == 0, answer.stderr
-    assert len(list(place.rglob("*.png"))) == 1
-
-
-def cifar(command: str, place: Path) -> None:
-    """Runs it on a few digits in CIFAR-10's format."""
-    digits_as_parquet(place / "images")
-    few = ("data.classes=2", "data.train_samples=20", "data.validation_samples=4", "data.test_samples=6", "batch=10")
-    tiny = ("data.train_size=14", "augment.shift=1", "data.cache=off", "steps=2")
-    train(*few, *tiny, says="test accuracy")(command, place)
-
-
-def augment(command: str, place: Path) -> None:
-    """Draws the sheet elsewhere."""
-    answer = command_line(*shlex.split(command)[1:], f"reports_dir={place}")
-    assert answer.returncode == 0, answer.stderr
-    assert list(place.rglob("*.png"))
-
-
-def bench(command: str, place: Path) -> None:
-    """Runs it on one network, once, at few pixels."""
-    few = ("models=nf_resnet50", "image_size=32", "batch=1", "infer_batch=1", "rounds=1", "layout=nhwc")
-    answer = command_line(*shlex.split(command)[1:], *few, f"out={place / 'nets.csv'}")
-    assert answer.returncode == 0, answer.stderr
-    assert "timm nf_resnet50" in (place / "nets.csv").read_text(encoding="utf-8")
-
-
-def after(*few: str, writes: str) -> Check:
-    """Runs it on a run of a second."""
-
-    def check(command: str, place: Path) -> None:
-        trained = command_line("train.py", *TINY, f"runs_dir={place / 'runs'}")
-        assert trained.returncode == 0, trained.stderr
-        (run,) = (place / "runs" / "single").iterdir()
-        script, *words = shlex.split(command)[1:]
-        answer = command_line(script, *(word.replace("RUN", str(run)) for word in words), *few, cwd=place)
-        assert (answer.returncode, answer.stderr) == (0, "")
-        assert answer.stdout.splitlines()[-1] == writes.replace("RUN", run.name)
-        assert (place / writes.replace("RUN", run.name)).is_file()
-
-    return check
-
-
-CHECKS: dict[str, Check] = {
-    "make demo": steps("train.py -m experiment=quickstart", "report.py experiment=quickstart"),
-    "make test": steps("-m pytest"),
-    "source .venv/bin/activate": activated,
-    "python train.py --help": train(says="python train.py model=nfnet_f0 clip=agc batch=4096 plan=true"),
-    "python train.py model=nfnet_f0 clip=agc batch=4096 plan=true": plan,
-    "python train.py": train(*TINY, says="test accuracy"),
-    "python train.py model=resnet20 clip=none": train(*TINY, says="test accuracy"),
-    "python train.py -m clip=none,norm,agc seed=0,1,2": train(*FEW, says="9/9 runs done"),
-    "python train.py logger=wandb logger.mode=offline": train(*TINY, says="test accuracy"),
-    "python train.py data=imagenet data.root=PATH data.classes=2 data.train_samples=40 data.test_samples=10 "
-    "data.train_size=32 data.test_size=32 augment=crop_flip experiment.name=mine": folders,
-    "python evaluate.py run=RUN": after(writes="evaluations/RUN/index.html"),
-    "python export.py run=RUN": after("images=20", writes="exports/RUN.onnx"),
-    "python train.py -m experiment=quickstart": train("plan=true", "seed=0", says="steps in all"),
-    "python report.py experiment=quickstart": report,
-    "python report.py probe=signal model=resnet50,nf_resnet50": signal,
-    "python bench.py nets": bench,
-    "python train.py data=cifar10 data.root=PATH": cifar,
-    "python train.py data=cifar10 data.root=PATH model=resnet20 clip=none steps=2000": cifar,
-    "python report.py probe=augment augment=crop_flip,mixup,paper_f0": augment,
-}
-COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line]
-
-
-def test_every_command_is_checked_here() -> None:
-    assert sorted(COMMANDS) == sorted(CHECKS)
-
-
-@pytest.mark.cli
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(command: str, tmp_path: Path) -> None:
-    CHECKS[command](command, tmp_path)
-
-
-@pytest.mark.cli
-def test_python_example(tmp_path: Path) -> None:
-    (example,) = blocks("python")
-    answer = subprocess.run(
-        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert re.match(r"\d+ of \d+ units clipped; networks: .*'nfnet_f0'", answer.stdout)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -204,3 +43,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     broken = [link for link in links if "://" not in link and not (page.parent / link.split("#")[0]).exists()]
     assert broken == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150

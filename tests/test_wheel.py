@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 import venv
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 import pytest
 
+from normfree import __version__
 from tests.conftest import ROOT, TINY, command_line
 from tests.runs_on_disk import results
 
@@ -162,7 +162,7 @@ def test_a_job_of_slurm_gets_the_package_with_its_configuration(program: Path, t
         return folder, origin
 
     folder, origin = snapshot()
-    assert origin == {"commit": f"v{version('normfree')}", "dirty": False}
+    assert origin == {"commit": f"v{__version__}", "dirty": False}
     assert (Path(folder) / "code/normfree/conf/train.yaml").is_file()
     job = Path(folder) / "code/normfree/slurm/job.py"
     (installed,) = program.parents[1].glob("lib/*/site-packages/normfree/slurm/job.py")

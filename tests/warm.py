@@ -29,7 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("train", "runs", "report", "evaluate", "predict", "export", "bench")
-SCRIPTS = frozenset(str(ROOT / f"{name}.py") for name in COMMANDS)
+SCRIPTS = frozenset([*(str(ROOT / f"{name}.py") for name in COMMANDS), str(ROOT / "tests" / "docs" / "session.py")])
 RANK = ["-m", "normfree.train.rank_main"]
 UNREAD = ("NORMFREE_", "PYTEST_", "SLURM_", "WANDB_", "XDG_", "COLUMNS", "GLOO_SOCKET_IFNAME", "MASTER_PORT")
 """Variables that nothing reads while it is imported: these may differ from those of the process that stands by."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from normfree.clip import clip_grad_agc_
     from normfree.nets import create_model, fold, list_models, load_weights
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "__version__",

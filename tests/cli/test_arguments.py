@@ -59,6 +59,8 @@ def test_what_means_nothing_is_the_groups_none(typed: str, read: list[str]) -> N
         ("--batch=64", "--batch=64: no such flag; write batch=64, without dashes"),
         ("--force", "--force: no such flag; a run that has its result is not trained again"),
         ("--nonsense", "--nonsense: no such flag; python train.py --help"),
+        ("resnet20", "resnet20: cannot be read as KEY=VALUE; write a key and its value, such as model=resnet20"),
+        ("[stem", "[stem: cannot be read as KEY=VALUE; quote what the shell or Hydra would take apart"),
         ("list", "list: cannot be read as KEY=VALUE; python train.py --help lists"),
     ],
 )

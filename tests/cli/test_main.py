@@ -57,7 +57,7 @@ def test_a_command_that_needs_words_tells_them(name: str, told: str, capsys: pyt
     [
         (
             ["trian"],
-            "trian: no such command, did you mean 'train'?; there are: train, runs, report, evaluate, predict",
+            "trian: no such command, did you mean 'train'?; there are: demo, train, runs, report, evaluate",
         ),
         (["model=resnet20"], "model=resnet20: give a command first, such as normfree train model=resnet20"),
         (["-m", "seed=0,1"], "-m: give a command first, such as normfree train -m"),

@@ -35,6 +35,7 @@ class Run:
 
     @property
     def run_id(self) -> str:
+        """Its name, which is that of its directory."""
         return self.path.name
 
     @property
@@ -65,7 +66,7 @@ class Run:
 
     @cached_property
     def network(self) -> ClassifierNetwork:
-        """As :meth:`load_network`, with the weights of the last step."""
+        """As `load_network` gives it, with the weights of the last step."""
         return self.load_network()
 
     def load_network(self, checkpoint: str = "final", weights: str = "raw") -> ClassifierNetwork:

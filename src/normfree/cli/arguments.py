@@ -85,6 +85,15 @@ def _no_such_flag(argument: str, after: str, places: Places) -> str:
     return f"{argument}: no such flag; {told or 'python train.py --help'}"
 
 
+def _value_of(name: str) -> str:
+    """What a word without a value lacks, where it is a plain word."""
+    if not re.fullmatch(r"[\w./]+", name):
+        return ""
+    if name in schema_keys(TrainConfig):
+        return f"give it a value: {name}=..."
+    return "write a key and its value, such as model=resnet20; python train.py --help"
+
+
 def _read(argument: str, places: Places) -> str:
     """Empty where nothing is said."""
     key, equals, value = argument.partition("=")
@@ -92,7 +101,7 @@ def _read(argument: str, places: Places) -> str:
     if not equals and not key.startswith("~"):
         raise UserError(
             f"{argument}: cannot be read as KEY=VALUE; "
-            + (remedy(argument) or "quote what the shell or Hydra would take apart")
+            + (remedy(argument) or _value_of(name) or "quote what the shell or Hydra would take apart")
         )
     if name in ("hydra.launcher", "hydra.sweeper"):
         raise UserError(f"{argument}: write {name.replace('.', '/')}={value}, with a stroke: it is a group")

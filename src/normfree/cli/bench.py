@@ -31,7 +31,8 @@ def help_text(words: Sequence[str] = ()) -> str:
     """What ``--help`` prints, of all suites or of the one that is named."""
     name = next((word for word in words if word in suites()), None)
     if name is None:
-        return HELP.replace("{suites}", "\n".join(f"  {name:8} {what}" for name, what in suites().items()))
+        width = max(map(len, suites()))
+        return HELP.replace("{suites}", "\n".join(f"  {name:{width}}  {what}" for name, what in suites().items()))
     suite = import_module(f"normfree.bench.{name}")
     about = (suite.__doc__ or "").strip()
     return "\n".join([f"{COMMAND} {name} key=value ...", "", about, "", *rows(suite.Options), ""])

@@ -12,6 +12,7 @@ from normfree.host.exit_codes import EXIT_OK
 from normfree.host.spoken import say_installed
 
 COMMANDS = {
+    "demo": "train the small networks of the first report on real digits, and write it",
     "train": "train one network, or with -m a sweep of them",
     "runs": "where runs are, how two differ, start some again, free room",
     "report": "figures, tables and verdicts of an experiment; probes of networks and images",
@@ -26,9 +27,11 @@ normfree: what do you gain or lose, on your data and your hardware, if you take 
 
 {commands}
 
-  normfree COMMAND --help              its keys
-  normfree train -m experiment=quickstart
-  normfree report experiment=quickstart
+  normfree demo                        first; some minutes, needs no data, no GPU and no internet
+  normfree train --help                what can be changed in a run
+  normfree train clip=agc plan=true    what a run would do, without doing it
+  normfree train -m clip=none,agc seed=0,1,2
+  normfree report experiment=single    figures and tables of these runs
 
 Options of yours are files of conf/ and experiments/ where the command is run; they are found before normfree's own.
 """

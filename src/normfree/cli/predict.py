@@ -13,10 +13,10 @@ COMMAND = "python predict.py"
 HELP = """\
 Ask a trained network what it sees: on files, in a video, or through a camera.
 
-  python predict.py run=runs/single/<run> source=photo.jpg
-  python predict.py run=runs/single/<run> source=photos out=labels.csv      a folder; .jsonl and .parquet too
-  python predict.py run=runs/single/<run> source=clip.mp4 out=bars.mp4      with bars in it; .csv: a row a frame
-  python predict.py run=runs/single/<run> source=webcam                     a window, where there is a display
+  python predict.py run=runs/single/RUN source=photo.jpg
+  python predict.py run=runs/single/RUN source=photos out=labels.csv      a folder; .jsonl and .parquet too
+  python predict.py run=runs/single/RUN source=clip.mp4 out=bars.mp4      with bars in it; .csv: a row a frame
+  python predict.py run=runs/single/RUN source=webcam                     a window, where there is a display
   python predict.py run=RUN,OTHER_RUN source=browser                        a page for a browser's camera, side by side
   python predict.py weights=nfnet_f0.safetensors source=photo.jpg
 

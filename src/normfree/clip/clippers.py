@@ -18,8 +18,14 @@ class StatefulClipper(Protocol):
     """Clips gradients in place once per optimizer step; what it knows of earlier steps is kept with a checkpoint."""
 
     def __call__(self, parameters: Iterable[Tensor]) -> ClipStatistics: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it knows of earlier steps; numbers and tensors that a checkpoint can hold."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Know what `state_dict` gave."""
+        ...
 
 
 CLIPPERS: dict[str, Callable[..., StatefulClipper]] = {

@@ -46,6 +46,7 @@ class PerTensor:
         return clip_grad_per_tensor_(parameters, self._max_norm)
 
     def state_dict(self) -> dict[str, Any]:
+        """Empty: there is no state."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

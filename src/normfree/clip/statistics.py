@@ -23,15 +23,24 @@ class ClipStatistics(Protocol):
     """
 
     @property
-    def norm_before(self) -> Tensor: ...
+    def norm_before(self) -> Tensor:
+        """L2 norm of all gradients before clipping."""
+
     @property
-    def norm_after(self) -> Tensor: ...
+    def norm_after(self) -> Tensor:
+        """The same after clipping."""
+
     @property
-    def units(self) -> int: ...
+    def units(self) -> int:
+        """How many units there were."""
+
     @property
-    def clipped_units(self) -> Tensor: ...
+    def clipped_units(self) -> Tensor:
+        """How many of them were scaled down."""
+
     @property
-    def nonfinite(self) -> Tensor: ...
+    def nonfinite(self) -> Tensor:
+        """Whether a norm is infinite or NaN."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class UnitStatistics:
 
     @property
     def units(self) -> int:
+        """How many units there were, on all devices."""
         return sum(part.gradient.numel() for part in self.parts)
 
     @cached_property

@@ -10,6 +10,9 @@ _NORMALIZER = "write model.normalizer=groupnorm or another, for a network with B
 _CUT = "accumulation follows from batch, the samples of a step, and trainer.micro_batch, those of a pass"
 _NORM_BATCH = "it is worked out: write trainer.micro_batch={value}, or model.ghost_batch={value} for less than that"
 _CLIPPING = "write clip=norm clip.max_norm=1, or clip=none, agc, zclip, adagc, autoclip or per_tensor"
+_SCHEDULE = (
+    "all have linear warm-up and a cosine: write optimizer.warmup_steps=60, or optimizer.final_lr=0.01 for its end"
+)
 _AMP = "write precision=bf16-mixed, 16-mixed or 32-true"
 
 REMEDIES: dict[str, str] = {
@@ -62,6 +65,13 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("list", "ls", "list_models", "models"), _LIST),
     **dict.fromkeys(("sweep", "multirun"), "write -m before the values: python train.py -m seed=0,1"),
     "norm_batch": _NORM_BATCH,
+    **dict.fromkeys(("scheduler", "lr_scheduler", "schedule", "sched"), _SCHEDULE),
+    **dict.fromkeys(("min_lr", "lr_min", "eta_min"), "write optimizer.final_lr={value}"),
+    **dict.fromkeys(("arch", "network", "backbone", "net"), "write model={value}"),
+    **dict.fromkeys(("opt", "optim"), "write optimizer={value}"),
+    **dict.fromkeys(("sync_bn", "sync_batchnorm", "syncbn"), "write model.sync_norm=true, with trainer=ddp"),
+    **dict.fromkeys(("agc", "clipping"), "write clip=agc clip.clip_factor=0.01"),
+    **dict.fromkeys(("experiment_name", "exp_name", "run_name"), "write experiment.name={value}"),
     "launcher": "write hydra/launcher={value}",
 }
 """Word, or the last word of a dotted key -> what to write."""

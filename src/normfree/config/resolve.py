@@ -82,8 +82,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
         if node.model.family == CUSTOM:
             raise UserError(f"{MODEL.target}=null: model=custom needs a value, such as {MODEL.target}={MODEL.example}")
         raise UserError(
-            f"model.name=???: model={node.model.family} is no network by itself; "
-            "name one, for example model.name=resnet18"
+            f"model={node.model.family}: is no network by itself; name one, for example model.name=resnet18"
         )
     if OmegaConf.is_interpolation(node.data, "train_size") and node.model.train_size is None:
         raise UserError(

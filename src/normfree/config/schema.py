@@ -19,22 +19,22 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
 class ModelConfig:
     """A network of ``normfree.nets``; ``None`` leaves a value to the network's own definition."""
 
-    name: str = MISSING
+    name: str = MISSING  # of the network, as docs/models.md has them
     family: str = MISSING  # for example resnet, nf_resnet or nfnet
     normalizer: str = MISSING  # the network's own, or another in its place: docs/normalizers.md; NF networks have none
     train_size: int | None = None  # image side in pixels that the paper trains it at
-    test_size: int | None = None
+    test_size: int | None = None  # image side in pixels that the paper tests it at
     depth: list[int] | None = None  # blocks of each stage
     width: list[int] | None = None  # output channels of each stage
-    stem_width: int | None = None
+    stem_width: int | None = None  # output channels of the stem
     group_size: int | None = None  # channels of a group (NFNets)
     bottleneck_ratio: float | None = None  # width of a block's 3x3 convolutions, as a share of its stage's (NFNets)
-    se_ratio: float | None = None
-    activation: str | None = None
+    se_ratio: float | None = None  # hidden share of Squeeze-and-Excitation; 0: none
+    activation: str | None = None  # relu, gelu, silu or another of normfree.nets.activations
     standardization: str | None = None  # of the weights (NFNets): deepmind or timm
     alpha: float | None = None  # scale of the residual branch
-    drop_rate: float | None = None
-    stochastic_depth_rate: float | None = None
+    drop_rate: float | None = None  # dropout before the classifier
+    stochastic_depth_rate: float | None = None  # of the last block; rises linearly from 0 at the first
     groups: int | None = None  # groups of channels (GroupNorm, EvoNorm-S0); None: 32, fewer in narrow layers
     channels_per_group: int | None = None  # the same said the other way round
     alpha_init: float | None = None  # where the slope of DyT and Derf begins; None: 0.5
@@ -78,27 +78,27 @@ class ClipConfig:
 class DataConfig:
     """Images; sizes are sides of a square in pixels."""
 
-    name: str = MISSING
+    name: str = MISSING  # of the source: mnist5k, cifar10, folder, ... or custom
     label: str = MISSING  # how figures and tables call it
-    root: str | None = None
+    root: str | None = None  # folder or file of the images, or OWNER/NAME of the Hugging Face hub
     train_file: str | None = None  # .beton files, where they are not train.beton and val.beton in root
-    test_file: str | None = None
-    classes: int = MISSING
-    channels: int = MISSING
-    train_samples: int = MISSING
-    validation_samples: int = MISSING
-    test_samples: int = MISSING
-    train_size: int = MISSING
-    test_size: int = MISSING
+    test_file: str | None = None  # likewise
+    classes: int = MISSING  # how many there are
+    channels: int = MISSING  # 1 for grey images, 3 for colour
+    train_samples: int = MISSING  # images to train on
+    validation_samples: int = MISSING  # images that are taken from the training files, and not trained on
+    test_samples: int = MISSING  # images to test on
+    train_size: int = MISSING  # side of training images
+    test_size: int = MISSING  # side of validation and test images
     loader: str = "auto"  # resident (in memory), workers (read again each time), ffcv or auto, by the data set
     workers: int = 0  # processes of data.loader=workers
     on_error: str = "raise"  # an unreadable image stops the run, or skip: is left out and counted
     keep_aspect: bool = False  # central squares instead of squashed images: docs/decisions/0014-pixels.md
     mirror: bool = True  # mirrored images keep their class
     mean: list[float] | None = None  # of each channel, in [0, 1]; None: the training images' own
-    std: list[float] | None = None
-    crop_padding: int = 0  # what augment=crop_flip does here: a crop after padding by so many pixels,
-    resized_crop: bool = True  # or one of random size and aspect
+    std: list[float] | None = None  # of each channel, likewise
+    crop_padding: int = 0  # augment=crop_flip: a crop after padding by so many pixels,
+    resized_crop: bool = True  # or, where that is 0, augment=crop_flip: one of random size and aspect
     cache: str | None = None  # folder of decoded images; off; None: normfree in the user's cache directory
     download: bool = False  # CIFAR: fetch torchvision's files to root where they are missing
     _target_: str | None = None  # custom: module.name of a class or function of yours, asked for split="train", "test"
@@ -109,16 +109,16 @@ class DataConfig:
 class AugmentConfig:
     """What happens to a training image; zero switches a part off."""
 
-    name: str = MISSING
+    name: str = MISSING  # of the option
     shift: int = 0  # random translation by up to this many pixels: a random crop after padding with black
     random_resized_crop: bool = False  # area 0.08 to 1, aspect 3/4 to 4/3, bicubic
-    flip: bool = False
+    flip: bool = False  # mirrored with chance 1/2
     alternate: bool = False  # flip: every image is mirrored in every other epoch, whichever chance chose for the first
     test_flip: bool = False  # evaluation takes the mean of the logits of an image and of its mirror image
     erasing: float = 0.0  # share of images from which a rectangle is erased (area 0.02 to 0.33)
     mixup: float = 0.0  # alpha of MixUp, on half the batches where CutMix is on too
-    cutmix: float = 0.0
-    randaugment_layers: int = 0
+    cutmix: float = 0.0  # alpha of CutMix
+    randaugment_layers: int = 0  # operations of RandAugment on an image
     magnitude: float = 0.0  # RandAugment strength on a scale of 0 to 10; the NFNets go up to 15
     increasing: bool = True  # 0 changes nothing and strength grows; false: the NFNet code's scale, whose 0 is black
     mix_first: bool = False  # RandAugment on mixed images, as the NFNet code does, not before
@@ -144,10 +144,10 @@ class OptimizerConfig:
     others_lr_ratio: float | None = None  # muon: their learning rate over lr
     others_momentum: float | None = None  # muon: of others=sgd
     weight_decay: float = 2e-5  # not on gains, biases and BatchNorm's scale and offset
-    warmup_epochs: float | None = None
-    warmup_steps: float | None = None
-    warmup_share: float | None = None  # of all steps
-    label_smoothing: float = 0.1
+    warmup_epochs: float | None = None  # linear warm-up in passes over the training data; one of the three
+    warmup_steps: float | None = None  # in optimizer steps; one of the three
+    warmup_share: float | None = None  # as a share of all steps; one of the three
+    label_smoothing: float = 0.1  # share of the target that is spread over all classes
     ema_decay: float | None = None  # moving average of the weights, evaluated beside them; None: none is kept
     sam_rho: float | None = None  # sharpness-aware minimization: length of the ascent; None: off
     sam_share: float = 0.2  # of the batch, that the ascent is computed on
@@ -191,11 +191,11 @@ class TrainerConfig:
     gradient_dtype: str | None = None  # bf16: devices send each other gradients in 16 bits; None: as they are
     # CPU threads of a run; None: one in a sweep's worker or where a step is small, else all cores
     threads: int | None = None
-    channels_last: bool = False
+    channels_last: bool = False  # images in memory as NHWC
     compile: bool = False  # forward and backward pass through torch.compile, on one GPU as CUDA graphs
     log_every: int = 10  # steps between rows of metrics.csv
     evaluate_every: int | None = None  # steps between evaluations on the validation split
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = 5.0  # between checkpoints to go on from
     hang_minutes: float = 5.0  # a run that does not get on for so long is ended; half of it for an image to be read
 
 
@@ -218,10 +218,10 @@ class LoggerConfig:
     """metrics.csv is always written; W&B, or a logger of the user's own, when asked for."""
 
     name: str = "csv"  # csv, wandb or custom
-    project: str = "normfree"
+    project: str = "normfree"  # of W&B
     mode: str = "online"  # online or offline
     timeout: float = 10.0  # seconds that a W&B server may cost at most
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)  # of the run in W&B
     _target_: str | None = None  # custom: module.name of a class or function of yours
     arguments: Any = None  # custom: what it is given beside the run's directory, by name
 
@@ -238,19 +238,18 @@ class ExperimentConfig:
     """A sweep with a question: the grids to run and what the report draws from them."""
 
     name: str = "single"  # the folder of its runs and of its report
-    question: str = ""
-    grids: dict[str, Any] = field(default_factory=dict)
+    question: str = ""  # what the sweep is to answer
+    grids: dict[str, Any] = field(default_factory=dict)  # overrides with lists, by a name; each is a sweep of its own
     trials: dict[str, Any] = field(default_factory=dict)  # a search; normfree.sweep.trials.block has its keys
     size: str = "cpu"  # what size=... says; cpu is the file as it is written
     sizes: dict[str, Any] = field(default_factory=dict)  # normfree.config.experiment_sizes has their keys
-    # What the report reads; normfree.study.experiment has the types.
-    command: str = ""
-    rules: dict[str, Any] = field(default_factory=dict)
-    series: dict[str, Any] = field(default_factory=dict)
-    figure: list[Any] = field(default_factory=list)
-    panels: dict[str, Any] = field(default_factory=dict)
-    claims: dict[str, Any] = field(default_factory=dict)
-    threats: list[Any] = field(default_factory=list)
+    command: str = ""  # that makes the runs, as the report tells it
+    rules: dict[str, Any] = field(default_factory=dict)  # of the verdicts: level, fewest seeds
+    series: dict[str, Any] = field(default_factory=dict)  # which arms have a colour and a name
+    figure: list[Any] = field(default_factory=list)  # panels of the main figure, in rows
+    panels: dict[str, Any] = field(default_factory=dict)  # what each panel draws
+    claims: dict[str, Any] = field(default_factory=dict)  # what the runs are to support or refute
+    threats: list[Any] = field(default_factory=list)  # what limits the conclusions, in sentences
 
 
 @dataclass
@@ -270,14 +269,14 @@ class TrainConfig:
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     batch: int = MISSING  # samples per optimizer step over all devices, nodes and accumulation steps
-    steps: int | None = None  # optimizer steps; or
-    epochs: float | None = None  # passes over the training data
+    steps: int | None = None  # optimizer steps; or epochs
+    epochs: float | None = None  # passes over the training data; or steps
     lr: float | None = None  # None: optimizer.base_lr * batch / 256
-    seed: int = 0
-    precision: str = "32-true"
+    seed: int = 0  # of initial weights, order and augmentation
+    precision: str = "32-true"  # or bf16-mixed, 16-mixed, 64-true
     # What else the end is measured on, by a name of yours: keys of data and conditions of the test, such as
     # {other: {root: PATH}, attacked: {attack: {epsilon: 0.03, step_size: 0.008, steps: 10}}}
     evaluate_also: Any = None
-    plan: bool = False
+    plan: bool = False  # print what would run, and stop
     again: bool | int = False  # true: a run that has its result is run anew beside it; or which repetition, from 2
-    runs_dir: str = "runs"
+    runs_dir: str = "runs"  # where run directories are kept

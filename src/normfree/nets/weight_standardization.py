@@ -183,6 +183,7 @@ class WSConv2d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
+        """Draw the weights anew (LeCun normal); gains become 1, biases 0."""
         lecun_normal_(self.weight)
         nn.init.ones_(self.gain)
         nn.init.zeros_(self.bias)

@@ -59,7 +59,7 @@ def commit() -> tuple[str | None, bool]:
     """The checked-out commit of the repository that holds this package, and whether its code differs from it.
 
     Where no repository does (one that an installed or unpacked copy happens to lie in is another's), the environment
-    variable NORMFREE_COMMIT may tell; of a release as it was installed its version does, ``v0.1.0``, and of an unpacked
+    variable NORMFREE_COMMIT may tell; of a release as it was installed its version does, ``v0.2.0``, and of an unpacked
     copy nothing, ``None``. In a job, NORMFREE_SNAPSHOT names the folder of its submission, which remembers.
     """
     if snapshot := os.environ.get("NORMFREE_SNAPSHOT"):

@@ -43,8 +43,8 @@ def _no_run(path: Path) -> str:
     if path.is_file():
         return f"is a file; give a run directory, or weights={path}"
     if path.is_dir():
-        return "has no config.yaml; give a run directory, such as runs/single/<run>"
-    return "there is no such folder; give a run directory, such as runs/single/<run>"
+        return "has no config.yaml; give a run directory, such as runs/single/RUN"
+    return "there is no such folder; give a run directory, such as runs/single/RUN"
 
 
 def stored_result(directory: RunDirectory) -> Result | None:

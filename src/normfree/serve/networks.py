@@ -49,7 +49,7 @@ def networks_of(keys: Prediction) -> list[tuple[str, Network]]:
             from_onnx(path) if path.endswith(ONNX) else from_run(path, keys.checkpoint, keys.kind) for path in keys.run
         ]
     else:
-        raise UserError("run=: give the directory of a finished run, such as run=runs/single/<run>, or weights=FILE")
+        raise UserError("run=: give the directory of a finished run, such as run=runs/single/RUN, or weights=FILE")
     return list(zip(_names(loaded), (_ready(network, keys) for network in loaded), strict=True))
 
 

@@ -18,7 +18,7 @@ HELP = """\
 Where the runs of an experiment are, from their directories and SLURM's queue:
 
   python runs.py                                                the experiments that there are
-  python runs.py experiment=quickstart                          runs that have no result, or none to be proud of
+  python runs.py experiment=quickstart                          runs without a result, and those that did not train
   python runs.py experiment=quickstart all=true sort=-accuracy match=b64
   python runs.py experiment=quickstart retry=failed             start the failed ones again
   python runs.py experiment=quickstart retry=failed,missing

@@ -47,7 +47,7 @@ def describe_plan(resolved: Resolved) -> str:
     sizes = {train: cost.macs_train, test: cost.macs_test}
     macs = " and ".join(f"{count / 1e9:.4g} G at {side} px" for side, count in sorted(sizes.items()))
     rows = {
-        "model": f"{network_label(config.model)}, {cost.parameters:,} parameters, {macs} multiply-adds an image",
+        "model": f"{network_label(config.model)}, {cost.parameters:,} parameters; multiply-adds an image: {macs}",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
         f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
         f"images {f'missing: {missing}' if missing else 'found'}" + (f", {seen}" if seen is not None else ""),

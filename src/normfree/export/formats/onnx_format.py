@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from normfree.export.subject import Subject
 
-ABOUT = "for ONNX Runtime and others; predict.py reads it too"
+ABOUT = "for ONNX Runtime and others; normfree predict reads it too"
 SUFFIX = ".onnx"
 FOLDED = True
 MOST_BYTES = 2**31 - 2**20

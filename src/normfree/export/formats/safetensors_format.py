@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from normfree.export.subject import Subject
 
-ABOUT = "the weights as trained, not folded; evaluate.py and load_weights read it, to train on too"
+ABOUT = "the weights as trained, not folded; normfree evaluate and load_weights read it, to train on too"
 SUFFIX = ".safetensors"
 FOLDED = False
 

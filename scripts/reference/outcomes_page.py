@@ -8,7 +8,7 @@ from normfree.runs.outcomes import DEFINITIONS, RECORDED, STALLED, TERMINAL
 
 _EXIT = {
     "EXIT_OK": "all is done; diverged and untrained runs are results and count as done",
-    "EXIT_FAILED": "a run or a cell of a sweep failed, and says why",
+    "EXIT_FAILED": "a run, alone or of a sweep, failed, and says why",
     "EXIT_BAD_INPUT": "what was typed cannot be done; nothing was started, and one line says what to change",
     "EXIT_INTERRUPTED": "stopped by Ctrl-C; the same command goes on",
 }

@@ -47,9 +47,7 @@ def _text(path: str, place: str, files: Files, config: MkDocsConfig) -> str:
     if path == STUDIES:
         text = studies.page()
     elif path.endswith(".ipynb"):
-        text, pictures = notebook.page(ROOT / path)
-        for name, content in pictures.items():
-            _put(files, File.generated(config, f"{place.rpartition('/')[0]}/{name}".lstrip("/"), content=content))
+        text = notebook.page(ROOT / path)
     else:
         text = (ROOT / path).read_text(encoding="utf-8")
         if path.startswith(DOCS):

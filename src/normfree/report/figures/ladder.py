@@ -62,7 +62,10 @@ def draw(axes: Axes, context: Context) -> None:
         else:
             mean, half = measure.shown(arm.interval.estimate), measure.shown(arm.interval.half_width)
             if arm.interval.n > 1:
-                axes.plot([mean - half, mean + half], [row + 0.12] * 2, color=look.colour, linewidth=1.0, zorder=3)
+                ends = (mean - half, mean + half)
+                if measure.share:  # no share of images lies outside
+                    ends = (max(ends[0], 0.0), min(ends[1], 100.0))
+                axes.plot(ends, [row + 0.12] * 2, color=look.colour, linewidth=1.0, zorder=3)
             axes.plot(
                 [mean], [row + 0.12], look.marker, color=look.colour, ms=look.size(4.6), mec="white", mew=look.edge,
                 zorder=4,

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from normfree.nets.activations import activation
+from normfree.nets.normalizer_prices import PRICES, price_table
 from normfree.nets.normalizers import DEFAULT, SEEN, Normalizer, list_normalizers, normalization, normalizer
 from normfree.nets.traffic import layer_bytes
 
@@ -124,8 +125,8 @@ def passes(name: str) -> float:
     return layer_bytes(Activated(), _CHANNELS)
 
 
-def page(measured: Path = MEASURED, signal: Path = SIGNAL) -> str:
-    """The whole page in Markdown; it names `measured` and tells of the rows `signal` if they are there."""
+def page(measured: Path = MEASURED, signal: Path = SIGNAL, prices: Path = PRICES) -> str:
+    """The whole page in Markdown; it names `measured` and tells of the rows `signal` and `prices` if they are there."""
     parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT))]
     kinds = [normalizer(name) for name in list_normalizers()]
     for sees, title in _TITLES.items():
@@ -135,8 +136,7 @@ def page(measured: Path = MEASURED, signal: Path = SIGNAL) -> str:
         )
         parts += [_card(kind) for kind in first]
     parts.append(_ADVICE)
-    if told := propagation(signal):
-        parts.append(told)
+    parts += [told for told in (price_table(prices), propagation(signal)) if told]
     if measured.exists():
         parts.append(f"## What we measured\n\nThe same networks and recipe with each: [the report](../{MEASURED}).\n")
     return "\n".join(parts)

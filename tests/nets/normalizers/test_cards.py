@@ -6,12 +6,13 @@ import pytest
 from tests.conftest import ROOT
 
 from normfree.nets.normalizer_cards import MEASURED, SIGNAL, page, propagation
+from normfree.nets.normalizer_prices import PRICES, price_table
 from normfree.nets.normalizers import list_normalizers, normalizer
 
 
 def test_the_page_is_not_stale() -> None:
     text = (ROOT / "docs" / "normalizers.md").read_text(encoding="utf-8")
-    assert text == page(ROOT / MEASURED, ROOT / SIGNAL), "docs/normalizers.md is stale: make models"
+    assert text == page(ROOT / MEASURED, ROOT / SIGNAL, ROOT / PRICES), "docs/normalizers.md is stale: make models"
 
 
 def test_every_normaliser_has_a_card_and_says_all_of_itself() -> None:
@@ -42,6 +43,19 @@ def test_what_is_told_of_dyt_is_what_was_measured(tmp_path: Path) -> None:
     assert "that of the last one 3e-08" in told
     assert "squared channel mean is 10 times the variance" in told
     assert propagation(tmp_path / "nowhere.csv") == ""
+
+
+def test_prices_are_those_of_the_rows_and_the_cheapest_step_comes_first(tmp_path: Path) -> None:
+    rows = tmp_path / "prices.csv"
+    head = "model,normalizer,what,precision,layout,image_size,batch,price,price_low,price_high,rounds,device,torch"
+    place = "resnet20,{},{},fp32,nhwc,32,128,{},{},{},{},CPU,2.13.0+cu130"
+    lines = [place.format("batchnorm", "train", 1, 1, 1, 5), place.format("dyt", "train", 1.333, 1.26, 1.41, 5)]
+    lines += [place.format("twin", "train", 0.95, 0.9, 1, 5), place.format("dyt", "traffic", 1.95, 1.95, 1.95, 1)]
+    rows.write_text("\n".join([head, *lines]), encoding="utf-8")
+    table = [line for line in price_table(rows).splitlines() if line.startswith("|")][2:]
+    assert [line.split(" | ")[0] for line in table] == ["| NF twin, no normaliser", "| BatchNorm", "| DyT"]
+    assert table[2] == "| DyT | 1.33 [1.26, 1.41] |  |  | 1.95 |"
+    assert price_table(tmp_path / "nowhere.csv") == ""
 
 
 @pytest.mark.parametrize("name", list_normalizers())

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from hydra.core.config_store import ConfigStore
 from tests.conftest import ROOT, TINY, command_line
 
 from normfree.compose.plugins import GROUPS, store_plugins
@@ -79,5 +80,6 @@ def test_two_packages_of_one_name_and_names_that_are_none() -> None:
         UserError, match=r"^model=net_of_two: a package offers two.Net by this name, and another package"
     ):
         store_plugins(points(("net_of_two", "one:Net"), ("net_of_two", "two:Net")), [])
+    assert "net_of_two.yaml" not in ConfigStore.instance().repo.get("model", {}), "an option that was refused"
     with pytest.raises(UserError, match=r"^model=\.\./net: a package offers it, and the name is a path"):
         store_plugins(points(("../net", "one:Net")), [])

@@ -11,6 +11,7 @@ from normfree.slurm.queue import Job
 from normfree.slurm.submission import Submission
 from normfree.sweep import cluster, state
 from normfree.sweep.cluster import _news
+from normfree.sweep.schedule import Schedule
 from normfree.sweep.state import run_states
 
 
@@ -62,9 +63,7 @@ def test_a_run_that_was_submitted_again_is_followed_there(
     monkeypatch.setattr(cluster, "live_jobs", live)
     monkeypatch.setattr(cluster, "FIRST_WAIT", 0.01)
     results: dict[str, object] = {run_id(run): None}
-    from normfree.sweep.schedule import Schedule
-
-    assert not cluster.wait_for(1, Schedule.of([run]), {run_id(run): first}, results)  # type: ignore[arg-type]
+    assert not cluster.wait_for(1, Schedule.of({run_id(run): run}), {run_id(run): first}, results)  # type: ignore[arg-type]
     assert results[run_id(run)]["reason"].startswith("it ended there")  # type: ignore[index]
 
 

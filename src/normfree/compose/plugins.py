@@ -28,11 +28,11 @@ def store_plugins(found: Iterable[tuple[str, EntryPoint]] | None = None, conf: I
         conf: folders of configurations, whose options a package cannot offer too.
 
     Raises:
-        UserError: two of one name, a name that normfree has, or one that is none.
+        UserError: two of one name, a name that normfree has, or one that is none; then nothing is an option.
     """
     if found is None:
         found = [(group, each) for group in GROUPS for each in entry_points(group=group)]
-    folders, before = list(conf), dict[tuple[str, str], EntryPoint]()
+    found, folders, before = list(found), list(conf), dict[tuple[str, str], EntryPoint]()
     for group, each in found:
         part = GROUPS[group]
         told = f"the package {each.dist.name}" if each.dist is not None else "a package"
@@ -49,7 +49,8 @@ def store_plugins(found: Iterable[tuple[str, EntryPoint]] | None = None, conf: I
                 f"{part.group}={each.name}: {told} offers {target_of(each)} by this name, and another package "
                 f"{target_of(other)}; remove one of them"
             )
-        _store(part, each)
+    for group, each in found:
+        _store(GROUPS[group], each)
 
 
 def target_of(entry: EntryPoint) -> str:

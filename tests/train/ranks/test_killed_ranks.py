@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 from tests.train.forking import Forking
 from tests.train.killed import RUN, Record, alive, done, last_result, undisturbed, until, wait_for
 
@@ -29,6 +30,7 @@ def ranks_of(process: psutil.Process) -> dict[str, psutil.Process]:
         return {}
 
 
+@pytest.mark.timeout(1500)
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     moments = random.Random(2)
     pending = list(KILLS)

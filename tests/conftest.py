@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -36,11 +34,11 @@ from normfree.config import Resolved, TrainConfig, resolve
 from normfree.host import spoken
 from tests import warm
 from tests.tiers import LONG, TIERS, VARIABLE, left_out, tier_of
+from tests.undrawn import CLIP_FIGURE, without_drawing
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("data.train_size=7", "batch=50", "steps=8", "optimizer.warmup_steps=2", "trainer.log_every=2")
 """A real run of a second: 400 of the embedded digits at 7 x 7 pixels."""
-CLIP_FIGURE = "normfree.train.record.clip_figure"
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("shared machine", deadline=None)
@@ -122,13 +120,6 @@ def resolved(*overrides: str) -> Resolved:
     return resolve(composed(*overrides), list(overrides))
 
 
-def without_drawing() -> ModuleType:
-    """In the place of `CLIP_FIGURE`, an empty file for a figure: drawing takes longer than a tiny run does."""
-    module: Any = ModuleType(CLIP_FIGURE)
-    module.draw_clipping = lambda record, threshold, path, of: path.write_bytes(b"")
-    return module
-
-
 @pytest.fixture
 def no_waiting() -> Callable[[], AbstractContextManager[None]]:
     """Within it, whatever makes the processor wait for a GPU is an error."""
@@ -149,7 +140,7 @@ def no_waiting() -> Callable[[], AbstractContextManager[None]]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of this process draw nothing, those of commands do; tests of the figure have another fixture of the name."""
+    """Runs of this process draw nothing; tests of the figure have another fixture of the name."""
     monkeypatch.setitem(sys.modules, CLIP_FIGURE, without_drawing())
 
 

@@ -3,8 +3,9 @@
 `Popen` and `run` are those of `subprocess`. Where they are asked for a script of the root, in an environment that says
 nothing about importing, the process is a fork of one that stands by (`tests.warm_process`, one for each process that
 runs tests), with its own arguments, folder, environment, standard streams, session and signals; it is a child of the
-one that asked for it, and ends as an interpreter does. Whatever else is asked for is started in the usual way, and so
-is everything where the system lends no children.
+one that asked for it, and ends as an interpreter does. What clipping did it does not draw, unless it is asked to
+(`tests.undrawn`). Whatever else is asked for is started in the usual way, and so is everything where the system lends
+no children.
 
 Tests of starting itself use `subprocess`: of what is imported, of variables that are read by then, of killed trees.
 """

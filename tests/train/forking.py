@@ -73,8 +73,9 @@ class Forking:
 def serve() -> None:
     """Fork a run for each line on stdin."""
     import torch
-    from tests.conftest import CLIP_FIGURE, resolved, without_drawing
+    from tests.conftest import resolved
     from tests.tiers import LONG
+    from tests.undrawn import CLIP_FIGURE, without_drawing
 
     from normfree.config import UserError
     from normfree.train.lightning_noise import quieten

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -27,7 +28,7 @@ _WORD = re.compile(r"(?:^| )([+~]*[\w./@-]+=)")
 def typed(overrides: str) -> dict[str, Any]:
     """The factors of a run as typed, by their columns; `clip` is its name beside its keys."""
     starts = [found.start(1) for found in _WORD.finditer(overrides)]
-    parts = [overrides[start:end].strip() for start, end in zip(starts, [*starts[1:], len(overrides)], strict=True)]
+    parts = [overrides[start:end].strip() for start, end in pairwise([*starts, len(overrides)])]
     found = override_factors(parts)
     return {column_of(key): value for key, value in found.items() if key not in _NO_FACTORS}
 

@@ -45,6 +45,7 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 ConfigStore.instance().store(name="schema", node=TrainConfig)
 warm.lend_ranks()
+warm.lend_workers("spawn_main")
 
 
 @pytest.fixture(autouse=True)

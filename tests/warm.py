@@ -16,6 +16,7 @@ import array
 import atexit
 import ctypes
 import json
+import multiprocessing.util
 import os
 import signal
 import socket
@@ -32,7 +33,10 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("train", "runs", "report", "evaluate", "predict", "export", "bench")
 SCRIPTS = frozenset([*(str(ROOT / f"{name}.py") for name in COMMANDS), str(ROOT / "tests" / "docs" / "session.py")])
 RANK = ["-m", "normfree.train.rank_main"]
-UNREAD = ("NORMFREE_", "PYTEST_", "SLURM_", "WANDB_", "XDG_", "COLUMNS", "GLOO_SOCKET_IFNAME", "MASTER_PORT")
+UNREAD = (
+    "NORMFREE_", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "PYTEST_", "SLURM_", "WANDB_", "XDG_", "COLUMNS",
+    "GLOO_SOCKET_IFNAME", "HYDRA_FULL_ERROR", "MASTER_PORT",
+)  # fmt: skip
 """Variables that nothing reads while it is imported: these may differ from those of the process that stands by."""
 ROOM = 32_000
 """Bytes that the words of a process take as others see them, and its environment, at most."""
@@ -116,6 +120,28 @@ def lend_ranks() -> None:
     from normfree.train.ranks import process
 
     process.__dict__["subprocess"] = ForRanks
+
+
+def lend_workers(*kinds: str) -> None:
+    """What `multiprocessing` starts for this process from here on is forked.
+
+    Args:
+        kinds: ``forkserver``, from which workers are forked, and ``spawn_main``, a worker that is started alone.
+    """
+    as_usual = multiprocessing.util.spawnv_passfds
+
+    def spawned(path: Any, args: Any, fds: Any) -> int:
+        every = [os.fsdecode(each) for each in args]
+        words = every[every.index("-c") :] if "-c" in every else []
+        asked = words and any(kind in words[1] for kind in kinds) and _unread(os.environ, words)
+        stand_by = standing_by() if asked else None
+        if stand_by is None:
+            return as_usual(path, args, fds)
+        open_there = {number: number for number in (0, 1, 2, *fds)}
+        here = {"folder": os.getcwd(), "environment": dict(os.environ), "session": False, "group": -1}
+        return stand_by.fork(words, open_there, **here)
+
+    multiprocessing.util.__dict__["spawnv_passfds"] = spawned
 
 
 class ForRanks:

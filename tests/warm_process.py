@@ -11,7 +11,6 @@ import ctypes
 import importlib.util
 import json
 import multiprocessing.process
-import multiprocessing.util
 import os
 import signal
 import socket
@@ -24,7 +23,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from tests.undrawn import CLIP_FIGURE, DRAWN, without_drawing
-from tests.warm import COMMANDS, ROOT, StandingBy, lend_ranks, lent
+from tests.warm import COMMANDS, ROOT, StandingBy, lend_ranks, lend_workers, lent
 
 IMPORTED = (
     *(f"normfree.cli.{name}" for name in COMMANDS), "normfree.cli.probe", "normfree.sweep.sweep",
@@ -159,19 +158,9 @@ def _lend_workers() -> None:
         _execute(*_become(_serve(theirs)))
         sys.exit()
     theirs.close()
-    stand_by, as_usual = StandingBy(mine), multiprocessing.util.spawnv_passfds
-    lent.append(stand_by)
+    lent.append(StandingBy(mine))
     lend_ranks()
-
-    def spawned(path: Any, args: Any, fds: Any) -> int:
-        words = [os.fsdecode(each) for each in args[-2:]]
-        if words[0] != "-c" or "forkserver" not in words[1]:
-            return as_usual(path, args, fds)
-        open_there = {number: number for number in (0, 1, 2, *fds)}
-        asked = {"folder": os.getcwd(), "environment": dict(os.environ), "session": False, "group": -1}
-        return stand_by.fork(words, open_there, **asked)
-
-    multiprocessing.util.__dict__["spawnv_passfds"] = spawned
+    lend_workers("forkserver", "spawn_main")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ QUICK = (
     "tests/evaluate/test_numbers.py",
     "tests/slurm/test_settings.py",
     "tests/docs/test_blocks.py",
+    "tests/docs/test_quoted.py",
     "tests/docs/test_site.py",
     "tests/sweep/test_grids.py",
     "tests/sweep/test_schedule.py",

@@ -134,8 +134,8 @@ def _page(contexts: Sequence[Context], columns: int) -> Page:
 
 
 def _height(context: Context, page: Page) -> float:
-    kind = kind_of(context.panel)
-    return kind.height if page.titled else kind.height - 0.15
+    height = kind_of(context.panel).height(context)
+    return height if page.titled else height - 0.15
 
 
 def _as_stored(name: str, contexts: Sequence[Context], page: Page) -> dict[str, bytes]:

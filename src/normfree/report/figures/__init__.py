@@ -60,16 +60,16 @@ class Context:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of panel: how to draw it, its keys, what its caption says and which marks the legend must
-    explain. `records` says what of the runs' own files it shows: `curves`, `clips` or none; a `wide` one
-    takes all columns of a figure; `about` is one sentence. `draws_runs` is False where it shows the trials of a search.
+    """A kind of panel: how to draw it, its keys, what its caption says, which marks the legend must explain, and its
+    height in inches. `records` says what of the runs' own files it shows: `curves`, `clips` or none; a `wide` one takes
+    all columns of a figure; `about` is one sentence. `draws_runs` is False where it shows the trials of a search.
     """
 
     draw: Callable[[Axes, Context], None]
     options: frozenset[str]
     caption: Callable[[Context], str]
     marks: Callable[[Context], tuple[str, ...]]
-    height: float
+    height: Callable[[Context], float]
     records: str = ""
     wide: bool = False
     about: str = ""
@@ -84,7 +84,7 @@ def kinds() -> dict[str, Kind]:
         if not module.startswith("_"):
             part = import_module(f"{__name__}.{module}")
             found[module] = Kind(
-                part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, part.HEIGHT,
+                part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, _height(part),
                 getattr(part, "RECORDS", ""), getattr(part, "WIDE", False), " ".join((part.__doc__ or "").split()),
                 getattr(part, "DRAWS_RUNS", True),
             )  # fmt: skip
@@ -93,6 +93,10 @@ def kinds() -> dict[str, Kind]:
 
 def _caption(part: ModuleType) -> Callable[[Context], str]:
     return getattr(part, "caption", lambda _: str(part.CAPTION))
+
+
+def _height(part: ModuleType) -> Callable[[Context], float]:
+    return getattr(part, "height", lambda _: float(part.HEIGHT))
 
 
 def kind_of(panel: Panel) -> Kind:

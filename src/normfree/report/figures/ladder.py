@@ -19,7 +19,8 @@ from normfree.study.arms import arm_of
 from normfree.study.statistics import difference_interval
 
 OPTIONS = ("measure", "published")
-HEIGHT = 2.6
+HEIGHT, _ROW = 2.6, 0.2
+"""Inches: of a ladder, and what a row takes at least."""
 WIDE = True
 CAPTION = (
     "A row is an arm, in the order of the ablation. Small dots are seeds ({measure}); where every seed trained, the "
@@ -33,6 +34,11 @@ def caption(context: Context) -> str:
     """What stands beneath the panel."""
     columns = [name.replace("{", "{{").replace("}", "}}") for name in _columns(context)]
     return CAPTION.replace("{published}", f"; published: {', '.join(columns)}" if columns else "")
+
+
+def height(context: Context) -> float:
+    """Inches: more than `HEIGHT` where there are many rows."""
+    return max(HEIGHT, 0.9 + _ROW * len(context.series))
 
 
 def marks(_: Context) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from normfree.nets.traffic import layer_bytes
 from normfree.probe.timing import Spread, interleave, ratios
 
 SUITE = "layers of every normaliser beside torch's and timm's"
+TITLE = "Layers of normalisers"
 
 COLUMNS = (
     "normalizer", "peer", "layout", "channels", "size", "batch", "ms", "peer_ms", "ratio", "ratio_low", "ratio_high",

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from normfree.study.statistics import mean_interval
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
@@ -88,6 +91,21 @@ def test_times_are_those_of_the_benchmarks(rows: pd.DataFrame) -> None:
         assert [row[name] for name in ("measured", "low", "high")] == [f"{value:.3g}" for value in measured], row
         told = "in direction" if measured[1] > 1 else "contradicted" if measured[2] < 1 else "inconclusive"
         assert row["status"] == told, row
+
+
+def test_epochs_that_batchnorm_is_worth_are_those_of_the_runs(rows: pd.DataFrame) -> None:
+    """Of each seed: where the NF network's accuracy over the logarithm of the epochs reaches BatchNorm's with four."""
+    (row,) = rows[rows["report"] == "epochs_to_target"].query("unit == 'ratio'").to_dict("records")
+    runs = pd.read_csv(REPORTS / "epochs_to_target" / "runs.csv").sort_values("steps")
+    epochs = (runs["steps"] * runs["batch.global"] / runs["data.train"]).round()
+    ratios = []
+    for seed in (0, 1, 2):
+        ours = runs[(runs["series"] == "NF-ResNet, no clipping") & (runs["seed"] == seed)]
+        (target,) = runs[(runs["series"] == "BN-ResNet") & (runs["seed"] == seed) & (epochs == 4)]["test/accuracy"]
+        ratios.append(np.interp(target, ours["test/accuracy"], np.log(epochs[ours.index])) - np.log(4))
+    interval = mean_interval(ratios, 0.95)
+    found = (interval.estimate, interval.low, interval.high)
+    assert [row[name] for name in ("measured", "low", "high")] == [f"{np.exp(value):.2f}" for value in found]
 
 
 def test_the_index_is_that_of_the_reports() -> None:

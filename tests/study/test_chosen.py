@@ -1,5 +1,6 @@
 """Runs without an experiment file: what is drawn of them, what can be chosen, and the file that is written."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from normfree.study.chosen import Choice, axes_of, chosen, read_where
 from normfree.study.experiment import load_experiment, parse_experiment
 from normfree.study.opened import opened
 from normfree.study.series_by import unmatched, with_series
+from normfree.study.study import places_of
 from normfree.study.written import experiment_file, write_experiment
 
 ARMS = [("resnet20", "none"), ("nf_resnet20", "none"), ("nf_resnet20", "agc01"), ("nf_resnet20", "agc04")]
@@ -43,6 +45,20 @@ def study_of(runs: Path, **choice: object) -> Study:
 def drawn(study: Study) -> None:
     for panel in study.experiment.panels:
         kind_of(panel).draw(new_figure(4, 3).add_subplot(), _context(panel, study))
+
+
+def test_runs_of_which_nobody_typed_anything(runs: Path, tmp_path: Path) -> None:
+    """Single runs, which no sweep planned: what is recorded tells them apart."""
+    shutil.copytree(runs / "mine", tmp_path / "mine")
+    (tmp_path / "mine" / "sweep.json").unlink()
+    study = study_of(tmp_path)
+    assert len(study.table) == 48
+    drawn(study)
+
+
+def test_values_of_which_some_are_lists() -> None:
+    column = pd.Series(["[1, 2]", None, "[0, 1]", None])
+    assert {key: list(rows) for key, rows in places_of(column).items()} == {"[0, 1]": [2], "[1, 2]": [0], None: [1, 3]}
 
 
 def test_the_factor_with_most_values_is_the_axis(runs: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from normfree.report.facts import _few_images, arms_grid
 from normfree.study import Collection, Study, judge
 from normfree.study.experiment import parse_experiment
 from normfree.study.statistics import difference_interval, mean_interval
@@ -162,3 +163,38 @@ def test_a_network_with_several_normalisers_is_told_apart_by_them() -> None:
     study = Study(parse_experiment({}, "exp"), Collection(pd.DataFrame(rows), Path()))
     assert {one.label for one in study.series} == {"resnet20, batchnorm, none", "resnet20, frn, none", "nf, none"}
     assert set(study.table["series"]) == {one.label for one in study.series}
+
+
+def test_few_seeds_are_no_conclusion_and_what_validation_chose_is_said() -> None:
+    two = arms([0.90, 0.92], [0.70, 0.72])
+    assert summary(study_of(two), [])[0].startswith("The highest test accuracy is that of BN, at 91.0 % (n = 2): +20.0")
+    assert summary(study_of(two), [])[0].endswith("; fewer seeds than 3, from which nothing is concluded.")
+    rates = [
+        row(model, lr, 0, accuracy) for model, lr, accuracy in (("bn", 0.1, 0.7), ("bn", 0.2, 0.8), ("nf", 0.1, 0.5))
+    ]
+    for one, validation in zip(rates, (0.9, 0.6, 0.5), strict=True):
+        one["validation/accuracy"] = validation
+    said = summary(study_of(rates), [])[0]
+    assert (
+        "the highest test accuracies, of each in the arm that validation chose, are those of BN, at lr 0.1, 70.0 %"
+        in said
+    )
+    study = study_of(rates)
+    marked = {row[0] or "BN": row for row in arms_grid(study).rows if any("chosen" in entry for entry in row)}
+    assert [entry for entry in marked["BN"] if "chosen" in entry] == ["90.0, chosen"]
+    assert len(marked) == 1
+
+
+def test_epochs_that_change_along_the_learning_rate_are_a_threat() -> None:
+    rows = [row("bn", 0.1, 0, 0.9), row("bn", 0.4, 0, 0.9) | {"steps": 300.0}]
+    panels = {"p": {"kind": "accuracy_over", "title": "T", "x": "lr"}}
+    found = found_threats(study_of(rows, panels=panels, figure=["p"]))
+    assert any("Along lr (T) the passes over the training images change as well, from 1 to 3" in one for one in found)
+
+
+def test_few_test_images_are_a_threat() -> None:
+    rows = [one | {"data.test": images} for one in arms([0.7], [0.7]) for images in (200.0,)]
+    assert any(
+        "of 200 test images: one of 70 % is known to ±6.4 points" in one for one in _few_images(pd.DataFrame(rows))
+    )
+    assert _few_images(pd.DataFrame([one | {"data.test": 50_000.0} for one in rows])) == []

@@ -42,7 +42,7 @@ def test_images_in_memory_are_hardly_waited_for(tiny: Callable[..., Resolved]) -
 
 @pytest.mark.parametrize(
     ("loader", "remedy"),
-    [("workers", r"raise data.workers=0, or use data.loader=resident"), ("ffcv", "more processor cores")],
+    [("workers", r"raise data.workers from 0, or use data.loader=resident"), ("ffcv", "more processor cores")],
 )
 def test_the_remedy_goes_by_the_loader(loader: str, remedy: str) -> None:
     data = resolved().config.data

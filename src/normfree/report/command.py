@@ -94,23 +94,24 @@ def report(keys: ReportKeys) -> int:
     kept = reports_dir if keys.runs_dir == ReportKeys.runs_dir else None
     study = opened(keys.experiment, keys.experiment_folders, runs_dir, kept, keys.choice)
     verdicts = judge(study.experiment, study.tested)
-    show(console, study, verdicts)
-    for sentence in (*summary(study, verdicts), *study.notes):
-        console.print(sentence, markup=False, highlight=False)
-    if study.collection.is_stored:
-        console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     with console.status("drawing"):
         from normfree.report.build import differences, render, write
 
         files = render(study, verdicts, keys.size)
     target = reports_dir / f"{study.experiment.name}{keys.suffix(study)}"
+    if not keys.check:
+        write(files, target)
+    show(console, study, verdicts)
+    for sentence in (*summary(study, verdicts), *study.notes):
+        console.print(sentence, markup=False, highlight=False)
+    if study.collection.is_stored:
+        console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     if keys.check:
         found = differences(files, target)
         console.print(
             f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give", markup=False
         )
         return 1 if found else 0
-    write(files, target)
     if keys.write:
         from normfree.study.written import write_experiment
 

@@ -4,30 +4,35 @@ conclusions.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
 import pandas as pd
 
+from normfree.config.errors import UserError
 from normfree.host.wording import counted
 from normfree.report.grid import Grid, duration, grid, measured, number, some
 from normfree.report.tables import series_table
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.same_bits import same_rows
 from normfree.study import OUTCOMES, Arm, Collection, Study, count
+from normfree.study.arms import VALIDATION, best_by_validation
 from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
 from normfree.study.threats import found_threats
 
 _PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
+_OF_IMAGES = 0.01
+"""From this uncertainty of an accuracy, by its test images alone, they are said to be few."""
 _SAME = {"with the same rows, bit for bit": True, "with others": False, "with no result to compare": None}
 
 
 def arms_grid(study: Study) -> Grid:
     """One row an arm; factors that never vary are left out."""
     varying = study.varying_settings
-    order, rows = _labels(study), []
+    order, rows, chosen = _labels(study), [], _chosen(study)
     for arm in study.arms():
         counts = arm.counts
         entries = [
@@ -38,15 +43,36 @@ def arms_grid(study: Study) -> Grid:
             some(counts.untrained),
             some(counts.open),
             measured(arm),
+            _validation(arm) + (", chosen" if arm.arm_id in chosen else ""),
             some(counts.stalled),
         ]
         rows.append((entries, arm))
     heads = [("series", False), *((head_of_factor(name), True) for name in varying), ("trained", True)]
     heads += [("diverged", True), ("untrained", True), ("no outcome", True), (ACCURACY.axis, True)]
-    heads += [("stalled", True)]
+    heads += [("validation accuracy (%)", True), ("stalled", True)]
     ordered = sorted(rows, key=lambda row: order.index(row[0][0]))
     links = tuple(anchor_of(arm) for _, arm in ordered)
     return replace(grid(heads, [entries for entries, _ in ordered]).grouped(), links=links, linked=ACCURACY.axis)
+
+
+def _validation(arm: Arm) -> str:
+    """The mean over the seeds that trained; blank where one has none."""
+    trained = arm.runs[arm.runs["status"] == "finished"]
+    values = trained[VALIDATION] if VALIDATION in trained else pd.Series(dtype=float)
+    return f"{100 * values.mean():.1f}" if len(values) and values.notna().all() else ""
+
+
+def _chosen(study: Study) -> set[str]:
+    """Of each series that has several arms, the one that validation chooses; none where a run has no such number."""
+    found = set()
+    for label in _labels(study):
+        arms = [arm for arm in study.arms() if arm.first("series") == label]
+        if len(arms) > 1 and any(map(_validation, arms)) and not any(arm.counts.open for arm in arms):
+            try:
+                found.add(arms[best_by_validation([arm.runs for arm in arms], label)].arm_id)
+            except UserError:
+                continue
+    return found
 
 
 def anchor_of(arm: Arm) -> str:
@@ -96,6 +122,7 @@ def networks_grid(study: Study) -> Grid:
             + [_values(part[name]) for name in ("model.name", "model.normalizer", "model.parameters", "model.macs")]
             + [_values(part[name]) for name in ("clip.label", "batch.global", "batch.norm_batch", "lr")]
             + [_values(part[name]) for name in ("steps", "precision", "data.label")]
+            + [" / ".join(_values(part[name]) for name in ("data.train", "data.validation", "data.test"))]
         )
     heads = [
         "series",
@@ -107,7 +134,7 @@ def networks_grid(study: Study) -> Grid:
         "batch",
         "norm_batch",
     ]
-    heads += ["learning rates", "steps", "precision", "data"]
+    heads += ["learning rates", "steps", "precision", "data", "images: training / validation / test"]
     return grid([(name, 2 < i < 5) for i, name in enumerate(heads)], rows)
 
 
@@ -152,7 +179,10 @@ def limits(study: Study) -> list[str]:
     found = [*experiment.threats, *study.notes, *found_threats(study)]
     seeds = int(study.by_seed.groupby("arm_id")["seed"].nunique().min()) if len(study.by_seed) else 0
     if 0 < seeds < 5:
-        found.append(f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality.")
+        found.append(
+            f"Arms have as few as {counted(seeds, 'seed')}; intervals from so few runs are wide and lean on normality."
+        )
+    found += _few_images(table)
     counts = count(table)
     if counts.open:
         found.append(f"{counts.open} of {counts.planned} planned runs have no outcome; claims about them stay open.")
@@ -190,6 +220,23 @@ def limits(study: Study) -> list[str]:
     if collection.planned_by != "sweep.json":
         found.append(f"What was planned is known from {collection.planned_by}; missing runs would go unnoticed.")
     return found
+
+
+def _few_images(table: pd.DataFrame) -> list[str]:
+    """What a small test set leaves open, whatever the number of seeds."""
+    if not {"data.test", ACCURACY.name} <= set(table.columns):
+        return []
+    trained = table[table["status"] == "finished"][["data.test", ACCURACY.name]].dropna()
+    if trained.empty:
+        return []
+    images, share = float(trained["data.test"].min()), float(trained[ACCURACY.name].median())
+    half = 1.96 * math.sqrt(share * (1 - share) / images)
+    if half < _OF_IMAGES:
+        return []
+    return [
+        f"Accuracies are of {images:.0f} test images: one of {100 * share:.0f} % is known to ±{100 * half:.1f} points "
+        "(95 %) from these images alone. Intervals over seeds, all of them tested on the same images, do not show that."
+    ]
 
 
 def repeats(collection: Collection) -> list[str]:

@@ -64,7 +64,7 @@ def guessed(split: str, accuracy: float, images: int, share: float, p: float) ->
     """Why a run counts as untrained, in words."""
     return (
         f"{split} accuracy {accuracy:.2%} of {images:,} images is no better than guessing the largest class, "
-        f"{share:.2%} (p = {p:.2g})"
+        f"{share:.2%} (p = {p:.2g}, not below {_LEVEL:g})"
     )
 
 

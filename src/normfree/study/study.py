@@ -278,7 +278,8 @@ def places_of(column: pd.Series, numeric: bool | None = None) -> dict[Value, NDA
         blank = np.isnan(values)
         found |= {float(value): np.flatnonzero(values == value) for value in np.unique(values[~blank])}
     else:
-        texts = column.where(column.notna(), None).map(lambda value: None if value is None else str(value)).to_numpy()
+        given = column.notna()
+        texts = np.array([str(value) if here else None for value, here in zip(column, given, strict=True)], object)
         blank = np.array([text is None for text in texts])
         found |= {name: np.flatnonzero(texts == name) for name in sorted(set(texts[~blank]), key=natural)}
     if blank.any():

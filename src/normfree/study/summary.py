@@ -46,6 +46,7 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     chosen = ", each in the arm that validation chose" if validated else ", each in its own best arm"
     if len(tops) == len(compared):
         chosen = ""
+    of_these = f"{chosen.replace(', each', ', of each', 1)}," if chosen else ""
     ranked = sorted(tops, key=lambda label: -_mean(tops[label]))
     if not ranked:
         return "No arm has an accuracy to compare: in each of them a run did not train or is missing."
@@ -60,11 +61,14 @@ def _best_of(arms: Sequence[Arm], study: Study) -> str:
     if found is None:
         return (
             f"With seeds that cannot be paired or one seed alone no series can be said to win: the highest test "
-            f"accuracies are those of {told}, and of {beside}."
+            f"accuracies{of_these} are those of {told}, and of {beside}."
         )
     low, high, difference = found
     if low <= 0 <= high:
         return f"No series wins: {told}, and {beside}{chosen}, differ by {difference}, which does not exclude 0."
+    if min(len(arm.runs) for arm in (tops[first], tops[second])) < (least := study.experiment.minimum_seeds):
+        higher = f"The highest test accuracy is that of {told}: {difference} above the next, {beside}{chosen}"
+        return f"{higher}; fewer seeds than {least}, from which nothing is concluded."
     return f"The most accurate is {told}: {difference} above the next, {beside}{chosen}."
 
 

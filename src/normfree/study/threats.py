@@ -27,9 +27,9 @@ def _along_axes(study: Study) -> Iterator[str]:
     said: set[str] = set()
     for panel in study.experiment.panels:
         x = column_of(str(panel.options.get("x", "")))
-        if x not in study.table.columns or x == "lr" or panel.kind == "trials_over":
+        if x not in study.table.columns or panel.kind == "trials_over":
             continue
-        changes = [text for text in (_rate(study, panel, x), _epochs(study, panel, x)) if text]
+        changes = [text for text in ("" if x == "lr" else _rate(study, panel, x), _epochs(study, panel, x)) if text]
         for text in changes:
             if text not in said:
                 said.add(text)

@@ -4,6 +4,7 @@ import warnings
 
 from normfree.config.schema import DataConfig
 from normfree.config.sources import is_ffcv, is_resident
+from normfree.host.devices import cores
 
 WAIT_SHARE, WAIT_SECONDS = 0.1, 1.0
 """Waiting for images for a greater share of the time, and for longer, is worth a warning."""
@@ -18,5 +19,7 @@ def warn_of_waiting(waited: float, seconds: float, data: DataConfig) -> None:
     elif is_ffcv(data):
         remedy = f"give data.workers={data.workers} more processor cores"
     else:
-        remedy = f"raise data.workers={data.workers}, or use data.loader=resident (in memory) or data.loader=ffcv"
+        faster = "data.loader=resident (images in memory: another run, as it crops other pixels) or data.loader=ffcv"
+        more = f"raise data.workers from {data.workers}, or use " if data.workers < cores() else "use "
+        remedy = f"{more}{faster}"
     warnings.warn(f"training waited for images {waited / seconds:.0%} of its time; {remedy}", stacklevel=2)

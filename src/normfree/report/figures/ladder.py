@@ -38,7 +38,7 @@ def caption(context: Context) -> str:
 
 def height(context: Context) -> float:
     """Inches: more than `HEIGHT` where there are many rows."""
-    return max(HEIGHT, 0.9 + _ROW * len(context.series))
+    return max(HEIGHT, 0.9 + _ROW * sum(len(context.runs(one)) > 0 for one in context.series))
 
 
 def marks(_: Context) -> tuple[str, ...]:

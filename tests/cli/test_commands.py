@@ -281,3 +281,14 @@ def test_a_part_that_lies_where_the_command_is_run_is_found(tmp_path: Path) -> N
     answer = command_line("train.py", *words, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert "PlainCNN" in answer.stdout
+
+
+def test_a_run_that_diverged_says_what_may_be_done(tmp_path: Path) -> None:
+    words = (*TINY, "model=resnet20", "clip=none", "lr=1e6", "steps=30", f"runs_dir={tmp_path}")
+    answer = command_line("train.py", *words)
+    assert answer.returncode == 0, answer.stderr
+    assert "\ndiverged (" in answer.stdout
+    assert answer.stdout.splitlines()[-1] == (
+        "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true; the highest rate that trains: "
+        "python report.py probe=stress model=resnet20"
+    )

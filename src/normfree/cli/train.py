@@ -120,6 +120,8 @@ def run(resolved: Resolved, overrides: list[str]) -> None:
     if _speaks():
         print(summary(result))
         print(f"results: {directory.path}")
+        if result["status"] == "diverged":
+            print(spoken(_closer(resolved)))
         if resolved.config.logger.name == "wandb" and (command := how_to_sync(directory.path)):
             print(f"W&B, offline: {command}")
     if result["status"] == "failed":
@@ -169,6 +171,14 @@ def _headline(resolved: Resolved) -> str:
         f"{config.model.name} on {config.data.label} at {config.data.train_size} px, clip={config.clip.name}, "
         f"batch {config.batch}, {counted(resolved.steps, 'step')}, lr {resolved.lr:g}, seed {config.seed}"
     )
+
+
+def _closer(resolved: Resolved) -> str:
+    """What to do after a run that diverged."""
+    model = resolved.config.model
+    probe = f"; the highest rate that trains: python report.py probe=stress model={model.name}"
+    own = model.family == "timm" or model._target_
+    return "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true" + ("" if own else probe)
 
 
 def summary(result: Result) -> str:

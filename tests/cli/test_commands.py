@@ -289,6 +289,6 @@ def test_a_run_that_diverged_says_what_may_be_done(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "\ndiverged (" in answer.stdout
     assert answer.stdout.splitlines()[-1] == (
-        "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true; the highest rate that trains: "
-        "python report.py probe=stress model=resnet20"
+        "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true; "
+        "the highest rate that trains: python report.py probe=stress model=resnet20"
     )

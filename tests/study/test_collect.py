@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,6 +152,25 @@ def test_without_a_plan_the_directories_are_the_plan(tmp_path: Path) -> None:
     found = collect("exp", tmp_path)
     assert found.planned_by != "sweep.json"
     assert count(found.table).finished == 1
+
+
+def test_without_a_plan_what_was_typed_are_the_factors(tmp_path: Path) -> None:
+    """Also what a result has as a list; of a place on the machine of the run its name alone."""
+    words = {
+        "r0": ["model.freeze=[stem,0]", "model.weights=/home/me/runs/pre/one"],
+        "r1": ["optimizer.weight_decay=0.01"],
+    }
+    sweep(tmp_path, [(name, typed, result(name, arm_id=name)) for name, typed in words.items()])
+    (tmp_path / "exp" / "sweep.json").unlink()
+    for name, typed in words.items():
+        (tmp_path / "exp" / name / "overrides.yaml").write_text(yaml.safe_dump(typed), encoding="utf-8")
+    table = collect("exp", tmp_path).table
+    first, second = (table.iloc[place] for place in (0, 1))
+    assert (first["model.freeze"], first["model.weights"]) == ("[stem,0]", "one")
+    assert second["optimizer.weight_decay"] == 0.01
+    assert pd.isna(second["model.freeze"])
+    (tmp_path / "exp" / "r1" / "overrides.yaml").write_text("{a: [", encoding="utf-8")
+    assert "optimizer.weight_decay" not in collect("exp", tmp_path).table
 
 
 def test_no_runs_names_the_command(tmp_path: Path) -> None:

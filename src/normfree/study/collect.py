@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normfree.config.errors import UserError
+from normfree.config.yaml_file import parse_yaml
 from normfree.runs import RunDirectory
 from normfree.runs.again import apart
 from normfree.runs.damage import examined
@@ -27,7 +28,7 @@ from normfree.runs.outcomes import DEFINITIONS
 from normfree.runs.plan import PlannedRun, is_run_name, read_plan
 from normfree.runs.reading import DAMAGED, shortened
 from normfree.runs.versions import told_left_out
-from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific
+from normfree.study.factors import fill_from_relatives, override_factors, relatives_key, scientific, split_override
 from normfree.study.trials import read_files
 
 NUMBERS = (
@@ -139,7 +140,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     plan = read_plan(directory)
     if plan is None and not present:
         raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
-    every = plan.runs if plan is not None else {name: PlannedRun(name) for name in present}
+    every = plan.runs if plan is not None else {name: _unplanned(directory / name) for name in present}
     changed = {} if plan is None else {name: plan.earlier(name) for name in dict.fromkeys([*every, *present])}
     earlier = {name: names for name, names in changed.items() if names is not None}
     runs = {name: planned for name, planned in every.items() if name not in earlier}
@@ -164,6 +165,18 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
         files=read_files(directory),
         planned_by="sweep.json" if plan is not None else "the directories themselves, as there is no sweep.json",
     )
+
+
+def _unplanned(directory: Path) -> PlannedRun:
+    """A run that no sweep planned, with what was typed for it; of a place on its machine the name alone."""
+    run = RunDirectory(directory)
+    try:
+        found = parse_yaml(run.overrides.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    words = [word for word in found if isinstance(word, str) and "=" in word] if isinstance(found, list) else []
+    named = [f"{key}={PurePath(value).name if '/' in value else value}" for key, value in map(split_override, words)]
+    return PlannedRun(directory.name, tuple(named))
 
 
 def _refuse_twins(rows: list[dict[str, Any]]) -> None:

@@ -30,6 +30,7 @@ export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 WANDB_MODE
 NETS=nf_resnet50,nfnet_f0,nfnet_f1,resnet50,efficientnet_b0
 # In the rehearsal these replace what a call says of the same keys.
 TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 rounds=1 form=eager)
+TINY_LATENCY=(device=cpu models=nf_resnet50 batch=1 image_size=32 rounds=1 form=eager)
 TINY_TOGETHER=(device=cpu models=nf_resnet20 k=1,2 batch=2 image_size=8 precision=fp32 rounds=1 seconds=0.01
   compare_steps=2 compile=false limit=500)
 TINY_RACE=(device=cpu what=train data=parquet size=8 precision=fp32 samples=32 batch=8 epochs=1 workers=1 threads=1 rounds=1)
@@ -53,6 +54,7 @@ bench() {
   local suite=$1 words=("${@:2}") tiny=("${TINY_BENCH[@]}")
   if [ -n "$REHEARSAL" ]; then
     # clip has no inference, and compiles nothing.
+    [ "$suite" != latency ] || tiny=("${TINY_LATENCY[@]}")
     [ "$suite" != together ] || tiny=("${TINY_TOGETHER[@]}")
     [ "$suite" != train ] || tiny=("${TINY_RACE[@]}")
     [ "$suite" != clip ] || tiny=(device=cpu models=nf_resnet20 batch=2 image_size=32 rounds=1)

@@ -165,6 +165,25 @@ def test_a_target_that_is_not_reached_is_told(tmp_path: Path, capsys: pytest.Cap
     assert "| reached 1 of 2 |  | 30.0% |" in summary.page(tmp_path)
 
 
+def test_a_race_that_is_cut_leaves_the_rounds_that_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = work.train
+
+    def cut(name: str, asked: Work) -> Done:
+        if asked.seed == 1 and name == "bare":
+            raise KeyboardInterrupt
+        return real(name, asked)
+
+    monkeypatch.setattr(work, "train", cut)
+    out = tmp_path / "train-cpu.csv"
+    asked = ["contestants=normfree,bare", "what=train", "data=parquet", "apart=false", f"out={out}"]
+    small = [word for word in SMALL if word != "rounds=1"]
+    assert run("bench", ["train", *small, *asked, "rounds=3"]) == 130
+    assert [(row["contestant"], row["rounds"]) for row in _rows(out)] == [("normfree", "1"), ("bare", "1")]
+    assert "round 1 of 3, seconds: normfree " in capsys.readouterr().out
+
+
 def test_the_command_measures_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "train-cpu.csv"
     asked = ["contestants=normfree,bare,timm", "data=folder", "peer_layout=nchw", "apart=false"]

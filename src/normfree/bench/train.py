@@ -184,27 +184,34 @@ def _train(what: str, asked: Work, images: Encoded, options: Options, table: Tab
             done[name].append(contestants.call(name, work.train, name, replace(works[name], seed=turn)))
             if (trained := done[name][-1].steps) != asked.steps:
                 raise UserError(f"contestants={name}: trained {trained} steps instead of {asked.steps}; it diverged")
-    seconds = {name: [_seconds(what, each, options.target) for each in done[name]] for name in names}
-    for name in names:
-        latest = done[name][-1]
+        took = " ".join(f"{name} {done[name][-1].seconds:.1f}" for name in names)
+        print(f"{what:6} {asked.model:12} round {turn + 1} of {options.rounds}, seconds: {took}", flush=True)
+        _write(what, works, images, options, table, done)
+
+
+def _write(
+    what: str, works: dict[str, Work], images: Encoded, options: Options, table: Table, done: dict[str, list[Done]]
+) -> None:
+    """The rows of the rounds that there are: a race that is cut leaves those that it ended."""
+    seconds = {name: [_seconds(what, each, options.target) for each in done[name]] for name in done}
+    peers_layout = next((works[name].layout for name in works if name != OURS), works[OURS].layout)
+    for name, its_work in works.items():
+        latest, rounds = done[name][-1], len(done[name])
         row: dict[str, Any] = {
-            "what": what, "model": asked.model, "images": images.label, "data": asked.data, "contestant": name,
-            "network": _network(name, asked.model), "crop": asked.crop, "loader": asked.loader,
-            "precision": asked.precision, "form": "compiled" if asked.compile else "eager", "layout": asked.layout,
-            "peer_layout": theirs.layout, "size": asked.size, "batch": asked.batch,
-            "samples": asked.samples, "epochs": asked.steps // asked.per_epoch, "ema": asked.ema,
-            "workers": asked.workers, "seen": latest.images, "steps": latest.steps, "parameters": latest.parameters,
-            "unit": "images/s" if what == "train" else "s", "rounds": options.rounds, "clock": "wall",
+            "what": what, "model": its_work.model, "images": images.label, "data": its_work.data, "contestant": name,
+            "network": _network(name, its_work.model), "crop": its_work.crop, "loader": its_work.loader,
+            "precision": its_work.precision, "form": "compiled" if its_work.compile else "eager",
+            "layout": works[OURS].layout, "peer_layout": peers_layout, "size": its_work.size,
+            "batch": its_work.batch, "samples": its_work.samples, "epochs": its_work.steps // its_work.per_epoch,
+            "ema": its_work.ema, "workers": its_work.workers, "seen": latest.images, "steps": latest.steps,
+            "parameters": latest.parameters, "unit": "images/s" if what == "train" else "s", "rounds": rounds,
+            "clock": "wall",
         }  # fmt: skip
         if what == "target":
             reached = [each for each in seconds[name] if each is not None]
             final = Spread.of([each.evaluations[-1][1] for each in done[name]])
-            row |= {
-                "target": options.target,
-                "accuracy": final.median,
-                "reached": f"{len(reached)} of {options.rounds}",
-            }
-        add(table, row, seconds[name], seconds[OURS])
+            row |= {"target": options.target, "accuracy": final.median, "reached": f"{len(reached)} of {rounds}"}
+        add(table, row, seconds[name], seconds[OURS], told=rounds == options.rounds)
 
 
 def _seconds(what: str, done: Done, target: float) -> float | None:

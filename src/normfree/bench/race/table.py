@@ -22,28 +22,31 @@ Seconds = Sequence[float | None]
 """Of each round; None where a target was not reached."""
 
 
-def add(table: Table, row: Mapping[str, Any], seconds: Seconds, ours: Seconds) -> None:
-    """Writes a row with its value and its ratio, each where every round has it, and prints it.
+def add(table: Table, row: Mapping[str, Any], seconds: Seconds, ours: Seconds, told: bool = True) -> None:
+    """Writes a row with its value and its ratio, each where every round has it.
 
     Args:
         row: with its ``unit``: ``images/s`` of the images ``seen``, ``s`` or ``ms``.
+        told: print it too.
     """
-    full, told = dict(row), "not reached in every round"
+    full, words = dict(row), "not reached in every round"
     taken = [each for each in seconds if each is not None]
     if len(taken) == len(seconds):
         scale = {"s": 1.0, "ms": 1e3}
         values = [row["seen"] / each if row["unit"] == "images/s" else scale[row["unit"]] * each for each in taken]
         value = Spread.of(values)
         full |= {"value": value.median, "low": value.low, "high": value.high}
-        told = f"{value.median:9.4g} {row['unit']}"
+        words = f"{value.median:9.4g} {row['unit']}"
         if None not in ours:
             ratio = Spread.of(ratios(taken, [each for each in ours if each is not None]))
             full |= {"ratio": ratio.median, "ratio_low": ratio.low, "ratio_high": ratio.high}
-            told += f"  ratio {ratio.median:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+            words += f"  ratio {ratio.median:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
     table.write(full)
+    if not told:
+        return
     place = f"{row.get('data', ''):8} {row['size']} px batch {row['batch']} {row['precision']} {_layout(row)}"
     accuracy = f"  accuracy {row['accuracy']:.3f}, reached {row['reached']}" if "accuracy" in row else ""
-    print(f"{row['what']:6} {row['model']:12} {place}  {row['contestant']:9} {told}{accuracy}", flush=True)
+    print(f"{row['what']:6} {row['model']:12} {place}  {row['contestant']:9} {words}{accuracy}", flush=True)
 
 
 def _layout(row: Mapping[str, Any]) -> str:

@@ -57,4 +57,5 @@ def test_gpus_are_where_the_jobs_run(tmp_path: Path, cluster: dict[str, str]) ->
     code, said, error = submit(tmp_path / "other", cluster, "trainer=gpu", "plan=true")
     assert (code, error) == (0, "")
     assert "time: not measured: the jobs run elsewhere" in said
+    assert said.endswith("SLURM: 2 jobs of at most 60 min each, 2 at a time\n")
     assert "warning" not in said

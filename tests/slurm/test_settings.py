@@ -65,3 +65,13 @@ def test_a_machine_without_slurm(words: list[str], line: str, tmp_path: Path) ->
     assert answer.stderr.startswith(f"error: {line}")
     assert len(answer.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_tells_the_jobs_and_what_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    settings = SlurmSettings.of({"timeout_min": 90, "array_parallelism": 8, "partition": "gpu"})
+    jobs, lacking = settings.told(12)
+    assert jobs == "SLURM: 12 jobs of at most 90 min each, 8 at a time, partition gpu"
+    assert lacking.startswith("cannot be submitted as it is here: hydra/launcher=slurm: no sbatch on this machine")
+    assert settings.told(1)[0] == "SLURM: 1 job of at most 90 min, partition gpu"
+    assert settings.told(0) == []

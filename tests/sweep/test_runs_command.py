@@ -161,6 +161,18 @@ def test_rows_have_seed_accuracy_and_time_and_an_order(three: Path, capsys: pyte
     assert "failed" not in text
 
 
+def test_a_diverged_run_has_done_its_steps_and_no_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = resolved(*TINY, "clip=none", "lr=1e4", "optimizer.warmup_steps=0", f"runs_dir={tmp_path}")
+    result = run_one(run, [])
+    assert result["status"] == "diverged"
+    text = said(capsys, f"runs_dir={tmp_path}", f"experiment={result['experiment']}", "all=true")
+    row = text.splitlines()[1].split()
+    assert row[:4] == [result["run_id"], "diverged", f"{result['steps_done'] / 8:.0%}", "0"]
+    assert len(row) == 5, "no accuracy, only the time"
+
+
 def test_two_runs_are_compared(three: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, f"runs_dir={three}", "compare=-s1-,lr0.1")
     rows = [line.split() for line in text.splitlines()]

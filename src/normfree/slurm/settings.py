@@ -9,6 +9,7 @@ from normfree.config import UserError
 from normfree.config.errors import closest
 from normfree.config.names import shown
 from normfree.config.schema import TrainerConfig
+from normfree.host.wording import counted
 from normfree.slurm.queue import partitions
 
 PREFIX = "hydra.launcher"
@@ -106,6 +107,20 @@ class SlurmSettings:
         if self.gpus_per_node is not None:
             return self.gpus_per_node or None
         return trainer.devices if trainer.accelerator == "gpu" else None
+
+    def told(self, runs: int) -> list[str]:
+        """What a plan says of so many runs to submit."""
+        if not runs:
+            return []
+        jobs = f"{counted(runs, 'job')} of at most {self.timeout_min} min"
+        if runs > 1:
+            jobs += f" each, {min(runs, self.array_parallelism)} at a time"
+        lines = [f"SLURM: {jobs}" + (f", partition {self.partition}" if self.partition else "")]
+        try:
+            self.check_cluster()
+        except UserError as error:
+            lines.append(f"cannot be submitted as it is here: {error}")
+        return lines
 
     def check_cluster(self) -> None:
         """What the machine itself can tell.

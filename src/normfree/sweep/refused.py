@@ -1,7 +1,7 @@
 """What is wrong with runs of a sweep, told before anything is written or started, by a plan too."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from normfree.config import Resolved, UserError
@@ -49,11 +49,14 @@ def _refuse(runs: Sequence[SweepRun], lines: Sequence[str]) -> None:
     )
 
 
-def print_plan(runs: Sequence[SweepRun], workers: int | None, aside: Aside) -> None:
+def print_plan(
+    runs: Sequence[SweepRun], workers: int | None, aside: Aside, elsewhere: Callable[[int], list[str]] | None = None
+) -> None:
     """What would be trained, what it costs and how long it takes here.
 
     Args:
         workers: runs at a time on this machine; ``None`` where they run elsewhere.
+        elsewhere: what is said of so many runs that are missing, where they run elsewhere.
 
     Raises:
         UserError: runs are wrong, before anything is printed; or after it what they ask for is not here.
@@ -76,6 +79,8 @@ def print_plan(runs: Sequence[SweepRun], workers: int | None, aside: Aside) -> N
         damaged
     )
     steps = sum(run.resolved.steps for run in runs)
+    if elsewhere is not None:
+        told = [*told, *elsewhere(len(missing))]
     print("\n".join([*(run.run_id for run in runs), f"{', '.join(parts)}, {steps:,} optimizer steps in all", *told]))
     sys.stdout.flush()
     # A size of an experiment is planned for another machine, and what this one lacks is told in the plan.

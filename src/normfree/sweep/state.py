@@ -125,7 +125,8 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
     if damage is not None:
         result = None
     if result is not None and result["status"] in TERMINAL:
-        return RunState(run, overrides, result["status"], result.get("reason", ""), 1.0, job, **_measured(result))
+        done = min(1.0, result["steps_done"] / result["steps"])
+        return RunState(run, overrides, result["status"], result.get("reason", ""), done, job, **_measured(result))
     share = logged_share(directory, submission)
     if queued and job:
         if live is None:
@@ -154,7 +155,9 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
 
 
 def _measured(result: Result) -> dict[str, Any]:
-    accuracy = (result.get("metrics") or {}).get("test/accuracy")
+    """Nothing that a diverged network guesses is an accuracy."""
+    metrics = {} if result["status"] == "diverged" else result.get("metrics") or {}
+    accuracy = metrics.get("test/accuracy")
     return {"seed": result["seed"], "accuracy": accuracy, "seconds": (result.get("time") or {}).get("seconds")}
 
 

@@ -62,7 +62,10 @@ def run_sweep(
             for run in runs:
                 _check_place(run.resolved, settings)
             if runs[0].resolved.config.plan:
-                print_plan(runs, places_of(runs, workers)[0] if settings is None else None, aside)
+                if settings is None:
+                    print_plan(runs, places_of(runs, workers)[0], aside)
+                else:
+                    print_plan(runs, None, aside, settings.told)
                 return SweepEnd()
             results = {run.run_id: standing(run.directory) for run in runs}
             missing = [run for run in runs if results[run.run_id] is None]

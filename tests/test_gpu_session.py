@@ -61,7 +61,8 @@ def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "file", "rows"),
     [("clip", "clip-gpu.csv", 18), ("nets", "nets-gpu.csv", 12), ("compiled", "nets-gpu.csv", 4),
-     ("latency", "nets-gpu.csv", 4), ("figure", "latency-gpu.csv", 1), ("race", "train-gpu.csv", 4), ("together", "together-gpu.csv", 10)],
+     ("latency", "nets-gpu.csv", 4), ("figure", "latency-gpu.csv", 1), ("race", "train-gpu.csv", 4),
+     ("together", "together-gpu.csv", 10)],
 )  # fmt: skip
 def test_a_measurement(checkout: Path, tmp_path: Path, part: str, file: str, rows: int) -> None:
     answer = session(checkout, part, OUT=str(tmp_path / "out"), REHEARSAL="1")

@@ -161,9 +161,7 @@ def test_rows_have_seed_accuracy_and_time_and_an_order(three: Path, capsys: pyte
     assert "failed" not in text
 
 
-def test_a_diverged_run_has_done_its_steps_and_no_accuracy(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_diverged_run_has_done_its_steps_and_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = resolved(*TINY, "clip=none", "lr=1e4", "optimizer.warmup_steps=0", f"runs_dir={tmp_path}")
     result = run_one(run, [])
     assert result["status"] == "diverged"

@@ -15,6 +15,7 @@ from typing import Any
 
 from normfree.config.errors import UserError
 from normfree.config.instantiate import called, imported, takes
+from normfree.config.normalizers import is_known
 from normfree.config.parts import MODEL
 from normfree.config.schema import ModelConfig
 
@@ -57,11 +58,15 @@ def make_network(
 
 
 def normalizer_of(network: Any) -> str:
-    """What its layers normalise by, as `normfree.nets.normalizers.found` tells it of a network of another library."""
+    """What its layers normalise by, as `normfree.nets.normalizers.found` tells it of a network of another library; one
+    that the user registered is ``other``.
+    """
     kinds = list(_kinds(network))
-    if not kinds or "batchnorm" in kinds:
-        return "batchnorm" if kinds else "none"
-    return max(dict.fromkeys(kinds), key=kinds.count)
+    most = "batchnorm" if "batchnorm" in kinds else max(dict.fromkeys(kinds), key=kinds.count, default="none")
+    told = getattr(network, "normalizer", None)
+    if most not in ("none", "other") or not isinstance(told, str):
+        return most
+    return told if is_known(told) else "other"
 
 
 def found_normalizer(model: ModelConfig, classes: int, channels: int) -> str:

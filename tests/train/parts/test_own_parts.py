@@ -18,6 +18,7 @@ from torch import nn
 from normfree.config import Resolved, UserError, resolve_stored
 from normfree.config.own_model import normalizer_of
 from normfree.data import build_source
+from normfree.nets import create_model
 from normfree.nets.normalizers.found import found_normalizer
 from normfree.runs import RunDirectory, run_id
 from normfree.slurm.submission import read_run, run_file, take_snapshot
@@ -114,6 +115,20 @@ def test_what_a_network_normalises_by_is_seen(tiny: Tiny) -> None:
 )
 def test_own_networks_are_told_by_the_table_of_other_libraries(network: nn.Module, expected: str) -> None:
     assert normalizer_of(network) == found_normalizer(network) == expected
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "frn", "evonorm_s0", "dyt", "derf", "fixup", "none"])
+def test_own_networks_made_of_ours_have_what_ours_have(name: str) -> None:
+    network = create_model("resnet20", 10, normalizer=name)
+    assert normalizer_of(network) == found_normalizer(network) == name
+
+
+def test_a_normaliser_that_the_user_registered_is_not_none() -> None:
+    network = create_model("nf_resnet20", 10)
+    network.normalizer = "image_rms"
+    assert normalizer_of(network) == "other"
+    network.normalizer = nn.Identity()
+    assert normalizer_of(network) == found_normalizer(network) == "none"
 
 
 def test_of_a_norm_that_is_not_known_the_user_may_say_more(tiny: Tiny) -> None:

@@ -38,6 +38,11 @@ OPTIONS = tuple(sorted({option for facts in NORMALIZERS.values() for option in f
 """Keys of ``model.`` that some normalisers take. A ghost batch is refused where it does nothing, these are told."""
 
 
+def is_known(name: str) -> bool:
+    """It is one of this package, or found in other networks; a user may have registered more."""
+    return name in NORMALIZERS or name in OTHER_LAYERS
+
+
 def facts_of(name: str) -> NormalizerFacts:
     """What is known of a normaliser, also of one that is only found in other networks."""
     return NORMALIZERS.get(name) or OTHER_LAYERS[name]
@@ -106,6 +111,7 @@ __all__ = [
     "NormalizerFacts",
     "check_normalizer",
     "facts_of",
+    "is_known",
     "sees",
     "takers",
 ]

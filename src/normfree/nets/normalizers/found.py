@@ -20,11 +20,13 @@ OTHER = "other"
 
 
 def found_normalizer(network: nn.Module) -> str:
-    """``batchnorm`` wherever there is one, else the kind that most layers are of, `OTHER`, or ``none``."""
+    """``batchnorm`` wherever there is one, else the kind that most layers are of; where that is `OTHER` or nothing,
+    what the network says that it has, as those of this package do.
+    """
     kinds = list(_kinds(network))
-    if not kinds or "batchnorm" in kinds:
-        return "batchnorm" if kinds else "none"
-    return max(dict.fromkeys(kinds), key=kinds.count)
+    most = "batchnorm" if "batchnorm" in kinds else max(dict.fromkeys(kinds), key=kinds.count, default="none")
+    told = getattr(network, "normalizer", None)
+    return told if most in ("none", OTHER) and isinstance(told, str) else most
 
 
 def _kinds(network: nn.Module) -> Iterator[str]:

@@ -9,7 +9,7 @@ import torch
 
 from normfree.config import Resolved, UserError
 from normfree.config.networks import own_normalizer
-from normfree.config.normalizers import OPTIONS, facts_of
+from normfree.config.normalizers import OPTIONS, facts_of, is_known
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL
 from normfree.config.sources.reading import remembered
@@ -134,7 +134,7 @@ def _description(resolved: Resolved) -> dict[str, Any]:
 def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
     if "target" in description:
         own = build_own(description)
-        if own.normalizer == OTHER:  # of which the user knows more
+        if own.normalizer == OTHER or not is_known(own.normalizer):  # of which the user knows more
             own.normalizer = normalizer
         if own.normalizer != normalizer:
             raise UserError(

@@ -33,7 +33,7 @@ TINY_BENCH=(device=cpu models=nf_resnet50 batch=2 infer_batch=1 image_size=32 ro
 TINY_LATENCY=(device=cpu models=nf_resnet50 batch=1 image_size=32 rounds=1 form=eager)
 TINY_TOGETHER=(device=cpu models=nf_resnet20 k=1,2 batch=2 image_size=8 precision=fp32 rounds=1 seconds=0.01
   compare_steps=2 compile=false limit=500)
-TINY_RACE=(device=cpu what=train data=parquet size=8 precision=fp32 samples=32 batch=8 epochs=1 workers=1 threads=1 rounds=1)
+TINY_RACE=(device=cpu apart=false what=train data=parquet size=8 precision=fp32 samples=32 batch=8 epochs=1 workers=1 threads=1 rounds=1)
 TINY_SWEEP=(trainer=cpu hydra.launcher.workers=1 model=resnet20 clip=none seed=0
   data.train_size=7 batch=48 steps=2 optimizer.warmup_steps=1)
 TINY_SPEEDRUN=(trainer=cpu model=bn_speednet,speednet model.width='[2,2]' data.train_size=9 batch=48

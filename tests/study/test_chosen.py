@@ -1,5 +1,6 @@
 """Runs without an experiment file: what is drawn of them, what can be chosen, and the file that is written."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -82,7 +83,9 @@ def test_a_default_shows_every_arm_once_and_what_became_of_it(runs: Path) -> Non
 
 def test_words_of_the_command_line_choose(runs: Path) -> None:
     study = study_of(runs, x="batch", series=("model", "clip"), panel=("lr",), where={"clip": "agc"})
-    assert len(study.series) == len(ARMS)
+    assert [one.label for one in study.series] == ["nf_resnet20, AGC 0.01", "nf_resnet20, AGC 0.04"]
+    assert set(study.table["clip.name"]) == {"agc"}, "the counts and sentences of the report are of these runs too"
+    assert study.experiment.asked == "x=batch series=model,clip panel=lr where='clip=agc'"
     panels = [panel for panel in study.experiment.panels if panel.kind == "accuracy_over"]
     assert [panel.where["lr"] for panel in panels] == [0.1, 0.4, 1.6]
     found = {value for panel in panels for one in study.series for value in study.along(panel, one)}
@@ -160,6 +163,22 @@ def test_the_written_file_crosses_what_the_sweep_crossed(runs: Path) -> None:
     part = nf.iloc[1:]
     uneven = yaml.safe_load(experiment_file(chosen("mine", part, Choice()), "saved", "mine", part))
     assert sum(len(one["arms"]) for one in uneven["experiment"]["grids"].values()) == nf["arm_id"].nunique()
+
+
+def test_words_are_typed_as_they_were_read() -> None:
+    words = "x=lr where='clip=agc,none lr=0.1,0.4 model.width=null'"
+    choice = Choice(x="lr", where=read_where("clip=agc,none lr=0.1,0.4 model.width=null"))
+    assert choice.words == words
+    assert read_where(shlex.split(words)[1].removeprefix("where=")) == choice.where
+
+
+def test_the_written_file_asks_for_the_place_of_images(runs: Path) -> None:
+    table = collect("mine", runs).table
+    node = chosen("mine", table, Choice())
+    assert "PATH" not in experiment_file(node, "saved", "mine", table)
+    text = experiment_file(node, "saved", "mine", table.assign(**{"data.name": "cifar10"}))
+    assert "# Command: python train.py -m experiment=saved data.root=PATH && python report.py" in text
+    assert yaml.safe_load(text)["experiment"]["command"] == "python train.py -m experiment=saved data.root=PATH"
 
 
 def test_series_by_factors(runs: Path) -> None:

@@ -7,6 +7,7 @@ it can be chosen by the words of the command line. What comes out is the content
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,16 @@ class Choice:
 
     def __bool__(self) -> bool:
         return bool(self.x or self.series or self.panel or self.where or self.measure)
+
+    @property
+    def words(self) -> str:
+        """As they are typed after ``python report.py experiment=NAME``."""
+        told = {"x": self.x, "series": ",".join(self.series), "panel": ",".join(self.panel), "measure": self.measure}
+        words = [f"{key}={shlex.quote(value)}" for key, value in told.items() if value]
+        if self.where:
+            conditions = " ".join(f"{factor}={_listed(wanted)}" for factor, wanted in self.where.items())
+            words.append(f"where={shlex.quote(conditions)}" if "'" in conditions else f"where='{conditions}'")
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def chosen(name: str, table: pd.DataFrame, choice: Choice) -> dict[str, Any]:
     Raises:
         UserError: a factor that the runs lack, one for two things, conditions that no run meets, or too many panels.
     """
-    runs = _selected(table, choice.where)
+    runs = selected(table, choice.where)
     axes = axes_of(runs, choice)
     panels = _panels(runs, axes.x, axes.panel, choice)
     measure = measure_of(choice.measure or ACCURACY.name, runs, "measure")
@@ -100,7 +111,12 @@ def _question(runs: pd.DataFrame, axes: Axes, measure: str) -> str:
     return f"How does the {measure} of these runs differ by {compared}?"
 
 
-def _selected(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+def selected(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of the runs that meet all conditions.
+
+    Raises:
+        UserError: no run meets one of them, or none all together.
+    """
     for factor, wanted in where.items():
         if select(table, {factor: wanted}, "where").empty:
             raise UserError(f"where: no run has {factor}={_listed(wanted)}; there are: {values_told(table, factor)}")
@@ -112,7 +128,7 @@ def _selected(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _listed(wanted: Any) -> str:
-    return ",".join(map(str, wanted)) if isinstance(wanted, list) else str(wanted)
+    return ",".join("null" if one is None else str(one) for one in (wanted if isinstance(wanted, list) else [wanted]))
 
 
 def _telling(runs: pd.DataFrame, factors: list[str], asked: set[str]) -> list[str]:

@@ -69,7 +69,7 @@ class Experiment:
     `alpha` is the family-wise error rate of the claims, `level` the confidence level of every interval,
     `minimum_seeds` the fewest seeds from which anything is concluded, `figure` the panels of the main figure. With
     `series_by` there is a series for each combination of these factors, known once the runs are (`with_series`). `size`
-    is that of `experiment.sizes`, empty for the file as it is written.
+    is that of `experiment.sizes`, empty for the file as it is written, and `asked` what was chosen on the command line.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Experiment:
     minimum_seeds: int = 3
     sha256: str = ""
     size: str = ""
+    asked: str = ""
 
 
 def load_experiment(name: str, *directories: Path) -> Experiment:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from normfree.config.experiment_sizes import file_of
-from normfree.study.chosen import Choice, chosen
+from normfree.study.chosen import Choice, chosen, selected
 from normfree.study.collect import Collection, collect
 from normfree.study.derived import with_derived
 from normfree.study.experiment import Experiment, load_experiment, parse_experiment
@@ -43,7 +43,9 @@ def opened(
     collection = _runs(name, experiment, runs_dir, reports_dir)
     if experiment is None or choice:
         made = parse_experiment(chosen(name, collection.table, choice), name)
-        experiment = _of_choice(experiment, made)
+        experiment = replace(_of_choice(experiment, made), asked=choice.words)
+        # The report is of these runs: its counts, tables and sentences too.
+        collection = replace(collection, table=selected(collection.table, choice.where))
     experiment = fitted(with_series(experiment, collection.table), collection.table)
     collection = with_derived(experiment, collection)
     return Study(experiment, collection, tuple(unmatched(experiment, collection.table)))

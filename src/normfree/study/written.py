@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from normfree.config.errors import UserError
+from normfree.config.sources import SOURCES
 from normfree.host.spoken import spoken
 from normfree.study.chosen import Choice, chosen
 from normfree.study.factors import split_override
@@ -20,7 +21,7 @@ from normfree.study.varying import natural
 _HEAD = """\
 # @package _global_
 # Question: {question}
-# Command: python train.py -m experiment={name} && python report.py experiment={name}
+# Command: python train.py -m experiment={name}{place} && python report.py experiment={name}
 # Expected: say here, before further seeds are run, what you expect.
 # Hardware and time: {time} of training in all, as these runs took.
 """
@@ -35,14 +36,22 @@ def experiment_file(content: Mapping[str, Any], stem: str, name: str, table: pd.
         name: of the experiment, which is that of the folder of its runs.
     """
     seconds = float(pd.to_numeric(table["time.seconds"], errors="coerce").sum())
-    node = {"name": name, "question": content["question"], "command": f"python train.py -m experiment={stem}"}
+    place = " data.root=PATH" if _from_files(table) else ""
+    command = f"python train.py -m experiment={stem}{place}"
+    node = {"name": name, "question": content["question"], "command": command}
     node |= {"rules": {"alpha": 0.05, "level": 0.95, "minimum_seeds": 3}}
     if grids := _grids(table):
         node["grids"] = grids
     node |= {key: content[key] for key in ("series", "figure", "panels")}
     body = {"hydra": {"mode": "MULTIRUN"}, "experiment": node}
-    head = _HEAD.format(question=content["question"], name=stem, time=f"{seconds / 60:.0f} min")
+    head = _HEAD.format(question=content["question"], name=stem, place=place, time=f"{seconds / 60:.0f} min")
     return head + yaml.dump(body, Dumper=_Indented, sort_keys=False, allow_unicode=True, width=116)
+
+
+def _from_files(table: pd.DataFrame) -> bool:
+    """The images of some runs lie in files, and rows do not tell where."""
+    known = {name: source.from_files for source in SOURCES for name in source.names}
+    return any(known.get(name, False) for name in set(table["data.name"]) - {"custom"})
 
 
 class _Indented(yaml.SafeDumper):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import product
@@ -176,7 +177,9 @@ def _train(what: str, asked: Work, images: Encoded, options: Options, table: Tab
     theirs = asked if options.peer_layout == "same" else replace(asked, layout=options.peer_layout)
     works = {name: asked if name == OURS else theirs for name in names}
     for name in names:
+        began = time.monotonic()
         contestants.call(name, work.train, name, replace(works[name], steps=_WARMUP_STEPS))
+        print(f"{what:6} {asked.model:12} {name} is warm after {time.monotonic() - began:.1f} s", flush=True)
     done: dict[str, list[Done]] = {name: [] for name in names}
     for turn in range(options.rounds):
         first = turn % len(names)

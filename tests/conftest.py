@@ -85,10 +85,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of tests and torch are made of stays, and is not searched for garbage again and again."""
+    """What thousands of tests and torch are made of stays, and is not searched for garbage again and again; commands
+    are forked where the environment is as it is now.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    warm.environment()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

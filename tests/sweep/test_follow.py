@@ -73,7 +73,7 @@ def test_lines_until_nothing_runs(tiny: Callable[..., Resolved], capsys: pytest.
     assert out.getvalue().splitlines() == [
         f"{name}  step 2/8  loss 2.500  accuracy 10.0%",
         f"{name}  step 4/8  loss 2.250  accuracy 20.0%",
-        f"diverged: {name}, test accuracy 10.0% (a loss that is not finite)",
+        f"diverged: {name} (a loss that is not finite)",
         "1 run: 1 diverged",
     ]
     assert next(steps) == 3

@@ -91,7 +91,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    warm.environment()
+    warm.first_environment()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

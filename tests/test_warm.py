@@ -56,7 +56,7 @@ def test_it_is_seen_and_ended_alike(number: signal.Signals, tmp_path: Path) -> N
 
 
 def test_what_is_read_while_it_is_imported_is_started_anew() -> None:
-    first = warm.environment()
+    first = warm.first_environment()
     assert not warm._unread({**first, "OMP_NUM_THREADS": "7"}, [])
     assert not warm._unread({**first, "PYTHONPATH": "/x"}, [])
     assert warm._unread({**first, "XDG_CACHE_HOME": "/x"}, [])
@@ -67,7 +67,7 @@ def test_what_is_read_while_it_is_imported_is_started_anew() -> None:
 def test_what_a_test_sets_for_the_first_command_is_no_ones_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else every later command would be of another environment, and started anew."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-    assert warm.environment().get("CUDA_VISIBLE_DEVICES") != "7"
+    assert warm.first_environment().get("CUDA_VISIBLE_DEVICES") != "7"
     assert not warm._unread(os.environ, [])
     monkeypatch.undo()
     assert warm._unread(os.environ, [])

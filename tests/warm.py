@@ -99,14 +99,14 @@ def _words(args: Any, cwd: Any) -> list[str]:
 
 
 def _unread(environment: Mapping[str, str], words: list[str]) -> bool:
-    differ = {name for name, _ in environment.items() ^ environment().items()}
+    differ = {name for name, _ in environment.items() ^ first_environment().items()}
     # A rank is told where the process that starts it looks for what it imports.
     unread = (*UNREAD, "PYTHONPATH") if words[:2] == RANK else UNREAD
     return all(name.startswith(unread) for name in differ)
 
 
 @cache
-def environment() -> dict[str, str]:
+def first_environment() -> dict[str, str]:
     """As it was when this was first asked for, which is before any test (`tests.conftest`): what a test sets for the
     first command would else be missed by all others, which would then be started in the usual way.
     """
@@ -163,7 +163,7 @@ def standing_by() -> StandingBy | None:
         return None
     mine, theirs = socket.socketpair()
     command = [sys.executable, "-m", "tests.warm_process", str(theirs.fileno()), "-" * ROOM]
-    environment = {**environment(), "PYTHONPATH": str(ROOT), "ROOM": "-" * ROOM}
+    environment = {**first_environment(), "PYTHONPATH": str(ROOT), "ROOM": "-" * ROOM}
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=nothing, stdout=nothing

@@ -50,7 +50,7 @@ no weight decay, and each is one unit of AGC.
 **Passes** are what forward and backward pass of one layer and a ReLU behind it (its own nonlinearity where it has one)
 read and write, in passes over the map, counted by `nets.traffic` from the operations of an eager step in bfloat16; a
 BatchNorm takes {batchnorm:.0f}. `torch.compile` fuses most of them. `python bench.py normalizers` measures each beside
-torch's or timm's.
+torch's or timm's: [on a processor](../reports/benchmarks/README.md).
 `fold` (export, serving) makes of a network what can be worked out before images are seen, or refuses in one line.
 """
 

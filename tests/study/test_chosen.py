@@ -10,6 +10,7 @@ import yaml
 from tests.report import synthetic
 
 from normfree.config.errors import UserError
+from normfree.report.command import ReportKeys
 from normfree.report.figures import kind_of
 from normfree.report.layout import _context
 from normfree.report.style import new_figure
@@ -170,6 +171,13 @@ def test_words_are_typed_as_they_were_read() -> None:
     choice = Choice(x="lr", where=read_where("clip=agc,none lr=0.1,0.4 model.width=null"))
     assert choice.words == words
     assert read_where(shlex.split(words)[1].removeprefix("where=")) == choice.where
+
+
+def test_a_report_of_some_runs_is_not_written_over_that_of_all(runs: Path) -> None:
+    """Its stored rows may be the last that there are of the others."""
+    assert ReportKeys(x="batch").suffix(study_of(runs, x="batch")) == ""
+    some = {"clip": "agc"}
+    assert ReportKeys(where=some).suffix(study_of(runs, where=some)) == "-by-clip"
 
 
 def test_the_written_file_asks_for_the_place_of_images(runs: Path) -> None:

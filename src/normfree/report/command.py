@@ -60,8 +60,10 @@ class ReportKeys:
         return Choice(self.x, self.series, self.panel, self.where or {}, self.measure)
 
     def suffix(self, study: Study) -> str:
-        """Of the report's folder: a choice of one's own leaves the report of an experiment file as it is."""
-        if not self.choice or not study.experiment.sha256:
+        """Of the report's folder: a choice of one's own leaves the report of an experiment file as it is, and a report
+        of some runs that of all, whose rows may be kept nowhere else.
+        """
+        if not self.choice or not (study.experiment.sha256 or self.where):
             return ""
         words = [self.x, *self.series, *self.panel, *(self.where or {}), self.measure.replace("/", "_")]
         return "-by-" + "-".join(word for word in words if word)

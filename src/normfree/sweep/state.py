@@ -125,7 +125,7 @@ def state_of(path: Path, overrides: list[str], submission: Submission | None, li
     if damage is not None:
         result = None
     if result is not None and result["status"] in TERMINAL:
-        done = min(1.0, result["steps_done"] / result["steps"])
+        done = min(1.0, result["steps_done"] / max(1, result["steps"]))
         return RunState(run, overrides, result["status"], result.get("reason", ""), done, job, **_measured(result))
     share = logged_share(directory, submission)
     if queued and job:

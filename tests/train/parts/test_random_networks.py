@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.train.ranks.together import together
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -123,25 +122,22 @@ def test_bfloat16_clips_the_same_units_up_to_rounding(model: nn.Module) -> None:
     assert bool(first.clipped.any())
 
 
-def _rank(rank: int, world_size: int, folder: str, rule: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)
+def _rank(rank: int, folder: Path, rule: str) -> None:
     model = network("nfnet_nano", [1, 2, 1], 8, seed=3, se_ratio=0.5)
     parallel = DistributedDataParallel(model)
     optimizer = build_sgd(model, lr=0.1, momentum=0.9, weight_decay=1e-3)
     for step in range(2):
-        images, labels = (part.chunk(world_size)[rank] for part in batch(step))
+        images, labels = (part.chunk(2)[rank] for part in batch(step))
         optimizer.zero_grad()
         F.cross_entropy(parallel(images), labels).backward()  # type: ignore[no-untyped-call]
         clip(model, rule)
         optimizer.step()
-    torch.save(model.state_dict(), f"{folder}/rank{rank}.pt")
-    dist.destroy_process_group()
+    torch.save(model.state_dict(), folder / f"rank{rank}.pt")
 
 
 @pytest.mark.parametrize("rule", ["agc", "norm"])
 def test_two_ranks_equal_one_process(tmp_path: Path, rule: str) -> None:
-    mp.spawn(_rank, (2, str(tmp_path), rule), nprocs=2)  # type: ignore[no-untyped-call]
+    together(2, _rank, tmp_path, rule)
     alone = steps(network("nfnet_nano", [1, 2, 1], 8, seed=3, se_ratio=0.5), rule, 1)
     for rank in range(2):
         assert_same(torch.load(tmp_path / f"rank{rank}.pt", weights_only=True), alone)

@@ -1,29 +1,24 @@
 """Gradients that ranks send each other in 16 bits: how far from the mean they are, and runs with them."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
 from tests.runs_on_disk import rows, weights
+from tests.train.ranks.summing import told
 from tests.train.ranks.test_ranks import apart
 
 from normfree.config import Resolved
 from normfree.train.run import run_one
 
 
-def test_the_mean_is_within_the_stated_bound() -> None:
-    command = [sys.executable, "-W", "error", "-m", "tests.train.ranks.summing"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert told.returncode == 0, told.stderr
-    for error, alike in json.loads(told.stdout).values():
-        assert 0.1 < error <= 1, "less than a tenth of the bound would be of numbers that were not rounded"
-        assert alike
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_the_mean_is_within_the_stated_bound(ranks: int, tmp_path: Path) -> None:
+    error, alike = told(ranks, tmp_path)
+    assert 0.1 < error <= 1, "less than a tenth of the bound would be of numbers that were not rounded"
+    assert alike
 
 
 def test_a_run_is_near_one_in_32_bits_and_goes_on_with_other_ranks(

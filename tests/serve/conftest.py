@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.serve.server import Server
+from tests.shared_folder import shared_folder
 
 from normfree import api
 from normfree.data.mnist5k import mnist5k
@@ -17,11 +18,11 @@ TWINS = {"resnet20": "none", "nf_resnet20": "agc"}
 @pytest.fixture(scope="session")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> list[api.Run]:
     """A BatchNorm network and its NF twin."""
-    place = tmp_path_factory.mktemp("runs")
-    return [
-        api.run([f"model={model}", f"clip={clip}", *WORDS, f"runs_dir={place}"], progress=False)
-        for model, clip in TWINS.items()
-    ]
+    with shared_folder(tmp_path_factory, "twins") as place:
+        return [
+            api.run([f"model={model}", f"clip={clip}", *WORDS, f"runs_dir={place}"], progress=False)
+            for model, clip in TWINS.items()
+        ]
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,7 @@ def test_an_unreadable_image_is_a_row(twins: list[api.Run], tmp_path: Path, caps
     assert "unreadable: 3 images" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:training waited for images")
 @pytest.mark.skipif(GIVEN not in os.environ, reason=f"{GIVEN} names no folder with imagenette/")
 def test_all_3925_images_of_imagenette_are_what_evaluation_counts(tmp_path: Path) -> None:
     """JPEG files of 64 px: as rows of a parquet file to the one, in folders of their classes to the other."""

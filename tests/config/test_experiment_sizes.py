@@ -40,6 +40,16 @@ def test_its_report_has_its_own_parts_beside_the_others() -> None:
     assert in_size(NODE, "study", "cpu") == {key: value for key, value in NODE.items() if key != "sizes"}
 
 
+def test_what_it_gives_as_null_and_the_threats_of_another_size_are_none_of_its() -> None:
+    size = {"claims": {"c": None, "d": {"kind": "x"}}, "series": {"a": None}}
+    content = in_size(NODE | {"threats": ["ten steps"], "sizes": {"gpu": size}}, "study", "gpu")
+    assert list(content["claims"]) == ["d"]
+    assert content["series"] == {}
+    assert "threats" not in content
+    told = in_size(NODE | {"threats": ["ten steps"], "sizes": {"gpu": size | {"threats": ["one GPU"]}}}, "study", "gpu")
+    assert told["threats"] == ["one GPU"]
+
+
 def test_a_name_with_a_size_is_found_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("experiment:\n  sizes: {gpu: {set: []}}\n")
     (tmp_path / "plain.yaml").write_text("experiment: {}\n")

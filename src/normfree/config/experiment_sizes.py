@@ -78,16 +78,21 @@ def grids_of(experiment: Mapping[Any, Any], size: str) -> Any:
 
 
 def in_size(experiment: Mapping[Any, Any], name: str, size: str) -> dict[str, Any]:
-    """The ``experiment:`` node that a report of a size reads: its own grids, figure, threats, rules and question in the
-    place of the file's, its series, panels and claims beside them.
+    """The ``experiment:`` node that a report of a size reads: its own grids, figure, rules and question in the place of the
+    file's; its own threats alone, as the file's are of the usual size; its series, panels and claims beside the file's, less
+    what it gives as null.
     """
     content = {str(key): value for key, value in experiment.items() if key != "sizes"}
     own = size_of(experiment, name, size)
     if not own:
         return content
     command = content.get("command") or f"python train.py -m experiment={name}"
+    content = {key: value for key, value in content.items() if key != "threats"}
     content |= {key: own[key] for key in _REPLACED if key in own}
-    content |= {key: {**(content.get(key) or {}), **own[key]} for key in _MERGED if isinstance(own.get(key), Mapping)}
+    for key in _MERGED:
+        if isinstance(own.get(key), Mapping):
+            both = {**(content.get(key) or {}), **own[key]}
+            content[key] = {one: value for one, value in both.items() if value is not None}
     return content | {"name": named(name, size), "command": f"{command} size={size}"}
 
 

@@ -1,4 +1,4 @@
-"""What of an experiment's report a size of it can show: claims and panels whose arms it lacks are left out."""
+"""What of an experiment's report a size of it can show: claims, panels and series that it lacks are left out."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ from normfree.study.select import select
 
 
 def fitted(experiment: Experiment, table: pd.DataFrame) -> Experiment:
-    """The experiment without the claims and panels that no planned run of its size belongs to, which a further threat
-    names; as it is in its usual size.
+    """The experiment without the claims, panels and series that no planned run of its size belongs to, which a further
+    threat names; as it is in its usual size.
 
     Args:
         table: the planned runs, as collected.
     """
     if not experiment.size:
         return experiment
-    claims = {one.name for one in experiment.claims if not _of_claim(one, experiment, table)}
-    panels = {one.name for one in experiment.panels if not _of_panel(one, experiment, table)}
-    if not claims and not panels:
+    gone = {
+        "claims": {one.name for one in experiment.claims if not _of_claim(one, experiment, table)},
+        "panels": {one.name for one in experiment.panels if not _of_panel(one, experiment, table)},
+        "series": {one.name for one in experiment.series if select(table, one.where).empty},
+    }
+    parts = [f"the {kind} {', '.join(sorted(names))}" for kind, names in gone.items() if names]
+    if not parts:
         return experiment
-    parts = [f"the claims {', '.join(sorted(claims))}"] * bool(claims) + [
-        f"the panels {', '.join(sorted(panels))}"
-    ] * bool(panels)
     word = f"Left out, as size={experiment.size} has none of their runs: {' and '.join(parts)}."
-    left = tuple(panel for panel in experiment.panels if panel.name not in panels)
-    figure = tuple(name for name in experiment.figure if name not in panels)
+    left = tuple(
+        replace(panel, series=tuple(name for name in panel.series if name not in gone["series"]))
+        for panel in experiment.panels
+        if panel.name not in gone["panels"]
+    )
+    figure = tuple(name for name in experiment.figure if name not in gone["panels"])
     return replace(
         experiment,
-        claims=tuple(claim for claim in experiment.claims if claim.name not in claims),
+        series=tuple(one for one in experiment.series if one.name not in gone["series"]),
+        claims=tuple(claim for claim in experiment.claims if claim.name not in gone["claims"]),
         panels=left,
         figure=figure or tuple(panel.name for panel in left[:4]),
         threats=(*experiment.threats, word),

@@ -25,8 +25,9 @@ _ALL_POINTS = 10**9
 
 
 def with_derived(experiment: Experiment, collection: Collection) -> Collection:
-    """The runs with a column for each of these measures that the experiment names and the rows do not hold yet; while no
-    run has ended, for whatever it names, as nobody can say what its runs will hold.
+    """The runs with a column for each of these measures that the experiment names and the rows do not hold yet.
+
+    While no run has ended, for whatever it names, as nobody can say what its runs will hold.
 
     Raises:
         UserError: a target or a unit of `time_to_target` that is none.

@@ -80,8 +80,8 @@ def grids_of(experiment: Mapping[Any, Any], size: str) -> Any:
 def in_size(experiment: Mapping[Any, Any], name: str, size: str) -> dict[str, Any]:
     """The ``experiment:`` node that a report of a size reads.
 
-    Its own grids, figure, rules and question in the place of the file's; its own threats alone, as the file's are of the
-    usual size; its series, panels and claims beside the file's, less what it gives as null.
+    Its own grids, figure, rules and question in the place of the file's; its own threats alone, as the file's are of
+    the usual size; its series, panels and claims beside the file's, less what it gives as null.
     """
     content = {str(key): value for key, value in experiment.items() if key != "sizes"}
     own = size_of(experiment, name, size)

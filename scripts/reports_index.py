@@ -16,7 +16,7 @@ HEAD = """\
 # What was found
 
 Each study is an experiment of this repository: its claims were committed before its runs, every planned run is in its
-table, failed ones too, and `python report.py experiment=NAME check=true` makes its report again from committed rows.
+table, failed ones too, and `normfree report experiment=NAME check=true` makes its report again from committed rows.
 All are of small networks and small images, on processors unless the name ends in -gpu (the page of each says which),
 and none is an accuracy to compare with ImageNet. Published numbers stand beside what was measured here in
 [the ledger](ledger.md), speed in [benchmarks](benchmarks/README.md).

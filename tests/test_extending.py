@@ -60,10 +60,10 @@ def test_the_example_works(title: str, tmp_path: Path) -> None:
             commands += [shlex.split(line) for line in fence["text"].splitlines()]
     assert commands
     for program, *words in commands:
-        assert program == "python"
-        embedded = words[0] == "train.py" and not any(word.startswith("data=") for word in words)
+        assert program == "normfree"
+        embedded = words[0] == "train" and not any(word.startswith("data=") for word in words)
         answer = subprocess.run(
-            [sys.executable, *words, *(QUICK if embedded else ())],
+            [sys.executable, f"{words[0]}.py", *words[1:], *(QUICK if embedded else ())],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
             capture_output=True,

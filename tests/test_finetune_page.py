@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "finetune.md").read_text(encoding="utf-8")
 COMMANDS = [
     line for block in re.findall(r"^```bash\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
 ]
-OF_OTHER_DATA = [line for line in COMMANDS if line.startswith("python train.py model=") and "PATH" in line]
+OF_OTHER_DATA = [line for line in COMMANDS if line.startswith("normfree train model=") and "PATH" in line]
 
 
 @pytest.mark.parametrize("line", OF_OTHER_DATA)

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-READ = {"evaluate.py": read_evaluate, "export.py": read_export}
+READ = {"evaluate": read_evaluate, "export": read_export}
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if shlex.split(line)[1] in READ]
 
 

@@ -16,7 +16,7 @@ from normfree.config.validate import RANGES
 _HEAD = """\
 # Keys of a configuration
 
-A run has one configuration. `python train.py --cfg job --resolve` prints it whole; `python train.py --help` lists the
+A run has one configuration. `normfree train --cfg job --resolve` prints it whole; `normfree train --help` lists the
 groups with their options. A key is written `group.key=value` on the command line, such as `clip.clip_factor=0.04`, and
 an option of a group `group=option`. The command line comes before an experiment file, that before the options,
 and those before the defaults below. A key, a type or a value that is not here is an error of one line.

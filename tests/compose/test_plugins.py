@@ -22,6 +22,9 @@ their_blobs = their_parts:Blobs
 [normfree.optimizers]
 their_descent = their_parts:Descent
 
+[normfree.normalizers]
+their_norm = their_parts:ScaleNorm
+
 [normfree.clippers]
 their_clip = their_parts:halve
 """
@@ -59,6 +62,9 @@ def test_a_run_of_what_a_package_offers(tmp_path: Path) -> None:
     assert "their_net on their_blobs at 8 px, clip=custom" in answer.stdout
     assert list((tmp_path / "runs").glob("single/their_net-halve-b24-lr0.1-s0-*/attempts/1/own_code/their_parts.py"))
     assert "their_net" in command_line("train.py", "--help", **found).stdout
+    norm = ("model=resnet20", "clip=none", "model.normalizer=their_norm", "plan=true", *TINY[1:])
+    answer = command_line("train.py", *norm, **found)
+    assert "model      resnet20_ScaleNorm, " in answer.stdout, answer.stderr
 
 
 @pytest.mark.cli

@@ -101,6 +101,7 @@ IDLE = [
     ("model.train_size=64", (), "beside data.train_size=28"),
     ("model.test_size=64", (), "beside data.test_size=28"),
     ("model.sync_norm=true", ("model=resnet20",), "on trainer.devices=1"),
+    ("model.normalizer_sees=batch", ("model=resnet20",), "with model.normalizer=batchnorm"),
     ("model.groups=4", ("model=resnet20",), "with model.normalizer=batchnorm"),
     ("model.channels_per_group=4", ("model=resnet20", "model.normalizer=layernorm"), "with model.normalizer=layernorm"),
     ("model.alpha_init=0.3", ("model=resnet20",), "with model.normalizer=batchnorm"),

@@ -158,7 +158,7 @@ def test_page_and_markdown_say_what_a_reader_needs(files: dict[str, bytes]) -> N
         ):
             assert needed in text, (name, needed)
         for needed in (
-            "python report.py experiment=demo",
+            "normfree report experiment=demo",
             "preempted",
             "RuntimeError: out of memory",
             "Holm",

@@ -40,6 +40,8 @@ class Staged(PlainCNN):
 class ScaleNorm(nn.Module):
     """Divides each sample by its length; no library has it."""
 
+    sees = "sample"
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(channels, 1, 1))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from normfree.config import Resolved
-from normfree.train import estimate, plan_sweep
+from normfree.train import estimate, plan, plan_sweep
 from normfree.train.estimate import Speed, about, images_to_try, seconds_of, tried
 from normfree.train.plan import describe_plan, flop_of
 from normfree.train.plan_sweep import describe_sweep, times_of
@@ -157,16 +157,26 @@ def test_runs_of_a_kind_are_tried_once_and_the_others_told_from_their_multiply_a
 
 def test_what_a_sweep_costs_in_all(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_sweep, "tried", lambda run, ready: SPEED)
+    monkeypatch.setattr(plan_sweep, "seconds_to_start", lambda: 5.0)
     runs = [tiny(f"seed={seed}") for seed in range(4)]
     one = flop_of(runs[0], preflight(runs[0]).cost) / 1e9
     compute, images, time = describe_sweep(runs, [True, True, True, False], 2)
     assert images == f"images: {4 * 8 * 50:,} in training, over all runs"
     assert compute == f"compute: {4 * one:.3g} GFLOP in all, {3 * one:.3g} GFLOP of it in the 3 runs to do"
     assert time.startswith(
-        "time: about 32 s here, 2 runs at a time, for the steps and evaluations of 3 runs; an estimate"
+        "time: about 44 s here, 2 runs at a time: about 10 s to start, about 34 s for the steps and evaluations of 3 "
+        "runs; an estimate"
     )
     assert describe_sweep(runs, [False] * 4, 2) == [f"compute: {4 * one:.3g} GFLOP in all", images]
     assert describe_sweep(runs, [True] * 4, None)[2] == "time: not measured: the jobs run elsewhere"
+
+
+def test_the_time_of_a_run_has_its_start(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "tried", lambda run, ready: SPEED)
+    monkeypatch.setattr(plan, "seconds_to_start", lambda: 5.0)
+    said = "about 28 s here: about 6.2 s to start and to end, about 22 s for steps and evaluations; an estimate"
+    assert f"\ntime       {said}" in describe_plan(tiny())
+    assert 0 <= estimate.seconds_to_start() < 1e6
 
 
 def test_what_a_machine_lacks_is_told_once(tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from normfree.config.clipping import CLIP_KEYS
 from normfree.config.networks import has_skip_gains, usual_of
 from normfree.config.normalizers import OPTIONS, facts_of
 from normfree.config.optimizer import OPTIMIZER_KEYS
-from normfree.config.parts import MODEL, PARTS
+from normfree.config.parts import MODEL, NORMALIZER, PARTS
 from normfree.config.private import PRIVATE_KEYS
 from normfree.config.schema import AugmentConfig, TrainConfig
 from normfree.config.sources import is_ffcv, is_resident, named
@@ -128,6 +128,7 @@ EFFECT: Mapping[str, Rule] = {
         )
         for option in OPTIONS
     },
+    "model.normalizer_sees": Rule(NORMALIZER.is_custom, "with model.normalizer={model.normalizer}"),
     "model.sync_norm": Rule(
         lambda config: config.trainer.devices * config.trainer.nodes > 1, "on trainer.devices={trainer.devices}"
     ),

@@ -10,18 +10,21 @@ from importlib import import_module
 from typing import Any
 
 from normfree.config.errors import UserError
-from normfree.config.parts import PARTS, Part
+from normfree.config.parts import EVERY_PART, Part
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.host.wording import some
 
 
-def imported(part: Part, name: str) -> Any:
+def imported(part: Part, name: str, called: bool = True) -> Any:
     """The function or class called ``name``, which is ``module.name``.
+
+    Args:
+        called: whether what cannot be called is refused.
 
     Raises:
         UserError: it cannot be imported, or cannot be called; the traceback of what was raised is in a file.
     """
-    assert part in PARTS
+    assert part in EVERY_PART
     key = part.target
     module, dot, attribute = name.rpartition(".")
     if not dot or not module:
@@ -37,7 +40,7 @@ def imported(part: Part, name: str) -> Any:
     except (Exception, SystemExit) as error:
         where = kept_traceback(error, name)
         raise UserError(f"{key}={name}: cannot be imported ({one_line(error)}){where}") from error
-    if not callable(found):
+    if called and not callable(found):
         raise UserError(f"{key}={name}: {some(type(found).__name__)} cannot be called; name a function or a class")
     return found
 

@@ -68,9 +68,35 @@ LOGGER = Part("logger", "my_loggers.Lines", "file: rows.jsonl")
 PARTS = (MODEL, CLIP, DATA, OPTIMIZER, LOGGER)
 
 
+class _Normalizer(Part):
+    """What is named by the key itself: a name with a dot is one of the user's own."""
+
+    @property
+    def target(self) -> str:
+        """The key that names the code."""
+        return "model.normalizer"
+
+    def is_custom(self, config: TrainConfig) -> bool:
+        """Whether the normaliser of a run is the user's own."""
+        return is_target(config.model.normalizer)
+
+    def named(self, config: TrainConfig) -> str:
+        """The target of a checked configuration whose normaliser is the user's own."""
+        return config.model.normalizer
+
+
+NORMALIZER = _Normalizer("model", "my_norms.ImageRMS", "")
+EVERY_PART = (*PARTS, NORMALIZER)
+
+
+def is_target(name: str) -> bool:
+    """``module.name``: code, and no name of an option."""
+    return "." in name
+
+
 def own_parts(config: TrainConfig) -> list[Part]:
     """The parts of a run that are the user's own."""
-    return [part for part in PARTS if part.is_custom(config)]
+    return [part for part in EVERY_PART if part.is_custom(config)]
 
 
 def check_parts(config: TrainConfig) -> None:

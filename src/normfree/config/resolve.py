@@ -11,11 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from normfree.config.batch_plan import plan_batch
 from normfree.config.effect import references, without_effect
 from normfree.config.errors import UserError
-from normfree.config.networks import network_names
-from normfree.config.normalizers import sees
+from normfree.config.networks import network_names, own_normalizer
+from normfree.config.normalizers import is_known, sees
+from normfree.config.normalizers.facts import SEEN
+from normfree.config.normalizers.own import seen_by, target_of
 from normfree.config.optimizer import check_sam
 from normfree.config.own_model import found_normalizer
-from normfree.config.parts import CUSTOM, MODEL
+from normfree.config.parts import CUSTOM, MODEL, is_target
 from normfree.config.schema import ModelConfig, TrainConfig
 from normfree.config.sources import counted as counted_in
 from normfree.config.sources import named
@@ -106,6 +108,7 @@ def resolve(config: DictConfig | dict[str, Any], given: list[str] | None = None,
         node = OmegaConf.merge(node, {"model": {"normalizer": found}})
     typed = OmegaConf.to_object(node)
     assert isinstance(typed, TrainConfig)
+    _settle_own_normalizer(typed.model, stored)
     typed.data.label = named(typed.data.name).label(typed.data)
     _settle_length(typed, given or [])
     if MODEL.is_custom(typed) and typed.model.name in network_names():
@@ -171,6 +174,24 @@ def _refuse_code(group: Any, stored: bool) -> None:
         raise UserError(
             f"a stored configuration: leaves open what {group._target_} would have to say; start the run again"
         )
+
+
+def _settle_own_normalizer(model: ModelConfig, stored: bool) -> None:
+    """A normaliser of the user's own says what its statistics see, before what follows from it is worked out."""
+    if not is_known(model.normalizer):
+        model.normalizer = target_of(model.normalizer)
+    if not is_target(model.normalizer) or own_normalizer(model) is None:
+        return
+    if stored:
+        if model.normalizer_sees not in SEEN:
+            raise UserError(
+                f"a stored configuration: leaves open what {model.normalizer} would have to say; start the run again"
+            )
+        return
+    sees = seen_by(model.normalizer)
+    if model.normalizer_sees not in (None, sees):
+        raise UserError(f"model.normalizer_sees={model.normalizer_sees}: {model.normalizer} says {sees}; leave it out")
+    model.normalizer_sees = sees
 
 
 def _interpolation(content: Any) -> str:

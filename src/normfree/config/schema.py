@@ -21,7 +21,9 @@ class ModelConfig:
 
     name: str = MISSING  # of the network, as docs/models.md has them
     family: str = MISSING  # for example resnet, nf_resnet or nfnet
-    normalizer: str = MISSING  # the network's own, or another in its place: docs/normalizers.md; NF networks have none
+    # The network's own, or another in its place: docs/normalizers.md, or module.name of yours; NF networks have none
+    normalizer: str = MISSING
+    normalizer_sees: str | None = None  # filled in: what statistics of one of yours see: batch, sample or none
     train_size: int | None = None  # image side in pixels that the paper trains it at
     test_size: int | None = None  # image side in pixels that the paper tests it at
     depth: list[int] | None = None  # blocks of each stage

@@ -13,7 +13,10 @@ def say_installed() -> None:
 
 def spoken(text: str) -> str:
     """The text, with every command in the user's form."""
-    if not _installed:
-        return text
+    return installed(text) if _installed else text
+
+
+def installed(text: str) -> str:
+    """The text, with every command as it is called wherever normfree is installed, in a clone too."""
     text = re.sub(r"python (train|report|runs|bench|evaluate|predict|export)\.py", r"normfree \1", text)
     return text.replace("python -m normfree.data.convert", "normfree convert")

@@ -25,14 +25,14 @@ _INTRODUCTION = """\
 
 # Networks
 
-A name is what `python train.py model=NAME` and `normfree.create_model("NAME")` take; a twin has the same stages, widths
+A name is what `normfree train model=NAME` and `normfree.create_model("NAME")` take; a twin has the same stages, widths
 and shortcuts and the other normaliser.
 
 - **Parameters** and **G multiply-adds** are counted from the networks as they are here, with 1000 classes and 3 input
   channels. A multiply-add, which the NFNet paper calls a FLOP, is one multiplication with its addition in a
   convolution, a Squeeze-and-Excitation or the classifier; the table has 10⁹ of them for the forward pass of one image.
   The paper prints those at the size of testing. They do not tell how fast a network is: [bench.py](../bench.py)
-  measures it beside timm, torchvision or the twin, as `python bench.py nets`.
+  measures it beside timm, torchvision or the twin, as `normfree bench nets`.
 - **px** is the side of the square images in the paper's recipe, and 32 for the small networks; a run can change it.
 - **top-1 / top-5** and **TPUv3 / V100** are printed in the NFNet paper
   ([arXiv 2102.06171](https://arxiv.org/abs/2102.06171), the table in the last column) and not measured here: accuracy
@@ -94,7 +94,7 @@ _HEADER = (
 _END = """\
 ## Networks of timm
 
-With timm installed, `python train.py model=timm model.name=resnet18` trains any network of timm, and
+With timm installed, `normfree train model=timm model.name=resnet18` trains any network of timm, and
 `normfree.create_model("timm/resnet18")` builds it; one without BatchNorm needs what its
 layers are as well, such as `model.normalizer=layernorm`.
 `normfree.list_models("timm")` names them. Weights are fresh; none are fetched.

@@ -175,7 +175,8 @@ def create_model(name: str, num_classes: int = 1000, **overrides: Any) -> Classi
         name: one of `list_models()`, or ``timm/NAME`` where timm is installed.
         num_classes: size of the logits; 0 gives pooled features.
         **overrides: see `model_options(name)`; for example ``depth``, ``width``, ``activation``,
-            ``drop_rate``, ``in_channels``, ``normalizer`` and what that takes, such as ``groups`` or ``ghost_batch``.
+            ``drop_rate``, ``in_channels``, ``normalizer`` (a name or a `normfree.nets.normalizers.Normalizer`) and what
+            that takes, such as ``groups`` or ``ghost_batch``.
 
     Raises:
         ValueError: an unknown name or override, or a value that fits no network.

@@ -58,8 +58,18 @@ class Places:
         return index + 0.35 if value is None and index else float(index)
 
     def dodge(self, index: int, count: int) -> float:
-        """Offset that sets the `index`th of `count` series beside the others."""
-        return 0.0 if count < 2 else (index / (count - 1) - 0.5) * min(0.48, 0.12 * (count - 1))
+        """Offset that sets the `index`th of `count` series beside the others: about the width of a mark, whatever room
+        the values leave.
+        """
+        return (index - (count - 1) / 2) * self.step(count)
+
+    def step(self, count: int) -> float:
+        """From one of `count` series to the next."""
+        return 0.0 if count < 2 else min(0.03 * max(len(self.values), 2), 0.12, 0.48 / (count - 1))
+
+    def aside(self, count: int) -> float:
+        """From the mean of a series to its seeds, which stand between it and the next of `count`."""
+        return 0.1 if count < 2 else 0.5 * self.step(count)
 
 
 def places(found: Iterable[Mapping[Value, Arm]]) -> Places:
@@ -70,13 +80,16 @@ def places(found: Iterable[Mapping[Value, Arm]]) -> Places:
     return Places((*numbers, *names, *([None] if None in values else [])))
 
 
-def x_axis(axes: Axes, where: Places, context: Context) -> None:
-    """Ticks at the values themselves, in plain digits."""
+def x_axis(axes: Axes, where: Places, context: Context, apart: bool = False) -> None:
+    """Ticks at the values themselves, in plain digits; faint lines between names, and where marks are set `apart` so
+    far that one may ask whose they are.
+    """
     named = where.named
     axes.set_xticks([where.position(value) for value in named])
     axes.set_xticklabels([text_of(value) for value in named])
     if where.categories:
         axes.tick_params(axis="x", length=0)
+    if where.categories or (apart and not where.many):
         for value in where.values[:-1]:
             axes.axvline(where.position(value) + 0.5, color=PALE, linewidth=0.8, zorder=0)
     axes.xaxis.set_minor_locator(NullLocator())

@@ -21,7 +21,7 @@ PAGE = "docs/experiments.md"
 KEYS: dict[str, str] = {
     "name": "of the folders of its runs and of its report: that of the file; runs go to `single` without it",
     "question": "what is asked, in one sentence",
-    "command": "how its runs are made; `python train.py -m experiment=NAME` where it is left out",
+    "command": "how its runs are made; `normfree train -m experiment=NAME` where it is left out",
     "grids": "what is trained: names of grids, each with `arms` (lines of overrides) and keys with values or `search`",
     "trials": "a search by Optuna over a space of configurations ([search.md](search.md))",
     "sizes": "the same question elsewhere, as `size=gpu`: names with `set` (overrides), `seed`, `grids`, `cost`, ...",
@@ -91,11 +91,11 @@ SERIES = """\
 _HEAD = f"""\
 # The experiment file
 
-One file a question, `experiments/NAME.yaml`: what is trained, what is drawn, what is claimed. `python train.py -m
-experiment=NAME` trains what is missing, `python report.py experiment=NAME` draws it. This page is written from the
+One file a question, `experiments/NAME.yaml`: what is trained, what is drawn, what is claimed. `normfree train -m
+experiment=NAME` trains what is missing, `normfree report experiment=NAME` draws it. This page is written from the
 code: `make experiments`.
 
-A sweep needs no file: `python report.py experiment=NAME` draws any runs, `x=batch series=model,clip panel=lr
+A sweep needs no file: `normfree report experiment=NAME` draws any runs, `x=batch series=model,clip panel=lr
 where='clip=agc lr=0.1,0.4' measure=test/loss` choose, and `write=experiments/NAME.yaml` saves the figure with the sweep
 as a file to be edited. With `size=column` (3.3 in) or `size=page` (6.9 in) the figures are also written for a paper,
 without titles and with their captions as texts, to `reports/NAME/paper/`.

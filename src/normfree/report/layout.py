@@ -166,7 +166,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     marked = [context for context in contexts if kind_of(context.panel).marks(context)]
     of_runs = [context for context in marked if kind_of(context.panel).draws_runs]
     shown = {one.name for context in of_runs for one in context.series if len(context.runs(one))}
-    line = bool({"mean", "line", "frontier"} & marks)
+    line = bool({"mean", "alone", "line", "frontier"} & marks)
     marker = not marks <= {"line", "diverged"}
     entries: list[Line2D | ErrorbarContainer] = [
         _series_entry(look, line, marker) for name, look in contexts[0].looks.items() if name in shown
@@ -177,6 +177,8 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
         bar = LineCollection([], colors=GREY, linewidths=0.9)
         entries.append(ErrorbarContainer((dash, (), (bar,)), has_yerr=True, label=f"mean, {level} interval"))
         entries.append(Line2D([], [], marker=".", ms=4, mew=0, label="one seed", color=GREY, linestyle=""))
+    if "alone" in marks:
+        entries.append(Line2D([], [], marker="s", color=GREY, linestyle="", ms=3.6, label="the only seed"))
     if "trial" in marks:
         entries.append(Line2D([], [], marker=".", ms=5, mew=0, label="one trial", color=GREY, linestyle=""))
     if "pruned" in marks:

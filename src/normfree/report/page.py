@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from normfree.host.spoken import installed
 from normfree.report import facts, searched
 from normfree.report.escaping import code_block, markdown_cell, markdown_text
 from normfree.report.layout import Drawing
@@ -68,7 +69,7 @@ def pages(
     images = [{**_image(one), "parts": panels if one.name == "main" else []} for one in chosen]
     markdown = environment.get_template("report.md.j2").render(content, drawings=chosen)
     html = environment.get_template("report.html.j2").render(content, drawings=images, css=css)
-    return {"report.md": markdown.encode(), "report.html": html.lstrip().encode()}
+    return {"report.md": installed(markdown).encode(), "report.html": installed(html.lstrip()).encode()}
 
 
 def _image(drawing: Drawing) -> dict[str, str]:

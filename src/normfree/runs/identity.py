@@ -11,7 +11,7 @@ from normfree.config.clipping import CLIP_KEYS
 from normfree.config.effect import PUBLISHED_EPS, acting, acts
 from normfree.config.networks import own_normalizer
 from normfree.config.normalizers import OPTIONS
-from normfree.config.parts import PARTS, Part, own_parts
+from normfree.config.parts import NORMALIZER, PARTS, Part, own_parts
 from normfree.config.schema import ModelConfig
 from normfree.config.sources import named
 from normfree.runs.own_code import source_digest
@@ -24,7 +24,8 @@ _DATA_IRRELEVANT = (
 )  # fmt: skip
 # Options that came later; left out where they are not given or do nothing, so that earlier runs keep their names.
 _LATER_MODEL_OPTIONS = (
-    "standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm", *OPTIONS,
+    "standardization", "bottleneck_ratio", "weights_sha256", "head", "freeze", "freeze_norm", "normalizer_sees",
+    *OPTIONS,
 )  # fmt: skip
 _LATER_DATA_OPTIONS = "mean", "std", "keep_aspect"
 _LATER_AUGMENT_OPTIONS = "erasing", "mix_first", "increasing", "alternate", "test_flip"
@@ -83,6 +84,8 @@ def science(resolved: Resolved) -> dict[str, Any]:
         content["model"]["freeze"] = sorted(_stages(frozen))
     for group, values in own.items():
         content[group] |= values
+    if NORMALIZER.is_custom(resolved.config):
+        content["model"]["normalizer_source"] = source_of(NORMALIZER, resolved)
     for group in _LATER_GROUPS:
         if content[group]["name"] == "none":
             del content[group]
@@ -163,7 +166,7 @@ def run_id(resolved: Resolved) -> str:
 def network_label(model: ModelConfig) -> str:
     """How a network is called, with a normaliser that is not its own: ``resnet20_groupnorm``."""
     own = own_normalizer(model)
-    return model.name if own in (None, model.normalizer) else f"{model.name}_{model.normalizer}"
+    return model.name if own in (None, model.normalizer) else f"{model.name}_{model.normalizer.rpartition('.')[2]}"
 
 
 def _stages(given: list[str]) -> list[str]:

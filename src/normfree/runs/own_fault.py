@@ -7,13 +7,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from normfree.config import TrainConfig
-from normfree.config.parts import PARTS, own_parts
+from normfree.config.parts import EVERY_PART, own_parts
 from normfree.config.tracebacks import one_line
 from normfree.runs.attempts import last_traceback
 from normfree.runs.own_code import own_files
 from normfree.runs.result import Ended
 
-_TOLD = re.compile(rf"; \S.*, line \d+ \((?:{'|'.join(part.group for part in PARTS)})\._target_=")
+_TOLD = re.compile(rf"; \S.*, line \d+ \((?:{'|'.join(re.escape(part.target) for part in EVERY_PART)})=")
 
 
 def place_of(error: BaseException, config: TrainConfig) -> str:

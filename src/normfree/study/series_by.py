@@ -15,6 +15,7 @@ from normfree.study.select import known_factor, select
 from normfree.study.varying import natural
 
 MOST = 24
+NETWORK = "model.name"
 
 
 def with_series(experiment: Experiment, table: pd.DataFrame) -> Experiment:
@@ -25,7 +26,7 @@ def with_series(experiment: Experiment, table: pd.DataFrame) -> Experiment:
     """
     if not experiment.series_by:
         return experiment
-    found = combinations(table, experiment.series_by, "experiment.series.by")
+    found = _with_networks(combinations(table, experiment.series_by, "experiment.series.by"), table)
     if len(found) > MOST:
         by = ", ".join(experiment.series_by)
         raise UserError(f"experiment.series.by=[{by}]: {len(found)} series, and at most {MOST} can be told apart")
@@ -53,6 +54,18 @@ def combinations(table: pd.DataFrame, by: Sequence[str], place: str) -> list[Ser
         )
         for row in ordered
     ]
+
+
+def _with_networks(found: list[Series], table: pd.DataFrame) -> list[Series]:
+    """Series that differ in their networks too are called by them, and stand in the order of these."""
+    if table[NETWORK].nunique() < 2 or any(NETWORK in one.where for one in found):
+        return found
+    networks = [select(table, one.where)[NETWORK].dropna().unique() for one in found]
+    if any(len(each) != 1 for each in networks) or len({each[0] for each in networks}) < 2:
+        return found
+    named = zip((str(each[0]) for each in networks), found, strict=True)
+    ordered = sorted(named, key=lambda pair: natural(pair[0]))
+    return [replace(one, label=f"{network}, {one.label}") for network, one in ordered]
 
 
 def _named(value: Any) -> str:

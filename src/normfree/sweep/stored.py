@@ -17,11 +17,11 @@ from hydra.errors import HydraException
 
 from normfree.config import TrainConfig, UserError
 from normfree.config.names import shown
-from normfree.config.parts import PARTS
+from normfree.config.parts import EVERY_PART, NORMALIZER, PARTS, is_target
 from normfree.config.schema_keys import schema_keys
 from normfree.runs.named_code import is_remembered, remember
 
-TARGETS = tuple(part.target for part in PARTS)
+TARGETS = tuple(part.target for part in EVERY_PART)
 """Keys whose values are code."""
 OF_A_JOB = ("setup", "additional_parameters")
 """Settings of a submission that SLURM executes or obeys as they are."""
@@ -66,7 +66,8 @@ def code_of(overrides: Iterable[Override]) -> list[tuple[str, Any]]:
         given = [each for each in every if each.key_or_group.startswith((part.target, part.arguments))]
         if any(each.key_or_group == part.target for each in given):
             found.append((part.target, sorted(str(each.input_line).lstrip("+") for each in given)))
-    return found
+    own = [each for each in every if each.key_or_group == NORMALIZER.target and is_target(str(each.value()))]
+    return found + [(NORMALIZER.target, str(each.input_line).lstrip("+")) for each in own]
 
 
 def permit_target(overrides: Sequence[str], source: Path, named: Mapping[str, Sequence[str]]) -> None:

@@ -1,7 +1,8 @@
 """How long a run would take here, from a few of its steps on images of noise. Needs no Lightning, writes nothing.
 
-What is measured is the arithmetic of a step and of an evaluation, on one device; reading and augmenting images, and
-what devices tell each other, comes on top of it. Random states are as before afterwards.
+What is measured is the arithmetic of a step and of an evaluation, on one device. To it come the start of a process,
+as long as this one took, what every run does beside its steps, and reading (`normfree.train.reading_time`); what
+devices tell each other is left out. Random states are as before afterwards.
 """
 
 import time
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 
+import psutil
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -35,6 +37,8 @@ MOST_MACS = {"cpu": 4e9, "cuda": 4e12}
 FEWEST = 4
 """Images that are tried at least; a network that is too large for them is not measured."""
 TIMES = 3
+OF_A_RUN = 1.2
+"""Seconds beside steps and evaluations, for images, record, checkpoint and result: of embedded digits on an EPYC."""
 _PASSES = 3
 """A backward pass costs as much as two forward passes."""
 _MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -71,6 +75,11 @@ def seconds_of(resolved: Resolved, accumulation: int, speed: Speed) -> float:
         times = 1 if condition.attack is None else 2 + 2 * (condition.attack.steps or 0)
         images += some * times / (1 if condition.sees_the_batch else devices)
     return steps + images * speed.evaluation * (1 if config.optimizer.ema_decay is None else 2)
+
+
+def seconds_to_start() -> float:
+    """Since this process began; one that trains takes this long too before it does."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def passes(config: TrainConfig) -> float:

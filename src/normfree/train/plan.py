@@ -15,11 +15,12 @@ from normfree.host.sizes import size_text
 from normfree.host.wording import counted
 from normfree.runs import RunDirectory, clip_label
 from normfree.runs.identity import network_label
-from normfree.train.estimate import TIMES, about, passes, seconds_of, tried
+from normfree.train.estimate import OF_A_RUN, TIMES, about, passes, seconds_of, seconds_to_start, tried
 from normfree.train.hardware import device_name, free_memory, memory_estimate
 from normfree.train.parts.network import Cost
 from normfree.train.parts.private import PrivateSteps
 from normfree.train.preflight import Ready, preflight
+from normfree.train.reading_time import beside_told, reading_told, seconds_of_an_image, seconds_of_reading
 
 _TRIED_LR = 1.6
 """The highest learning rate that a recipe of SGD here was tried at: NFNets at batch 4096, digits at batch 64."""
@@ -115,9 +116,13 @@ def _time(resolved: Resolved, ready: Ready, lacking: str) -> str:
         return f"not measured: {speed}"
     plan = ready.plan
     alone = " of one device alone" if plan.world_size > 1 else ""
+    start, steps = seconds_to_start() + OF_A_RUN, seconds_of(resolved, plan.accumulation, speed)
+    an_image = seconds_of_an_image(resolved)
+    reading = seconds_of_reading(resolved, an_image, steps, ready.device.type == "cuda")
     return (
-        f"{about(seconds_of(resolved, plan.accumulation, speed))} here for steps and evaluations; an estimate{alone} "
-        f"from {TIMES} steps on {counted(speed.images, 'image')}, without reading and augmenting images"
+        f"{about(start + steps + reading)} here: {about(start)} to start and to end, {about(steps)} for steps and "
+        f"evaluations{reading_told(an_image, reading)}; an estimate{alone} from {TIMES} steps on "
+        f"{counted(speed.images, 'image')}, {beside_told(an_image)}"
     )
 
 

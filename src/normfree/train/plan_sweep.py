@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from normfree.config import Resolved
 from normfree.host.wording import counted
-from normfree.train.estimate import Speed, about, images_to_try, seconds_of, tried
+from normfree.train.estimate import OF_A_RUN, Speed, about, images_to_try, seconds_of, seconds_to_start, tried
 from normfree.train.parts.network import described
 from normfree.train.plan import flop_of, flop_text
 from normfree.train.preflight import Ready, preflight
+from normfree.train.reading_time import beside_told, reading_told, seconds_of_an_image, seconds_of_reading
 from normfree.train.size_cost import cost_told, images_told
 
 MOST_SECONDS, MORE_SECONDS = 15.0, 0.3
@@ -71,12 +72,22 @@ def _time(left: Sequence[tuple[Resolved, Ready]], blocked: bool, workers: int | 
     if times.seconds is None:
         return f"not measured: {times.why_not}"
     at_a_time = min(workers, len(left))
-    whole = max(sum(times.seconds) / at_a_time, *times.seconds, 0.0)
+    an_image = [seconds_of_an_image(run) for run, _ in left]
+    known = next((each for each in an_image if each is not None), None)
+    reading = [
+        seconds_of_reading(run, each, steps, ready.device.type == "cuda")
+        for (run, ready), each, steps in zip(left, an_image, times.seconds, strict=True)
+    ]
+    steps = [seconds + OF_A_RUN for seconds in times.seconds]
+    # Its workers start as this process did, once each; what they read, the same cores read.
+    start = 2 * seconds_to_start()
+    whole = start + max(sum(steps) / at_a_time, *steps) + sum(reading)
     how = f"{at_a_time} runs" if at_a_time > 1 else "one run"
     of = f"{times.tried} of {times.kinds} kinds of runs" if times.tried < times.kinds else "each kind of run"
     return (
-        f"{about(whole)} here, {how} at a time, for the steps and evaluations of {counted(len(left), 'run')}; "
-        f"an estimate from a few steps of {of}, without reading and augmenting images"
+        f"{about(whole)} here, {how} at a time: {about(start)} to start, {about(whole - start - sum(reading))} for the "
+        f"steps and evaluations of {counted(len(left), 'run')}{reading_told(known, sum(reading))}; an "
+        f"estimate from a few steps of {of}, {beside_told(known)}"
     )
 
 

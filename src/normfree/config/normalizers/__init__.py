@@ -9,6 +9,8 @@ from importlib import import_module
 
 from normfree.config.errors import UserError, nearest
 from normfree.config.normalizers.facts import SEEN, NormalizerFacts
+from normfree.config.normalizers.own import facts_by_name
+from normfree.config.parts import NORMALIZER, is_target
 from normfree.config.schema import ModelConfig
 
 OTHER_LAYERS = {
@@ -44,13 +46,18 @@ def is_known(name: str) -> bool:
 
 
 def facts_of(name: str) -> NormalizerFacts:
-    """What is known of a normaliser, also of one that is only found in other networks."""
-    return NORMALIZERS.get(name) or OTHER_LAYERS[name]
+    """What is known of a normaliser, also of one that is only found in other networks, or is the user's own."""
+    return facts_by_name(name) if is_target(name) else NORMALIZERS.get(name) or OTHER_LAYERS[name]
 
 
 def sees(model: ModelConfig) -> str:
     """What the statistics of a network are taken over in training: ``batch``, ``sample`` or ``none``."""
-    return "none" if model.freeze_norm else facts_of(model.normalizer).sees
+    return "none" if model.freeze_norm else _seen(model)
+
+
+def _seen(model: ModelConfig) -> str:
+    own = model.normalizer_sees if is_target(model.normalizer) else None
+    return own or facts_of(model.normalizer).sees
 
 
 def takers(option: str) -> str:
@@ -70,8 +77,12 @@ def check_normalizer(model: ModelConfig, own: str | None, known: bool) -> None:
     """
     given = f"model.normalizer={model.normalizer}"
     names = {*NORMALIZERS, *(() if own is not None else OTHER_LAYERS)}
-    if model.normalizer not in names:
-        raise UserError(f"{given}: no such normaliser{nearest(model.normalizer, names)}; there are {_listed(names)}")
+    _check_own(model, own, known)
+    if model.normalizer not in names and not is_target(model.normalizer):
+        yours = f", or yours, such as {NORMALIZER.target}={NORMALIZER.example}" if own is not None else ""
+        raise UserError(
+            f"{given}: no such normaliser{nearest(model.normalizer, names)}; there are {_listed(names)}{yours}"
+        )
     if known and own is None and model.normalizer not in (BATCHNORM, "none"):
         raise UserError(
             f"{given}: {model.name} takes no other normaliser than its own; leave it out, or choose a network that "
@@ -94,9 +105,23 @@ def check_normalizer(model: ModelConfig, own: str | None, known: bool) -> None:
         )
 
 
+def _check_own(model: ModelConfig, own: str | None, known: bool) -> None:
+    """One of the user's own stands in networks of this package, by a name that none of this package has."""
+    if not is_target(model.normalizer):
+        return
+    given, name = f"model.normalizer={model.normalizer}", model.normalizer.rpartition(".")[2]
+    if own is None and not known:
+        raise UserError(
+            f"{given}: {model.name} is no network of normfree, and has its own layers; leave it out, or choose a "
+            "network that takes others, such as model=resnet20"
+        )
+    if name in NORMALIZERS:
+        raise UserError(f"{given}: normfree has a normaliser {name}, and runs are named by it; call yours otherwise")
+
+
 def _without_batchnorm(model: ModelConfig) -> str:
     facts = facts_of(model.normalizer)
-    said = "" if model.normalizer == "none" else f" but {facts.title}, which sees {SEEN[facts.sees]}"
+    said = "" if model.normalizer == "none" else f" but {facts.title}, which sees {SEEN[_seen(model)]}"
     return f"{model.name} has no BatchNorm{said}; leave it out or choose a BatchNorm network such as model=resnet20"
 
 

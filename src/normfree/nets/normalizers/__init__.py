@@ -60,13 +60,14 @@ def normalizer_options() -> dict[str, str]:
     return {option: ", ".join(names) for option, names in sorted(found.items())}
 
 
-def normalization(name: str = DEFAULT, **options: Any) -> Normalization:
-    """The normaliser called `name` with its options; those that are None are as if not given.
+def normalization(name: str | Normalizer = DEFAULT, **options: Any) -> Normalization:
+    """The normaliser called `name`, or that one itself, with its options; those that are None are as if not given.
 
     Raises:
         ValueError: no such normaliser, or an option that it does not have.
     """
-    return bound(normalizer(name), options, normalizer_options())
+    kind = name if isinstance(name, Normalizer) else normalizer(name)
+    return bound(kind, options, normalizer_options())
 
 
 __all__ = [

@@ -47,6 +47,7 @@ OF_OTHERS = _MEANS + (
     "both (✕2△1/5: two diverged and one untrained of five planned; ?: no outcome yet)."
 )
 """The caption where what is measured is no accuracy."""
+_ALONE = " A large mark without a bar is the only seed of its arm."
 _MANY = "Where values are too many for its counts, the strip marks where runs failed or have no outcome."
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
@@ -55,6 +56,8 @@ _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
 def caption(context: Context) -> str:
     """What stands beneath the panel, with fields for the level and the measure."""
     said = (CAPTION if context.measure.of_chance else OF_OTHERS) + chosen(context)
+    if _alone(context):
+        said += _ALONE
     return f"{said} {_MANY}" if places(context.along().values()).many else said
 
 
@@ -73,12 +76,21 @@ def chosen(context: Context) -> str:
     return f" Each mark is of the {name} that most seeds trained at and validation found best (left to right: {told})."
 
 
+def _alone(context: Context) -> list[Arm]:
+    """Arms whose mean is one seed."""
+    every = [arm for arms in context.along().values() for arm in arms.values()]
+    return [arm for arm in every if arm.interval is not None and arm.interval.n == 1]
+
+
 def marks(context: Context) -> tuple[str, ...]:
     """What the legend must explain beside the series: failures where there are any."""
     seen = [arm.counts for arms in context.along().values() for arm in arms.values()]
     failures = [name for name in MARKS if any(getattr(one, name) for one in seen)]
-    of_chance = context.measure.of_chance
-    return ("seed", "mean", *failures, *(["chance"] if failures and of_chance else []))
+    of_chance, alone = context.measure.of_chance, _alone(context)
+    every = [arm for arms in context.along().values() for arm in arms.values()]
+    several = len(alone) < sum(arm.interval is not None for arm in every) or not alone
+    told = (*(("seed", "mean") if several else ()), *(("alone",) if alone else ()))
+    return (*told, *failures, *(["chance"] if failures and of_chance else []))
 
 
 def draw(axes: Axes, context: Context) -> None:
@@ -92,12 +104,12 @@ def draw(axes: Axes, context: Context) -> None:
     scale = Scale(logit=failed and measure.of_chance, log=measure.log)
     axes.set_yscale("function", functions=(scale.forward, scale.inverse))
     limits = _limits(every, floor, scale, measure)
-    shared = any(sum(value in arms for arms in found.values()) > 1 for value in where.values)
-    for index, (name, arms) in enumerate(found.items()):
-        shift = where.dodge(index, len(found)) if shared else 0.0
-        aside = 0.055 if shared and len(found) > 2 else 0.1
-        _series(axes, arms, context.looks[name], where, shift, aside, limits)
-    x_axis(axes, where, context)
+    beside = {value: [name for name, arms in found.items() if value in arms] for value in where.values}
+    most = max(map(len, beside.values()), default=0)
+    for name, arms in found.items():
+        shifts = {value: where.dodge(beside[value].index(name), len(beside[value])) for value in arms}
+        _series(axes, arms, context.looks[name], where, shifts, where.aside(most), limits)
+    x_axis(axes, where, context, apart=most > 2)
     axes.set_ylabel(f"{measure.axis}, logit scale" if scale.logit else measure.axis)
     failure_strip(axes, found, where, context, scale, limits)
     if scale.logit:
@@ -123,7 +135,7 @@ def _series(
     arms: Mapping[Value, Arm],
     look: Look,
     where: Places,
-    shift: float,
+    shifts: Mapping[Value, float],
     aside: float,
     limits: tuple[float, float],
 ) -> None:
@@ -132,8 +144,9 @@ def _series(
     bars, ends, cut_below, cut_above = _Points(), _Points(), _Points(), _Points()
     lines: list[_Points] = [_Points()]
     for value, arm in arms.items():
-        x = where.position(value) + shift
-        seeds.side_by_side(x + aside * bool(arm.interval), _shown(arm, "finished"))
+        x = where.position(value) + shifts[value]
+        if arm.interval is None or arm.interval.n > 1:
+            seeds.side_by_side(x + aside * bool(arm.interval), _shown(arm, "finished"), min(0.06, 0.8 * aside))
         untrained.side_by_side(x, _shown(arm, "untrained"))
         if arm.interval is None or not isinstance(value, float):
             lines.append(_Points())
@@ -174,8 +187,8 @@ class _Points:
         self.x.extend(x)
         self.y.extend(y)
 
-    def side_by_side(self, x: float, values: Sequence[float]) -> None:
-        self.add([x + offset for offset in spread(len(values), 0.06)], values)
+    def side_by_side(self, x: float, values: Sequence[float], width: float = 0.06) -> None:
+        self.add([x + offset for offset in spread(len(values), width)], values)
 
     def draw(self, axes: Axes, *look: Any, **looks: Any) -> None:
         """Nothing where there are none: an empty line that is not clipped would take part in the layout."""

@@ -59,9 +59,11 @@ def draw(axes: Axes, context: Context) -> None:
                 continue
             x = where.position(value) + shift
             interval, _ = difference_interval(differences, context.study.experiment.level)
-            dots = [x + 0.08 + offset for offset in spread(len(differences), 0.06)]
+            aside = where.aside(len(compared))
+            dots = [x + aside + offset for offset in spread(len(differences), min(0.06, 0.8 * aside))]
             seeds = [context.measure.shown(one) for one in differences]
-            axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
+            if len(seeds) > 1:
+                axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
             line.append((x, context.measure.shown(interval.estimate)))
             if not isinstance(value, float):  # nothing joins names
                 line.append((math.nan, math.nan))
@@ -73,7 +75,7 @@ def draw(axes: Axes, context: Context) -> None:
             )  # fmt: skip
     room = 0.08 * max(max(shown) - min(shown), 1e-9)
     limits = (min(shown) - room, max(shown) + room)
-    x_axis(axes, where, context)
+    x_axis(axes, where, context, apart=len(compared) > 2)
     failure_strip(axes, found, where, context, Scale(), limits)
     floor_line(axes, 0.0, context.looks[baseline].label)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{'+' if value > 0 else ''}{plain(value)}"))

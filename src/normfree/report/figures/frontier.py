@@ -100,7 +100,7 @@ def draw(axes: Axes, context: Context) -> None:
         raise UserError(f"{place}.y={y}: has values of 0 and less, which a logarithmic axis cannot show")
     axes.set_yscale("log")
     for index, (name, each) in enumerate(found.items()):
-        _series(axes, each, where, where.dodge(index, len(found)), context.looks[name])
+        _series(axes, each, where, where.dodge(index, len(found)), where.aside(len(found)), context.looks[name])
     x_axis(axes, where, context)
     if tried:
         _limits(axes, sorted(set(tried)), found, where, context)
@@ -114,13 +114,13 @@ def _by_place(context: Context, one: object, x: str, y: str, least: int | None) 
     return {across: frontier(each, least) for across, each in arms.items()}
 
 
-def _series(axes: Axes, each: Mapping[float, Frontier], where: Places, shift: float, look: Look) -> None:
+def _series(axes: Axes, each: Mapping[float, Frontier], where: Places, shift: float, aside: float, look: Look) -> None:
     line = []
     for value, one in each.items():
         x = where.position(value) + shift
         axes.plot([x] * len(one.tried), one.tried, "_", color=look.colour, ms=3, mew=0.5, alpha=0.45, zorder=2)
         seeds = [seed for seed in one.seeds.values() if seed is not None]
-        dots = [x + 0.08 + offset for offset in spread(len(seeds), 0.08)]
+        dots = [x + aside + offset for offset in spread(len(seeds), min(0.08, 0.8 * aside))]
         axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
         if seeds and min(seeds) < max(seeds):
             axes.plot([x, x], [min(seeds), max(seeds)], color=look.colour, linewidth=0.9, zorder=3)

@@ -35,7 +35,8 @@ def draw(axes: Axes, context: Context) -> None:
     for index, (name, arms) in enumerate(found.items()):
         look = context.looks[name]
         shift = where.dodge(index, len(found))
-        for (untrained, stalled), points in _by_mark(arms, where, shift).items():
+        width = min(0.1, 0.7 * where.step(len(found)) or 0.1)
+        for (untrained, stalled), points in _by_mark(arms, where, shift, width).items():
             axes.plot(
                 *zip(*points, strict=True), SHAPES["untrained"] if untrained else look.marker,
                 ms=look.size(3.6), mew=0.8 if stalled else 0,
@@ -48,7 +49,7 @@ def draw(axes: Axes, context: Context) -> None:
 
 
 def _by_mark(
-    arms: Mapping[Value, Arm], where: Places, shift: float
+    arms: Mapping[Value, Arm], where: Places, shift: float, width: float
 ) -> dict[tuple[bool, bool], list[tuple[float, float]]]:
     """Places of the runs that are drawn alike, by whether they are untrained and whether they stalled."""
     found: dict[tuple[bool, bool], list[tuple[float, float]]] = {}
@@ -60,6 +61,6 @@ def _by_mark(
             if status in ("finished", "untrained") and gain > 0
         ]
         centre = where.position(value) + shift
-        for offset, (untrained, stalled, gain) in zip(spread(len(runs), 0.1), runs, strict=True):
+        for offset, (untrained, stalled, gain) in zip(spread(len(runs), width), runs, strict=True):
             found.setdefault((untrained, stalled), []).append((centre + offset, gain))
     return found

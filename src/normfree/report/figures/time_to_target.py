@@ -60,7 +60,7 @@ def draw(axes: Axes, context: Context) -> None:
     highest = [0.0]
     for index, (series, arms) in enumerate(found.items()):
         shift = where.dodge(index, len(found))
-        highest += _series(axes, arms, where, shift, unit, context.looks[series])
+        highest += _series(axes, arms, where, shift, where.aside(len(found)), unit, context.looks[series])
     x_axis(axes, where, context)
     limits = (0.0, 1.08 * max(highest) or 1.0)
     failure_strip(axes, found, where, measured, Scale(), limits, tell=lambda arm: _told(arm, unit))
@@ -77,17 +77,19 @@ def censored(arm: Arm, unit: str) -> list[float]:
     return [float(value) for value in in_unit(runs["steps_done"], runs, unit).dropna()]
 
 
-def _series(axes: Axes, arms: Mapping[Value, Arm], where: Places, shift: float, unit: str, look: Look) -> list[float]:
+def _series(
+    axes: Axes, arms: Mapping[Value, Arm], where: Places, shift: float, aside: float, unit: str, look: Look
+) -> list[float]:
     """One series; the values that the axis has to show."""
     shown: list[float] = []
     line: list[tuple[float, float]] = []
     for value, arm in arms.items():
         x = where.position(value) + shift
         seeds, open_ended = arm.values("finished"), censored(arm, unit)
-        beside = x + 0.08 * bool(arm.interval)
-        axes.plot(_at(beside, seeds), seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
+        beside, width = x + aside * bool(arm.interval), min(0.12, 0.8 * aside)
+        axes.plot(_at(beside, seeds, width), seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
         axes.plot(
-            _at(x, open_ended), open_ended, linestyle="", marker=NOT_REACHED, ms=5, mew=0.7, mfc="none",
+            _at(x, open_ended, 0.12), open_ended, linestyle="", marker=NOT_REACHED, ms=5, mew=0.7, mfc="none",
             color=look.colour, zorder=4,
         )  # fmt: skip
         shown += [*seeds, *open_ended]
@@ -108,8 +110,8 @@ def _series(axes: Axes, arms: Mapping[Value, Arm], where: Places, shift: float, 
     return shown
 
 
-def _at(x: float, values: list[float]) -> list[float]:
-    return [x + offset for offset in spread(len(values), 0.12)]
+def _at(x: float, values: list[float], width: float) -> list[float]:
+    return [x + offset for offset in spread(len(values), width)]
 
 
 def _told(arm: Arm, unit: str) -> str:

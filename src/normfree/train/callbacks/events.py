@@ -141,7 +141,7 @@ _TITLE = """\
 
 # The training loop and its events
 
-What `python train.py` does, in order, and what does it: a hook of Lightning that a callback or the module `Classifier`
+What `normfree train` does, in order, and what does it: a hook of Lightning that a callback or the module `Classifier`
 has, or a function of `src/normfree/train/`. What is marked *resumed* is left out where a run begins. A test trains a
 network and compares.
 """

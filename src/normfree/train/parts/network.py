@@ -11,7 +11,7 @@ from normfree.config import Resolved, UserError
 from normfree.config.networks import own_normalizer
 from normfree.config.normalizers import OPTIONS, facts_of, is_known
 from normfree.config.own_model import given_options
-from normfree.config.parts import MODEL
+from normfree.config.parts import MODEL, is_target
 from normfree.config.sources.reading import remembered
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.nets import (
@@ -27,10 +27,11 @@ from normfree.nets import (
 from normfree.nets.normalizers.found import OTHER
 from normfree.train.parts.frozen import frozen
 from normfree.train.parts.own_network import build_own, check_own, on_meta
+from normfree.train.parts.own_normalizer import build_with_own
 
 TIMM = "timm"
 _NOT_FOR_THE_NETWORK = (
-    "name", "family", "normalizer", "train_size", "test_size", "sync_norm", "_target_", "arguments",
+    "name", "family", "normalizer", "normalizer_sees", "train_size", "test_size", "sync_norm", "_target_", "arguments",
     "weights", "weights_kind", "head", "freeze", "freeze_norm", "weights_sha256", "weights_run", "weights_arm",
 )  # fmt: skip
 
@@ -141,6 +142,8 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
                 f"model.normalizer={normalizer}: {description['target']} has {own.normalizer}; leave it out"
             )
         return own
+    if is_target(normalizer):
+        return build_with_own(description, normalizer)
     try:
         network = create_model(**description)
     except ValueError as error:

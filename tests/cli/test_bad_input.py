@@ -53,10 +53,15 @@ CASES = [
     ("data.train_size=13", "data.train_size=13: mnist5k has sizes 7, 10, 14, 20, 28"),
     ("data=imagenet data.train_size=8 data.test_size=8 augment=crop_flip", "data.root=PATH"),
     ("model.stem_wdth=8", "model.stem_wdth=8: no such key; did you mean model.stem_width?"),
-    ("model.width=[8,16]", "model=nf_resnet20: depth=[3, 3, 3] and width=[8, 16] need one number a stage each"),
+    (
+        "model.width=[8,16]",
+        "model=nf_resnet20: model.depth=[3, 3, 3] and model.width=[8, 16] need one",
+    ),
+    ("model.activation=relux", "model=nf_resnet20: model.activation=relux: there is none; did you mean relu"),
+    ("model.alpha=-1", "model.alpha=-1.0: must be greater than 0"),
     ("model=nfnet_nano model.standardization=tim", "model.standardization=tim: choose one of deepmind, timm"),
     ("model.standardization=timm", "model.standardization=timm: not an option of nf_resnet20; leave it out or choose"),
-    ("model=nfnet_nano model.group_size=12", "width=32 is no multiple of group_size=12; give it width=24 or 48"),
+    ("model=nfnet_nano model.group_size=12", "model.width=32 is no multiple of model.group_size=12; give it model.width=24 or 48"),
     (
         "model=nfnet_f0 data=mnist5k augment=none batch=64 data.train_size=20",
         "data.train_size=20: nfnet_f0 reduces its maps 32-fold and needs images of 32 px or more; use",

@@ -46,6 +46,7 @@ RANGES: dict[str, Check] = {
     "model.ghost_batch": _COUNT,
     "model.groups": _COUNT,
     "model.channels_per_group": _COUNT,
+    "model.alpha": _POSITIVE,
     "model.alpha_init": _POSITIVE,
     "model.stem_width": _COUNT,
     "model.group_size": _COUNT,

@@ -1,7 +1,8 @@
 """The network of a run and what it costs. Needs no Lightning, so that a plan is quick."""
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from normfree.config.networks import own_normalizer
 from normfree.config.normalizers import OPTIONS, facts_of, is_known
 from normfree.config.own_model import given_options
 from normfree.config.parts import MODEL, is_target
+from normfree.config.schema import ModelConfig
 from normfree.config.sources.reading import remembered
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.nets import (
@@ -150,7 +152,7 @@ def _build(description: dict[str, Any], normalizer: str) -> ClassifierNetwork:
         name = description["name"]
         if not name.startswith(TIMM) and name not in list_models():
             raise UserError(f"model.name={name}: {error}; python train.py --help lists all, as model=") from error
-        raise UserError(f"{_subject(name)}: {error}") from error
+        raise UserError(f"{_subject(name)}: {_as_typed(str(error))}") from error
     if network.normalizer != normalizer:
         raise UserError(
             f"model.normalizer={normalizer}: {_subject(description['name'])} has "
@@ -163,6 +165,13 @@ def _subject(name: str) -> str:
     """How the command line calls a network."""
     family, _, inner = name.partition("/")
     return f"model={family} model.name={inner}" if inner else f"model={name}"
+
+
+def _as_typed(said: str) -> str:
+    """Options of `create_model` as keys: ``groups=7`` is ``model.groups=7``."""
+    keys = "|".join(each.name for each in fields(ModelConfig))
+    said = re.sub(rf"^unknown ({keys}) '(.*?)'; ", r"\1=\2: there is none; ", said)
+    return re.sub(rf"(?<![\w.])({keys})=", r"model.\1=", said)
 
 
 def _shapes(description: str, normalizer: str) -> str:

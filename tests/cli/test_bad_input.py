@@ -61,7 +61,7 @@ CASES = [
     ("model.alpha=-1", "model.alpha=-1.0: must be greater than 0"),
     ("model=nfnet_nano model.standardization=tim", "model.standardization=tim: choose one of deepmind, timm"),
     ("model.standardization=timm", "model.standardization=timm: not an option of nf_resnet20; leave it out or choose"),
-    ("model=nfnet_nano model.group_size=12", "model.width=32 is no multiple of model.group_size=12; give it model.width=24 or 48"),
+    ("model=nfnet_nano model.group_size=12", "multiple of model.group_size=12; give it model.width=24 or 48"),
     (
         "model=nfnet_f0 data=mnist5k augment=none batch=64 data.train_size=20",
         "data.train_size=20: nfnet_f0 reduces its maps 32-fold and needs images of 32 px or more; use",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from normfree.config.key_readers import optional, whole_number
 from normfree.config.keys import key, rows
 from normfree.config.sources import SOURCES
-from normfree.host.devices import cores
 
 CONVERTIBLE = tuple(name for source in SOURCES if source.convertible for name in source.names)
 
@@ -36,7 +35,7 @@ class Conversion:
     mode: str = key("auto", "JPEG as they are, others as pixels; raw: all as pixels; jpeg: all as JPEG")
     quality: int = key(95, "of images that are encoded anew")
     on_error: str = key("raise", "or skip: unreadable images are left out and counted", typed="data.on_error")
-    workers: int = key(cores(), "threads")
+    workers: int | None = key(None, "threads; default: one a core", optional(whole_number(1)))
 
 
 def help_text() -> str:

@@ -29,6 +29,7 @@ from normfree.data.patience import in_threads
 from normfree.data.readers import arrays_of, encoded_images, parts_of
 from normfree.data.samples import Samples
 from normfree.data.split import shuffled_order
+from normfree.host.devices import cores
 from normfree.host.exit_codes import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
 
 MODES = ("auto", "raw", "jpeg")
@@ -203,7 +204,7 @@ def _encoded(samples: Samples, options: Conversion) -> Iterator[Encoded | ValueE
 
     count = len(samples.labels)
     parts = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
-    for done in in_threads(options.workers, parts, work, samples.where):
+    for done in in_threads(options.workers or cores(), parts, work, samples.where):
         yield from done
 
 

@@ -8,6 +8,8 @@ from tests.conftest import command_line
 CASES = [
     ("model=nf_resnet21", "model=nf_resnet21: no such option; did you mean nf_resnet20?"),
     ("clip=acg", "clip=acg: no such option; did you mean agc?"),
+    ("clip=my_clip.halve", "; for one of yours: clip=custom clip._target_=my_clip.halve"),
+    ("help=model", "help=model: no such key; write --help, which lists groups, options and keys"),
     ("experiment=quickstar", "did you mean quickstart?"),
     ("btch=64", "btch=64: no such key; did you mean batch?"),
     ("trainer.max_epochs=3", "trainer.max_epochs=3: no such key; write epochs=3"),

@@ -146,7 +146,8 @@ def test_ctrl_c_leaves_the_jobs(tmp_path: Path) -> None:
     assert "2 runs: 2 queued" in output
     number = jobs(tmp_path)[0].partition("_")[0]
     assert errors.splitlines() == [
-        f"the jobs go on; see: python runs.py experiment=single runs_dir={tmp_path}    end: scancel {number}"
+        f"the jobs go on; see: python runs.py experiment=single runs_dir={tmp_path}    "
+        f"draw: python report.py experiment=single runs_dir={tmp_path}    end: scancel {number}"
     ]
     assert set(jobs(tmp_path)) <= set(live_jobs() or {})
 

@@ -201,6 +201,18 @@ def test_series_by_factors(runs: Path) -> None:
         parse_experiment({"series": {"by": ["model"], "bn": {"where": {"model": "resnet20"}}}}, "mine")
 
 
+def test_series_that_differ_in_their_networks_too_are_called_by_them(runs: Path) -> None:
+    table = collect("mine", runs).table
+    by = parse_experiment({"series": {"by": ["clip"]}}, "mine")
+    apart = table[(table["model.name"] == "resnet20") != (table["clip.label"] != "none")]
+    assert [one.label for one in with_series(by, apart).series] == [
+        "nf_resnet20, AGC 0.01", "nf_resnet20, AGC 0.04", "resnet20, no clipping",
+    ]  # fmt: skip
+    assert [one.label for one in with_series(by, table).series] == ["no clipping", "AGC 0.01", "AGC 0.04"]
+    one_network = table[table["model.name"] == "nf_resnet20"]
+    assert [one.label for one in with_series(by, one_network).series] == ["no clipping", "AGC 0.01", "AGC 0.04"]
+
+
 def test_a_series_of_no_runs_is_told(runs: Path) -> None:
     content = {
         "series": {"bn": {"where": {"model": "resnet21"}}, "nf": {"where": {"model": "nf_resnet20"}}},

@@ -12,6 +12,7 @@ from omegaconf.errors import InterpolationResolutionError, ValidationError
 from normfree.config import TrainConfig, UserError
 from normfree.config.errors import closest
 from normfree.config.other_words import remedy
+from normfree.config.parts import CUSTOM, PARTS, is_target
 from normfree.config.schema_keys import schema_keys
 from normfree.host.wording import counted
 
@@ -60,7 +61,9 @@ def nearest(word: str, known: list[str]) -> str:
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     options = [name for name in error.options or [] if not name.startswith("_")]
-    return f"{group}={option}: no such option; {nearest(option, options)}"
+    own = next((part for part in PARTS if part.group == group), None)
+    yours = f"; for one of yours: {group}={CUSTOM} {own.target}={option}" if own and is_target(option) else ""
+    return f"{group}={option}: no such option; {nearest(option, options)}{yours}"
 
 
 def _unknown_group(message: str) -> str:

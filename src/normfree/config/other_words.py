@@ -62,6 +62,7 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("layer_decay", "llrd"), "write optimizer.layer_decay={value}"),
     **dict.fromkeys(("force", "overwrite", "rerun", "retrain"), _ALREADY),
     **dict.fromkeys(("dry_run", "fast_dev_run", "plan", "dryrun"), _PLAN),
+    "help": "write --help, which lists groups, options and keys",
     **dict.fromkeys(("list", "ls", "list_models", "models"), _LIST),
     **dict.fromkeys(("sweep", "multirun"), "write -m before the values: python train.py -m seed=0,1"),
     "norm_batch": _NORM_BATCH,

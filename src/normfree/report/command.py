@@ -111,7 +111,10 @@ def report(keys: ReportKeys) -> int:
     if keys.check:
         found = differences(files, target)
         console.print(
-            f"{target} differs in: {', '.join(found)}" if found else f"{target} is what the runs give", markup=False
+            f"{target} differs in: {', '.join(found)}"
+            if found
+            else f"{target} is what the runs give (figures are left out)",
+            markup=False,
         )
         return 1 if found else 0
     if keys.write:

@@ -163,6 +163,7 @@ def _legend(contexts: Sequence[Context]) -> list[Line2D | ErrorbarContainer]:
     marks = {mark for context in contexts for mark in kind_of(context.panel).marks(context)}
     if not marks:
         return []
+    marks |= {mark for context in contexts for mark in kind_of(context.panel).beside}
     marked = [context for context in contexts if kind_of(context.panel).marks(context)]
     of_runs = [context for context in marked if kind_of(context.panel).draws_runs]
     shown = {one.name for context in of_runs for one in context.series if len(context.runs(one))}

@@ -5,6 +5,9 @@ from typing import TextIO
 
 from normfree.host.durations import duration
 
+_MOST = 1e5
+"""From which a loss has an exponent, as it may grow without end."""
+
 
 class RunLine:
     """Shows step, loss, accuracy, speed and the time left."""
@@ -43,8 +46,9 @@ class RunLine:
         assert self._first is not None
         began, first = self._first
         left = duration((now - began) / (step - first) * (self._steps - step)) if step > first else "?"
+        loss = row["train/loss"]
         text = (
-            f"step {step}/{self._steps}  epoch {row['epoch']:.1f}  loss {row['train/loss']:.3f}  "
+            f"step {step}/{self._steps}  epoch {row['epoch']:.1f}  loss {loss:{'.3f' if loss < _MOST else '.4g'}}  "
             f"accuracy {row['train/accuracy']:.1%}  lr {row['lr']:.3g}  {row['images_per_second']:,.0f} images/s"
         )
         if "validation/accuracy" in row:

@@ -216,7 +216,7 @@ def _panels(runs: pd.DataFrame, x: str, by: Sequence[str], choice: Choice) -> di
         conditions = panels[f"panel_{number}"]["where"]
         panels[f"outcomes_{number}"] = {**outcomes, "title": f"Trained: {_titled(one.where)}", "where": conditions}
     if not found:
-        title = label_of(choice.measure) if choice.measure else f"Accuracy over {head_of_factor(x)}"
+        title = label_of(choice.measure) if choice.measure else f"Accuracy over {_short(label_of_factor(x))}"
         panels["accuracy"] = {**shared, "title": title} | ({"where": where} if where else {})
         panels["outcomes"] = {**outcomes, "title": "Runs that trained"} | ({"where": where} if where else {})
     return panels

@@ -53,11 +53,11 @@ def job_numbers(jobs: dict[str, str]) -> list[str]:
 
 
 def how_to_follow(experiment: Path, places: dict[str, Submission]) -> str:
-    """The commands to see, and to end, what was submitted."""
+    """The commands to see what was submitted, to draw what has ended, and to end it."""
     numbers = job_numbers({run: submission.jobs[run] for run, submission in places.items()})
     where = "" if experiment.parent == Path("runs") else f" runs_dir={experiment.parent}"
-    see = spoken(f"python runs.py experiment={experiment.name}{where}")
-    return f"see: {see}    end: scancel {' '.join(numbers)}"
+    see, draw = (spoken(f"python {name}.py experiment={experiment.name}{where}") for name in ("runs", "report"))
+    return f"see: {see}    draw: {draw}    end: scancel {' '.join(numbers)}"
 
 
 def wait_for(planned: int, schedule: Schedule, places: dict[str, Submission], results: dict[str, Ended | None]) -> bool:

@@ -62,7 +62,8 @@ class Context:
 class Kind:
     """A kind of panel: how to draw it, its keys, what its caption says, which marks the legend must explain, and its
     height in inches. `records` says what of the runs' own files it shows: `curves`, `clips` or none; a `wide` one takes
-    all columns of a figure; `about` is one sentence. `draws_runs` is False where it shows the trials of a search.
+    all columns of a figure; `beside` are marks that a legend explains where another panel asks for one; `about` is one
+    sentence. `draws_runs` is False where it shows the trials of a search.
     """
 
     draw: Callable[[Axes, Context], None]
@@ -74,6 +75,7 @@ class Kind:
     wide: bool = False
     about: str = ""
     draws_runs: bool = True
+    beside: tuple[str, ...] = ()
 
 
 @cache
@@ -86,7 +88,7 @@ def kinds() -> dict[str, Kind]:
             found[module] = Kind(
                 part.draw, frozenset(part.OPTIONS), _caption(part), part.marks, _height(part),
                 getattr(part, "RECORDS", ""), getattr(part, "WIDE", False), " ".join((part.__doc__ or "").split()),
-                getattr(part, "DRAWS_RUNS", True),
+                getattr(part, "DRAWS_RUNS", True), getattr(part, "BESIDE", ()),
             )  # fmt: skip
     return found
 

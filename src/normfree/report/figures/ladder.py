@@ -41,6 +41,10 @@ def height(context: Context) -> float:
     return max(HEIGHT, 0.9 + _ROW * sum(len(context.runs(one)) > 0 for one in context.series))
 
 
+BESIDE = ("mean",)
+"""What a legend explains where another panel asks for one."""
+
+
 def marks(_: Context) -> tuple[str, ...]:
     """What the legend must explain: nothing, as each row bears its name."""
     return ()

@@ -57,9 +57,10 @@ torch's or timm's: [on a processor](../reports/benchmarks/README.md).
 
 _MEASURED = """
 **Accuracy** is of the test images, with its 95 % interval over seeds that had no part in choosing the rate; a run has
-**failed** if it diverged or did no better than guessing at its end. **The highest stable rate** is the last at which
-training, its rate raised stage by stage, had learned and did not break. All of one small network: a ranking of its
-setting.
+**failed** if it diverged or did no better than guessing at its end. All of one small network: a ranking of its setting.
+"""
+_STABLE = """
+**The highest stable rate** is the last at which training, its rate raised in stages, had learned and did not break.
 """
 
 _ADVICE = """\
@@ -136,7 +137,7 @@ def passes(name: str) -> float:
 def page(study: Path = STUDY, signal: Path = SIGNAL, prices: Path = PRICES, stress: Path = STRESS) -> str:
     """The whole page in Markdown; it tells of `study`, `signal`, `prices` and `stress` as far as they are there."""
     of_study, of_stress = accuracy_rows(study), stable_rate_rows(stress)
-    measured = _MEASURED if of_study and of_stress else ""
+    measured = _MEASURED * bool(of_study) + _STABLE * bool(of_stress)
     parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT), measured=measured)]
     kinds = [normalizer(name) for name in list_normalizers()]
     for sees, title in _TITLES.items():

@@ -8,7 +8,10 @@ from pathlib import Path
 from statistics import median
 
 STUDY = Path("reports/normalizers")
-STRESS = Path("reports/probes/stress/resnet20-normalizerall-lr0.05-factor2-steps27.csv")
+STRESS = Path(
+    "reports/probes/stress/resnet20-normalizerbatchnorm_groupnorm_groupnorm_ws_layernorm_instancenorm-"
+    "lr0.05-factor2-steps27.csv"
+)
 
 _NETWORK, _OWN = "resnet20", "batchnorm"
 _CHOSEN, _SCREEN = "confirm", "screen"
@@ -82,7 +85,8 @@ def _stable(seeds: Sequence[Sequence[_Row]]) -> str:
         return f"none, {n}"
     beyond = " or more" * any(not rows[-1]["broke"] for rows in seeds)
     short = f", of which {len(seeds) - len(rates)} learned at none" if len(rates) < len(seeds) else ""
-    return f"{median(rates):.3g}{beyond}, seeds from {min(rates):.3g} to {max(rates):.3g}, {n}{short}"
+    spread = f", seeds from {min(rates):.3g} to {max(rates):.3g}" if len(rates) > 1 else ""
+    return f"{median(rates):.3g}{beyond}{spread}, {n}{short}"
 
 
 def _accuracy(arm: _Row) -> str:

@@ -66,9 +66,24 @@ def date(folder: Path) -> str:
     return max(days, default="")
 
 
+def looks() -> list[str]:
+    """A line for each committed page of a probe, with the command that makes it."""
+    lines = []
+    for page in sorted(REPORTS.glob("probes/*/*.md")):
+        title, command = (line.strip() for line in page.read_text(encoding="utf-8").splitlines()[0:3:2])
+        lines.append(f"- [{title.lstrip('# ')}]({page.relative_to(REPORTS)}): `{command}`")
+    return lines
+
+
+def index() -> str:
+    """The whole page in Markdown."""
+    parts = [HEAD + "\n".join(row(folder) for folder in studies()), "## Probes", "\n".join(looks())]
+    return "\n\n".join(parts) + "\n"
+
+
 def main() -> None:
     """Write the index."""
-    (REPORTS / "README.md").write_text(HEAD + "\n".join(row(folder) for folder in studies()) + "\n", encoding="utf-8")
+    (REPORTS / "README.md").write_text(index(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ WORDS = ("probe=stress", "model=nf_resnet20", "clip=none,agc:eps=0.1", "image_si
         ("factor=1.001", "makes more than 200 stages"),
         ("lr=0", "give a number above 0"),
         ("seeds=1,1", "give each number once"),
+        ("model.normalizer=groupnrm", "no normaliser groupnrm, did you mean 'groupnorm'"),
+        ("model.normalizer=dyt,dyt", "give each normaliser once"),
+        ("model.normalizer=all,dyt", "all are every one of them"),
     ],
 )
 def test_what_cannot_be_is_one_line(word: str, told: str) -> None:

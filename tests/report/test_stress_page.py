@@ -55,6 +55,19 @@ def test_the_page_has_median_range_and_how_it_broke() -> None:
     assert files == stress_files(TABLE, CONDITIONS, "name", "python report.py probe=stress", "this machine")
 
 
+def test_of_many_arms_the_rates_are_drawn_and_no_losses() -> None:
+    many = [stages(f"c{place}", seed, 1.5, 1.0, 0.9) for place in range(9) for seed in range(2)]
+    table = pd.concat([*many, stages("none", 0, 2.3, 9.0, broke="training loss nan at step 3")], ignore_index=True)
+    files = stress_files(table, CONDITIONS, "name", "python report.py probe=stress", "this machine")
+    page = files["name.md"].decode()
+    assert "![Highest stable rate of each arm](name.svg)" in page
+    assert "A dot: a seed's highest rate" in page
+    assert "Lines" not in page
+    assert page.count("| net | C") == 9
+    assert files["name.png"].startswith(b"\x89PNG")
+    assert files == stress_files(table, CONDITIONS, "name", "python report.py probe=stress", "this machine")
+
+
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     assert read_stages(path).empty

@@ -1,4 +1,4 @@
-"""Writes docs/normalizers.md: a card for each normaliser, from what it says of itself and what its layer moves.
+"""Writes docs/normalizers.md: a card for each normaliser, of what it says of itself and what was counted and measured.
 
 ``python -m normfree.nets.normalizer_cards`` writes the page, ``--check`` says whether it is stale.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from normfree.nets.activations import activation
+from normfree.nets.normalizer_measured import STRESS, STUDY, accuracy_rows, stable_rate_rows
 from normfree.nets.normalizer_prices import PRICES, price_table
 from normfree.nets.normalizers import DEFAULT, SEEN, Normalizer, list_normalizers, normalization, normalizer
 from normfree.nets.traffic import layer_bytes
 
 PAGE = Path("docs/normalizers.md")
-MEASURED = Path("reports/normalizers/report.md")
 SIGNAL = Path("reports/probes/signal/resnet50-nf_resnet50-normalizerall-image_size128.csv")
 
 _CHANNELS = 64
@@ -52,6 +53,14 @@ read and write, in passes over the map, counted by `nets.traffic` from the opera
 BatchNorm takes {batchnorm:.0f}. `torch.compile` fuses most of them. `python bench.py normalizers` measures each beside
 torch's or timm's: [on a processor](../reports/benchmarks/README.md).
 `fold` (export, serving) makes of a network what can be worked out before images are seen, or refuses in one line.
+{measured}"""
+
+_MEASURED = """
+**Accuracy** is of the test images, with its 95 % interval over seeds that had no part in choosing the rate; a run has
+**failed** if it diverged or did no better than guessing at its end. All of one small network: a ranking of its setting.
+"""
+_STABLE = """
+**The highest stable rate** is the last at which training, its rate raised in stages, had learned and did not break.
 """
 
 _ADVICE = """\
@@ -125,24 +134,28 @@ def passes(name: str) -> float:
     return layer_bytes(Activated(), _CHANNELS)
 
 
-def page(measured: Path = MEASURED, signal: Path = SIGNAL, prices: Path = PRICES) -> str:
-    """The whole page in Markdown; it names `measured` and tells of the rows `signal` and `prices` if they are there."""
-    parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT))]
+def page(study: Path = STUDY, signal: Path = SIGNAL, prices: Path = PRICES, stress: Path = STRESS) -> str:
+    """The whole page in Markdown; it tells of `study`, `signal`, `prices` and `stress` as far as they are there."""
+    of_study, of_stress = accuracy_rows(study), stable_rate_rows(stress)
+    measured = _MEASURED * bool(of_study) + _STABLE * bool(of_stress)
+    parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT), measured=measured)]
     kinds = [normalizer(name) for name in list_normalizers()]
     for sees, title in _TITLES.items():
         parts.append(f"## {title}\n")
         first = sorted(
             (kind for kind in kinds if kind.sees == sees), key=lambda kind: (kind.name != DEFAULT, kind.name)
         )
-        parts += [_card(kind) for kind in first]
+        parts += [_card(kind, of_study.get(kind.name, {}) | of_stress.get(kind.name, {})) for kind in first]
     parts.append(_ADVICE)
     parts += [told for told in (price_table(prices), propagation(signal)) if told]
-    if measured.exists():
-        parts.append(f"## What we measured\n\nThe same networks and recipe with each: [the report](../{MEASURED}).\n")
+    if (study / "report.md").exists():
+        parts.append(
+            f"## What we measured\n\nThe same networks and recipe with each: [the report](../{STUDY}/report.md).\n"
+        )
     return "\n".join(parts)
 
 
-def _card(kind: Normalizer) -> str:
+def _card(kind: Normalizer, measured: Mapping[str, str]) -> str:
     options = ", ".join(f"`model.{option}`" for option in kind.options) or "none"
     rows = {
         "formula": f"`{kind.formula}`",
@@ -152,6 +165,7 @@ def _card(kind: Normalizer) -> str:
         "options": options,
         "passes": f"{passes(kind.name):.0f}",
         "fold": "yes" if kind.folds else "refused",
+        **measured,
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return f"### {kind.title}\n\n`model.normalizer={kind.name}`. {kind.advice}\n\n| | |\n|---|---|\n{table}\n"

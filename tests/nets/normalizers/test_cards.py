@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT
 
-from normfree.nets.normalizer_cards import MEASURED, SIGNAL, page, propagation
+from normfree.nets.normalizer_cards import SIGNAL, page, propagation
+from normfree.nets.normalizer_measured import STRESS, STUDY
 from normfree.nets.normalizer_prices import PRICES, price_table
 from normfree.nets.normalizers import list_normalizers, normalizer
 
 
 def test_the_page_is_not_stale() -> None:
     text = (ROOT / "docs" / "normalizers.md").read_text(encoding="utf-8")
-    assert text == page(ROOT / MEASURED, ROOT / SIGNAL, ROOT / PRICES), "docs/normalizers.md is stale: make models"
+    measured = page(ROOT / STUDY, ROOT / SIGNAL, ROOT / PRICES, ROOT / STRESS)
+    assert text == measured, "docs/normalizers.md is stale: make models"
 
 
 def test_every_normaliser_has_a_card_and_says_all_of_itself() -> None:
@@ -26,9 +28,9 @@ def test_every_normaliser_has_a_card_and_says_all_of_itself() -> None:
 
 
 def test_the_report_is_named_where_it_is(tmp_path: Path) -> None:
-    assert "What we measured" not in page(tmp_path / "report.md")
+    assert "What we measured" not in page(tmp_path)
     (tmp_path / "report.md").write_text("# measured", encoding="utf-8")
-    assert "reports/normalizers/report.md" in page(tmp_path / "report.md")
+    assert "reports/normalizers/report.md" in page(tmp_path)
 
 
 def test_what_is_told_of_dyt_is_what_was_measured(tmp_path: Path) -> None:

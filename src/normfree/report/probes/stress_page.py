@@ -12,9 +12,13 @@ from rich.table import Table
 from normfree.config.errors import UserError
 from normfree.config.schema import OutcomeConfig
 from normfree.report.probes.stress_figure import draw_stress
+from normfree.report.probes.stress_rates import draw_rates, highest_stable
 from normfree.report.tables import csv
 
 COLUMNS = ("model", "clip", "label", "seed", "number", "lr", "loss", "learned", "broke")
+MOST_LINES = 8
+"""Arms whose losses are drawn; of more, the highest stable rates are."""
+_LOSSES = "Training loss over the learning rate, to where each training breaks"
 _HEADS = ("network", "clipping", "highest stable rate", "lowest and highest seed", "n", "how it broke")
 
 
@@ -52,22 +56,18 @@ def stages_csv(table: pd.DataFrame) -> bytes:
     return csv(table[list(COLUMNS)])
 
 
-def highest_stable(stages: pd.DataFrame) -> float | None:
-    """The highest rate of one training at which it had learned and did not break."""
-    good = stages.loc[stages["learned"].astype(bool) & (stages["broke"] == ""), "lr"]
-    return float(good.max()) if len(good) else None
-
-
 def stress_files(
     table: pd.DataFrame, conditions: StressConditions, name: str, command: str, made_with: str
 ) -> dict[str, bytes]:
     """The report's files by name: csv, figure and page; `made_with` names code and hardware."""
     lines = [_HEADS, ("---", "---", "---:", "---:", "---:", "---"), *_rows(table)]
+    many = len(table.groupby(["model", "clip"])) > MOST_LINES
     text = _PAGE.format(
-        command=command, name=name, made_with=made_with, caption=caption(conditions),
+        command=command, name=name, made_with=made_with, caption=caption(conditions, many),
+        what="Highest stable rate of each arm" if many else _LOSSES,
         table="\n".join(f"| {' | '.join(row)} |" for row in lines),
     )  # fmt: skip
-    files = {f"{name}.{kind}": content for kind, content in draw_stress(table).items()}
+    files = {f"{name}.{kind}": content for kind, content in (draw_rates if many else draw_stress)(table).items()}
     return {f"{name}.csv": stages_csv(table), **files, f"{name}.md": text.encode()}
 
 
@@ -76,7 +76,7 @@ _PAGE = """\
 
     {command}
 
-![Training loss over the learning rate, to where each training breaks]({name}.svg)
+![{what}]({name}.svg)
 
 *{caption}*
 
@@ -87,15 +87,21 @@ The highest rate of each seed at which it had learned and did not break; told is
 """
 
 
-def caption(conditions: StressConditions) -> str:
-    """What is drawn, how it was trained, and what breaking is."""
+def caption(conditions: StressConditions, many: bool = False) -> str:
+    """What is drawn, how it was trained, and what breaking is; `many` arms have no lines."""
     rule = conditions.outcome
+    drawn = (
+        "A dot: a seed's highest rate at which it had learned and did not break, larger where seeds agree; a bar: the "
+        "median. A training breaks in the stage"
+        if many
+        else "Lines: mean training loss at the end of each stage. A cross: the stage that broke,"
+    )
     return (
         f"One training a seed, its learning rate raised by {conditions.factor:.3g} every {conditions.steps} steps from "
         f"{conditions.lr:g} on, to {conditions.highest:g} at most; {conditions.data} at {conditions.size} px, batch "
-        f"{conditions.batch}, no warm-up. Lines: mean training loss at the end of each stage. A cross: the stage that "
-        f"broke, where a loss or gradient was not finite, the loss was above {rule.blow_up:g} times the larger of its "
-        "first and that of guessing for 5 steps, or at the end of the stage it was no better than guessing by "
+        f"{conditions.batch}, no warm-up. {drawn} where a loss or gradient was not finite, the loss was above "
+        f"{rule.blow_up:g} times the larger of its first and that of guessing for 5 steps, or at the end of the stage "
+        "it was no better than guessing by "
         f"{rule.tolerance:.1%} after it once was. The rule is the same for every network. After D. Page, "
         "davidcpage/cifar10-fast."
     )

@@ -35,7 +35,7 @@ _INTRODUCTION = """\
 What stands where a ResNet has BatchNorm, as one key:
 
 ```bash
-python train.py -m model=resnet20 model.normalizer=batchnorm,groupnorm
+normfree train -m model=resnet20 model.normalizer=batchnorm,groupnorm
 ```
 
 and `normfree.create_model("resnet20", normalizer="groupnorm", groups=4)`. Every BatchNorm network of this package takes
@@ -50,7 +50,7 @@ no weight decay, and each is one unit of AGC.
 
 **Passes** are what forward and backward pass of one layer and a ReLU behind it (its own nonlinearity where it has one)
 read and write, in passes over the map, counted by `nets.traffic` from the operations of an eager step in bfloat16; a
-BatchNorm takes {batchnorm:.0f}. `torch.compile` fuses most of them. `python bench.py normalizers` measures each beside
+BatchNorm takes {batchnorm:.0f}. `torch.compile` fuses most of them. `normfree bench normalizers` measures each beside
 torch's or timm's: [on a processor](../reports/benchmarks/README.md).
 `fold` (export, serving) makes of a network what can be worked out before images are seen, or refuses in one line.
 {measured}"""
@@ -81,7 +81,7 @@ _SIGNAL = """\
 ## Signal propagation in a ResNet-50
 
 Means and variances block by block at initialisation, with each normaliser: [the page](../{page}),
-made by `python report.py probe=signal`. With BatchNorm the variance after the last block is {batchnorm[avg_var]:.2g},
+made by `normfree report probe=signal`. With BatchNorm the variance after the last block is {batchnorm[avg_var]:.2g},
 with GroupNorm {groupnorm[avg_var]:.2g}, with DyT {dyt[avg_var]:.2g}. DyT bounds what is large and does not lift what
 is small: at its first alpha of 0.5 a small value leaves it at half its size. A convolution behind a ReLU, whose first
 values have a variance of 0.77 / fan_in here, more than halves the mean square again; BatchNorm undoes both at every

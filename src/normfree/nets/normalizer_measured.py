@@ -8,10 +8,7 @@ from pathlib import Path
 from statistics import median
 
 STUDY = Path("reports/normalizers")
-STRESS = Path(
-    "reports/probes/stress/resnet20-normalizerbatchnorm_groupnorm_groupnorm_ws_layernorm_instancenorm-"
-    "lr0.05-factor2-steps27.csv"
-)
+STRESS = Path("reports/probes/stress/resnet20-normalizerall-lr0.05-factor2-steps27.csv")
 
 _NETWORK, _OWN = "resnet20", "batchnorm"
 _CHOSEN, _SCREEN = "confirm", "screen"

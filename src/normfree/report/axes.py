@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -213,14 +214,22 @@ def chance(context: Context) -> float | None:
     return 1 / float(classes[0]) if len(classes) == 1 and classes[0] > 0 else None
 
 
-def floor_line(axes: Axes, y: float, text: str = "") -> None:
-    """A dashed line across, with its name beneath its left end."""
+def floor_line(axes: Axes, y: float, text: str = "", taken: Sequence[float] = ()) -> None:
+    """A dashed line across, with its name beneath its left end, or where most room is between the places along the axis
+    that are taken, in the unit of `axes`, whose limits are set.
+    """
     axes.axhline(y, color=GREY, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
-    if text:
-        axes.annotate(
-            text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, -1.5), textcoords="offset points",
-            ha="left", va="top", fontsize=6, color=GREY,
-        )  # fmt: skip
+    if not text:
+        return
+    left, right = axes.get_xlim()
+    ends = [left, *sorted(x for x in taken if left < x < right), right]
+    start, end = max(pairwise(ends), key=lambda gap: gap[1] - gap[0])
+    middle = taken and start > left
+    axes.annotate(
+        text, ((start + end) / 2, y) if middle else (0, y), xycoords="data" if middle else ("axes fraction", "data"),
+        xytext=(0 if middle else 3, -1.5), textcoords="offset points", ha="center" if middle else "left", va="top",
+        fontsize=6, color=GREY,
+    )  # fmt: skip
 
 
 def spread(count: int, width: float) -> Sequence[float]:

@@ -49,6 +49,7 @@ def draw(axes: Axes, context: Context) -> None:
     where = places(found.values())
     compared = [name for name in found if name != baseline]
     shown: list[float] = [0.0]
+    points: list[tuple[float, float]] = []
     for index, name in enumerate(compared):
         look, shift = context.looks[name], where.dodge(index, len(compared))
         line: list[tuple[float, float]] = []
@@ -65,6 +66,7 @@ def draw(axes: Axes, context: Context) -> None:
             if len(seeds) > 1:
                 axes.plot(dots, seeds, ".", ms=3.2, mew=0, color=look.colour, alpha=0.7, zorder=4)
             line.append((x, context.measure.shown(interval.estimate)))
+            points += [line[-1], *zip(dots, seeds, strict=True)]
             if not isinstance(value, float):  # nothing joins names
                 line.append((math.nan, math.nan))
             shown += [*seeds, *_bar(axes, x, interval, context, look.colour)]
@@ -77,7 +79,7 @@ def draw(axes: Axes, context: Context) -> None:
     limits = (min(shown) - room, max(shown) + room)
     x_axis(axes, where, context, apart=len(compared) > 2)
     failure_strip(axes, found, where, context, Scale(), limits)
-    floor_line(axes, 0.0, context.looks[baseline].label)
+    floor_line(axes, 0.0, context.looks[baseline].label, [x for x, y in points if abs(y) < 2 * room])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{'+' if value > 0 else ''}{plain(value)}"))
     ends = axes.get_ylim()
     axes.set_yticks([tick for tick in axes.get_yticks() if limits[0] <= tick <= limits[1]])

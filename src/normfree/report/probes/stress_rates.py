@@ -21,8 +21,9 @@ def highest_stable(stages: pd.DataFrame) -> float | None:
 
 def draw_rates(table: pd.DataFrame) -> dict[str, bytes]:
     """The figure as png, pdf and svg from the columns model, clip, label, seed, lr, learned and broke."""
+    clipped_alike = table["label"].nunique() == 1
     arms = {
-        ", ".join(map(str, names[:2])): [highest_stable(stages) for _, stages in arm.groupby("seed")]
+        ", ".join(map(str, names[: 1 if clipped_alike else 2])): [highest_stable(one) for _, one in arm.groupby("seed")]
         for names, arm in table.groupby(["model", "label", "clip"], sort=False)
     }
     known = {name: [rate for rate in rates if rate is not None] for name, rates in arms.items()}

@@ -63,7 +63,7 @@ REPORT = {
 EVALUATION = {
     "index.html": "the page, which needs no other file",
     RECORD: "all numbers, with the checksum of the weights, the digest of the data, versions and preprocessing",
-    "classes_raw.csv": "a row for every class; `_ema` of the moving average",
+    "classes_raw.csv": "a row for every class; `_ema` of the moving average, `classes.csv` where there is one alone",
     "predictions_raw.parquet": "a row for every image",
     "figures/confusion_raw.png": "the figures, also as PDF and SVG",
 }

@@ -290,5 +290,5 @@ def test_a_run_that_diverged_says_what_may_be_done(tmp_path: Path) -> None:
     assert "\ndiverged (" in answer.stdout
     assert answer.stdout.splitlines()[-1] == (
         "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true; "
-        "the highest rate that trains: python report.py probe=stress model=resnet20"
+        "the highest rate that trains, on digits: python report.py probe=stress model=resnet20"
     )

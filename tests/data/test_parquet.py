@@ -14,6 +14,7 @@ from tests.data.images import NAMES, config, digits_as_parquet, encoded, parquet
 from torchvision.io import ImageReadMode, decode_image
 
 from normfree.config import UserError
+from normfree.config.sources import require_images
 from normfree.config.sources.parquet_schema import class_names, open_parquet
 from normfree.config.sources.shards import find_parquet
 from normfree.data import build_source
@@ -238,3 +239,23 @@ def test_torchvisions_files_are_split_as_parquet_is(tmp_path: Path, monkeypatch:
             seen[split] = seen.get(split, []) + batch.labels.tolist()
     assert sorted(seen["train"] + seen["validation"]) == list(range(12))
     assert sorted(seen["test"]) == list(range(4))
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "names", "told"),
+    [
+        ("cifar10", [0, 1], ["tench", "church"], "has no class of CIFAR-10, but tench, church"),
+        ("imagenette", [0] * 9470, None, "has 9,470 images for train, and Imagenette 9,469"),
+        ("cifar100", [0, 1] * 25000, None, "has 2 classes, and CIFAR-100 100"),
+    ],
+)
+def test_another_set_is_not_taken_for_a_published_one(
+    data: str, labels: list[int], names: list[str] | None, told: str, tmp_path: Path
+) -> None:
+    size = "_128" if data == "imagenette" else ""
+    write_parquet(tmp_path / f"a{size}_train.parquet", [b""] * len(labels), labels, names=names)
+    write_parquet(tmp_path / f"a{size}_test.parquet", [b""] * 2, [0, 1], names=names)
+    config = resolved(f"data={data}", f"data.root={tmp_path}").config.data
+    with pytest.raises(UserError) as raised:
+        require_images(config)
+    assert str(raised.value) == f"data.root={tmp_path}: {told}; this is another data set: use data=parquet for it"

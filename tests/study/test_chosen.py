@@ -227,8 +227,12 @@ def test_a_series_of_no_runs_is_told(runs: Path) -> None:
 
 def test_neither_runs_nor_file_is_told_with_the_files_there_are(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "known.yaml").write_text("experiment: {question: Why}\n")
-    with pytest.raises(UserError, match=r"there is no .*nowhere\.yaml.*; there are: known$"):
+    with pytest.raises(
+        UserError, match=r"nowhere: no runs and no file of it.*; there are runs of .* and files of known$"
+    ):
         opened("nowhere", [tmp_path], runs, tmp_path)
+    with pytest.raises(UserError, match="knwon: no runs and no file of it, did you mean 'known'"):
+        opened("knwon", [tmp_path], runs, tmp_path)
 
 
 def test_what_is_along_the_axis_is_no_series(runs: Path) -> None:

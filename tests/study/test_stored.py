@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.report import synthetic
 from tests.report.conftest import FIXTURES
 
 from normfree.config.errors import UserError
+from normfree.config.experiment_sizes import file_of
 from normfree.report.build import differences, render, write
 from normfree.report.tables import csv, runs_table
 from normfree.study import Study, collect, judge, load_experiment
@@ -33,6 +35,15 @@ def test_rows_of_committed_reports_come_back_as_they_are(name: str) -> None:
         for source in (io.BytesIO(csv(runs_table(study))), report / ROWS)
     )
     pd.testing.assert_frame_equal(made, kept)
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_report_is_of_the_experiment_file_of_today(name: str) -> None:
+    """Else `check=true` finds a difference: make the report again from its rows."""
+    page = (ROOT / "reports" / name / "report.md").read_text(encoding="utf-8")
+    path, _, _ = file_of(name, [ROOT / "experiments"]) or (None, "", "")
+    assert path is not None
+    assert f"experiment file sha256 `{sha256(path.read_bytes()).hexdigest()[:16]}`" in page
 
 
 def test_a_report_is_made_again_without_its_runs(tmp_path: Path) -> None:

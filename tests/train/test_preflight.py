@@ -143,3 +143,15 @@ def test_missing_images_stop_a_run_and_a_whole_sweep_before_anything_is_written(
     assert answer.stderr.startswith("error: data=cifar10: no images, data.root is not set")
     assert answer.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_logger_whose_package_is_not_here_is_told_by_plan_and_run(
+    tiny: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("normfree.train.preflight.find_spec", lambda name: None)
+    resolved = tiny("logger=wandb")
+    with pytest.raises(UserError, match="logger=wandb: the package wandb is not installed; install normfree"):
+        without_torch(resolved)
+    lacks: dict[str, str] = {}
+    preflight(resolved, lacks=lacks)
+    assert "wandb is not installed" in lacks["logger"]

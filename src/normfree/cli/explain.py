@@ -81,6 +81,10 @@ def _unknown_key(message: str) -> str:
 
 def _no_such_key(key: str) -> str:
     typed = next((word for word in sys.argv[1:] if word.lstrip("+~").startswith(f"{key}=")), key)
+    group, _, name = key.partition(".")
+    if name and f"{group}={CUSTOM}" in sys.argv[1:]:
+        value = typed.partition("=")[2] or "..."
+        return f"{typed}: no such key; to give it to what is yours: {group}.arguments.{name}={value}"
     if found := remedy(key, typed.partition("=")[2]):
         return f"{typed}: no such key; {found}"
     known = schema_keys(TrainConfig)

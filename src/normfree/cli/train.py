@@ -176,7 +176,7 @@ def _headline(resolved: Resolved) -> str:
 def _closer(resolved: Resolved) -> str:
     """What to do after a run that diverged."""
     model = resolved.config.model
-    probe = f"; the highest rate that trains: python report.py probe=stress model={model.name}"
+    probe = f"; the highest rate that trains, on digits: python report.py probe=stress model={model.name}"
     own = model.family == "timm" or model._target_
     return "a lower lr, or clipping, may train; step by step: trainer.log_every=1 again=true" + ("" if own else probe)
 

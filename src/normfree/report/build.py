@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from normfree.config.errors import UserError
@@ -85,3 +85,16 @@ def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:
     return [
         name for name in compared if not (directory / name).is_file() or (directory / name).read_bytes() != files[name]
     ]
+
+
+def first_lines(files: Mapping[str, bytes], directory: Path, names: Iterable[str]) -> list[str]:
+    """Of each file that differs the first line that does, as it is stored and as it would be."""
+    told = []
+    for name in names:
+        stored = (directory / name).read_text(encoding="utf-8").splitlines() if (directory / name).is_file() else []
+        made = files[name].decode().splitlines()
+        number = next((n for n, (one, other) in enumerate(zip(stored, made, strict=False)) if one != other), None)
+        place = min(len(stored), len(made)) if number is None else number
+        was, is_ = (repr(each[place][:160]) if place < len(each) else "nothing" for each in (stored, made))
+        told.append(f"  {name}, line {place + 1}: {was} is stored, {is_} is made")
+    return told

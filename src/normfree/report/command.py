@@ -97,7 +97,7 @@ def report(keys: ReportKeys) -> int:
     study = opened(keys.experiment, keys.experiment_folders, runs_dir, kept, keys.choice)
     verdicts = judge(study.experiment, study.tested)
     with console.status("drawing"):
-        from normfree.report.build import differences, render, write
+        from normfree.report.build import differences, first_lines, render, write
 
         files = render(study, verdicts, keys.size)
     target = reports_dir / f"{study.experiment.name}{keys.suffix(study)}"
@@ -110,12 +110,12 @@ def report(keys: ReportKeys) -> int:
         console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     if keys.check:
         found = differences(files, target)
-        console.print(
-            f"{target} differs in: {', '.join(found)}"
-            if found
-            else f"{target} is what the runs give (figures are left out)",
-            markup=False,
-        )
+        said = [f"{target} differs in: {', '.join(found)}", *first_lines(files, target, found)]
+        if not found:
+            said = [
+                f"{target} is what the {'rows' if study.collection.is_stored else 'runs'} give (figures are left out)"
+            ]
+        console.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
         return 1 if found else 0
     if keys.write:
         from normfree.study.written import write_experiment
@@ -126,8 +126,8 @@ def report(keys: ReportKeys) -> int:
 
 
 def refuse_to_overwrite(path: Path) -> None:
-    """Raises `UserError` where a file is in the way, or no folder for it is there."""
+    """Raises `UserError` where a file is in the way, or no folder for it is there but experiments/, which is made."""
     if path.exists():
         raise UserError(f"write={path}: is there already; give another name, or move it away")
-    if not path.parent.is_dir():
+    if not path.parent.is_dir() and path.parent != Path(EXPERIMENTS):
         raise UserError(f"write={path}: there is no folder {path.parent}; make it, or write to experiments/{path.name}")

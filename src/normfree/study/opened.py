@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from normfree.config.errors import UserError, nearest
 from normfree.config.experiment_sizes import file_of
+from normfree.config.names import check_name
 from normfree.study.chosen import Choice, chosen, selected
 from normfree.study.collect import Collection, collect
 from normfree.study.derived import with_derived
@@ -37,8 +39,7 @@ def opened(
     choice = choice or Choice()
     has_file = file_of(name, folders) is not None
     if not has_file and not (runs_dir / name).is_dir() and not _has_rows(reports_dir, name):
-        # Names the files that there are.
-        load_experiment(name, *folders)
+        raise _no_such(name, folders, runs_dir)
     experiment = load_experiment(name, *folders) if has_file else None
     collection = _runs(name, experiment, runs_dir, reports_dir)
     if experiment is None or choice:
@@ -49,6 +50,16 @@ def opened(
     experiment = fitted(with_series(experiment, collection.table), collection.table)
     collection = with_derived(experiment, collection)
     return Study(experiment, collection, tuple(unmatched(experiment, collection.table)))
+
+
+def _no_such(name: str, folders: Sequence[Path], runs_dir: Path) -> UserError:
+    """Neither runs nor a file are called so: what is."""
+    check_name("experiment", name)
+    own = sorted(path.name for path in runs_dir.iterdir() if path.is_dir()) if runs_dir.is_dir() else []
+    files = sorted({file.stem for each in folders for file in each.glob("*.yaml")})
+    there = [f"runs of {', '.join(own)} in {runs_dir}"] * bool(own) + [f"files of {', '.join(files)}"] * bool(files)
+    listed = f"; there are {' and '.join(there)}" if there else f"; {runs_dir} has none"
+    return UserError(f"experiment={name}: no runs and no file of it{nearest(name, [*own, *files])}{listed}")
 
 
 def _has_rows(reports_dir: Path | None, name: str) -> bool:

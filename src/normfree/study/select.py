@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normfree.config.errors import UserError, nearest
+from normfree.config.other_words import remedy
 from normfree.study.checks import Where
 from normfree.study.factor_names import column_of, word_of
 from normfree.study.varying import told, varying
@@ -43,9 +45,11 @@ def known_factor(table: pd.DataFrame, word: str, place: str) -> str:
         return column
     words = {word_of(str(name)): name for name in table.columns}
     differ = told(varying(table)) if len(table) and "overrides" in table else ""
+    # Of another tool, such as learning_rate.
+    other = re.match(r"write ([\w.]+)=", remedy(word))
+    near = f", did you mean '{other[1]}'?" if other and other[1] in words else nearest(word, [*words, *table.columns])
     raise UserError(
-        f"{place}: the runs have no factor '{word}'{nearest(word, [*words, *table.columns])}"
-        + (f"; they differ in: {differ}" if differ else "")
+        f"{place}: the runs have no factor '{word}'{near}" + (f"; they differ in: {differ}" if differ else "")
     )
 
 

@@ -115,6 +115,7 @@ def write_experiment(path: Path, study: Study, choice: Choice) -> str:
     table, name = study.collection.table, path.stem
     text = experiment_file(chosen(name, table, choice), name, study.experiment.name, table)
     try:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(spoken(text), encoding="utf-8")
     except OSError as error:
         raise UserError(f"write={path}: cannot be written ({error.strerror})") from error

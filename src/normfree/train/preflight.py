@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from normfree.config import BatchPlan, Resolved, UserError, require_images
@@ -51,10 +52,16 @@ def _processor(resolved: Resolved, rank: Rank | None) -> None:
         check_processor(resolved)
 
 
+def _logger(resolved: Resolved, rank: Rank | None) -> None:
+    if resolved.config.logger.name == "wandb" and find_spec("wandb") is None:
+        raise UserError("logger=wandb: the package wandb is not installed; install normfree[wandb], or use logger=csv")
+
+
 WITHOUT_TORCH: dict[str, Callable[[Resolved, Rank | None], None]] = {
     "ranks": check_ranks,
     "cores": _cores,
     "processor": _processor,
+    "logger": _logger,
     "images": _images,
 }
 """What a command knows before it imports torch, which takes seconds: because of where it is run, by what is lacking."""
@@ -77,8 +84,8 @@ def preflight(
 
     Args:
         rank: of this process, if it is one of several.
-        lacks: takes what this machine lacks, by ``ranks``, ``cores``, ``images``, ``device``, ``compiler`` and
-            ``memory``; that is refused where this is not given.
+        lacks: takes what this machine lacks, by ``ranks``, ``cores``, ``logger``, ``images``, ``device``, ``compiler``
+            and ``memory``; that is refused where this is not given.
         elsewhere: another process trains it. The memory of a device, some of which it takes to ask for it, is left to
             that one.
 
@@ -103,6 +110,7 @@ def preflight(
 
     ask("ranks")
     ask("cores")
+    ask("logger")
     WITHOUT_TORCH["processor"](resolved, rank)  # wherever it is trained
     device = None
     with _noted("device", lacks):

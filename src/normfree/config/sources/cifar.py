@@ -8,6 +8,7 @@ from normfree.config.schema import DataConfig
 from normfree.config.sources.look import Look
 from normfree.config.sources.parquet import ParquetSource
 from normfree.config.sources.parquet_schema import holds_jpeg
+from normfree.config.sources.published import Published
 from normfree.config.sources.reading import Digest, Reading
 from normfree.config.sources.shards import shards_in
 from normfree.config.sources.words import TRAIN
@@ -19,6 +20,7 @@ class CifarSource(ParquetSource):
     Args:
         folder: where torchvision keeps it, inside its root.
         title: of the published data set, whose images are uncompressed.
+        names: of its classes, where files may say them.
     """
 
     any_set = False
@@ -26,8 +28,9 @@ class CifarSource(ParquetSource):
     known_as = "the dataset uoft-cs/{name} of huggingface.co"
     also = ", or add data.download=true to fetch torchvision's files there"
 
-    def __init__(self, name: str, folder: str, title: str, classes: int) -> None:
+    def __init__(self, name: str, folder: str, title: str, classes: int, names: tuple[str, ...] = ()) -> None:
         self.names, self.folder, self._title, self._classes = (name,), folder, title, classes
+        self.published = Published(title, classes, {"train": 50000, "test": 10000}, names)
 
     def check(self, data: DataConfig) -> None:
         super().check(data)
@@ -103,8 +106,10 @@ class CifarSource(ParquetSource):
         return root if data.download and not shards_in(root, None).splits[TRAIN] else None
 
 
+_TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
 CIFAR = {
-    "cifar10": CifarSource("cifar10", "cifar-10-batches-py", "CIFAR-10", 10),
+    "cifar10": CifarSource("cifar10", "cifar-10-batches-py", "CIFAR-10", 10, _TEN),
     "cifar100": CifarSource("cifar100", "cifar-100-python", "CIFAR-100", 100),
 }
 SOURCES = tuple(CIFAR.values())

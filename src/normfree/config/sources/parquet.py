@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from normfree.config.sources.hub import hub_files, hub_name
 from normfree.config.sources.labels import labels_of, names_of, number_of_classes
 from normfree.config.sources.look import Look, look_at_rows
 from normfree.config.sources.parquet_schema import Remote, count_rows, open_parquet, side_of
+from normfree.config.sources.published import Published
 from normfree.config.sources.reading import Digest, Reading, listed, remembered
 from normfree.config.sources.shards import Shards, shards_in
 from normfree.config.sources.source import DataSource, given_root
@@ -28,13 +30,17 @@ class ParquetSource(DataSource):
     """Where the set is to be had."""
     also = ""
     """Another way to give it."""
+    published: Published | None = None
+    """Of one data set what its whole is known to hold."""
 
     def requires(self, data: DataConfig) -> None:
         files = self.places(data).splits
         for places in files.values():
             for place in places:
                 open_parquet(place)
-        names_of(files)
+        names = names_of(files)
+        if self.published is not None and all(isinstance(path, Path) for path in chain(*files.values())):
+            self.published.refuse_another(data, names, self.reads(data))
 
     def reads(self, data: DataConfig) -> Reading:
         key = (self.names, "parquet reading", data.root, data.train_size)
@@ -140,8 +146,17 @@ class ParquetSource(DataSource):
         return found
 
 
+_IMAGENETTE = (
+    "tench", "English springer", "cassette player", "chain saw", "church", "French horn", "garbage truck", "gas pump",
+    "golf ball", "parachute",
+    "n01440764", "n02102040", "n02979186", "n03000684", "n03028079", "n03394916", "n03417042", "n03425413", "n03445777",
+    "n03888257",
+)  # fmt: skip
+
+
 class ImagenetteSource(ParquetSource):
     names = ("imagenette",)
+    published = Published("Imagenette", 10, {"train": 9469, "test": 3925}, _IMAGENETTE)
     any_set = False
     own_size = True
     known_as = "imagenette_{size}_train.parquet and imagenette_{size}_val.parquet"

@@ -39,4 +39,5 @@ def require_packages(name: str, packages: tuple[str, ...], install: str) -> None
     """
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        raise UserError(f"format={name}: needs {', '.join(missing)}, which is not installed; pip install {install}")
+        are = "which is" if len(missing) == 1 else "which are"
+        raise UserError(f"format={name}: needs {', '.join(missing)}, {are} not installed; pip install {install}")

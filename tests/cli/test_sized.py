@@ -104,7 +104,10 @@ def test_a_size_has_runs_and_a_report_of_its_own_and_leaves_out_what_it_lacks(tm
     report = command_line("report.py", *words, cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     page = (tmp_path / "reports" / "study-large" / "report.md").read_text()
-    assert "Left out, as size=large has none of their runs: the claims better and the panels small." in page
+    assert (
+        "Left out, as size=large has none of their runs: the claims better and the panels small and the series bn."
+        in page
+    )
     assert "experiment=study size=large" in page
     listed = command_line("runs.py", *words, "all=true", cwd=tmp_path)
     assert "lr0.2-s3" in listed.stdout

@@ -30,6 +30,8 @@ LIMIT = 1.5
 SOON = 30.0
 """A look, the end of the workers, and how busy the machine may be."""
 
+IS_READ = "is_read"
+
 LOADERS = {
     "workers": ("data.loader=workers", "data.workers=2", "data.test_size=7"),
     "here": ("data.loader=workers", "data.workers=0", "data.test_size=7"),
@@ -54,14 +56,17 @@ def options(folder: Path, loader: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def dead_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A training image whose reading waits in the system for ever."""
+def dead_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A training image whose reading waits in the system for ever, once it has left a mark, `is_read`."""
     name = str(sorted((folder / "train").rglob("*.png"))[7])
     read = FolderSamples.read
     source, sink = os.pipe()
 
     def read_or_wait(self: FolderSamples, index: int) -> bytes:
-        return os.read(source, 1) if self.where(index) == name else read(self, index)
+        if self.where(index) != name:
+            return read(self, index)
+        (tmp_path / IS_READ).touch()
+        return os.read(source, 1)
 
     monkeypatch.setattr(FolderSamples, "read", read_or_wait)
     yield name
@@ -86,13 +91,26 @@ def test_a_file_that_does_not_come_is_one_line(
 
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_request_to_stop_is_heard_while_waiting(
-    tiny: Callable[..., Resolved], folder: Path, dead_file: str, loader: str, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[..., Resolved],
+    folder: Path,
+    dead_file: str,
+    loader: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "STOP_SECONDS", 1.0)
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    began = time.monotonic()
+    asked: list[float] = []
+
+    def ask_once_it_waits() -> None:
+        while not (tmp_path / IS_READ).exists():
+            time.sleep(0.05)
+        time.sleep(3.0)  # the batches before it are trained
+        asked.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask_once_it_waits, daemon=True).start()
     result = run_one(tiny(*options(folder, loader), "trainer.hang_minutes=10"), [])
-    assert time.monotonic() - began < 2 + SOON
+    assert time.monotonic() - asked[0] < 1 + SOON
     assert result["status"] == "preempted"
     assert result["reason"] == (
         f"stopped by SIGTERM while waiting for {dead_file}; the same command goes on from the last checkpoint"

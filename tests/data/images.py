@@ -53,13 +53,13 @@ def write_parquet(
     return path
 
 
-def digits_as_parquet(folder: Path, train: int = 24, test: int = 6) -> Path:
-    """A folder with train-*.parquet in two files and test-*.parquet."""
+def digits_as_parquet(folder: Path, train: int = 24, test: int = 6, names: Sequence[str] | None = NAMES) -> Path:
+    """A folder with train-*.parquet in two files and test-*.parquet; without names they pass for any set of classes."""
     contents, labels = encoded("train", train)
     half = train // 2
     for number, part in enumerate((slice(half), slice(half, None))):
-        write_parquet(folder / f"train-0000{number}-of-00002.parquet", contents[part], labels[part])
-    write_parquet(folder / "test-00000-of-00001.parquet", *encoded("test", test))
+        write_parquet(folder / f"train-0000{number}-of-00002.parquet", contents[part], labels[part], names=names)
+    write_parquet(folder / "test-00000-of-00001.parquet", *encoded("test", test), names=names)
     return folder
 
 

@@ -60,7 +60,7 @@ def _finished(place: Path) -> list[Path]:
 def _images(kind: str, place: Path) -> Path:
     folder = place / "images" / kind
     if not folder.exists():
-        digits_as_parquet(folder) if kind == "parquet" else _class_folders(folder)
+        digits_as_parquet(folder, names=None) if kind == "parquet" else _class_folders(folder)
     return folder
 
 

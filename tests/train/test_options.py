@@ -146,7 +146,7 @@ def test_one_step_on_digits(tiny: Callable[..., Resolved], options: tuple[str, .
 
 @pytest.mark.parametrize("options", PARQUET, ids=lambda options: " ".join(options[:2]))
 def test_one_step_on_parquet(tiny: Callable[..., Resolved], tmp_path: Path, options: tuple[str, ...]) -> None:
-    root = digits_as_parquet(tmp_path / "digits")
+    root = digits_as_parquet(tmp_path / "digits", names=None)
     few = ("data.test_samples=6", "data.train_size=14", "data.cache=off", "batch=10", "steps=2")
     result = run_one(tiny(*options, f"data.root={root}", *few, "optimizer.warmup_steps=1"), [])
     assert result["steps_done"] == 2

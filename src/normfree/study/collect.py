@@ -139,10 +139,7 @@ def collect(experiment: str, runs_dir: Path, command: str = "") -> Collection:
     present = [name for name in present if is_run_name(name) and _is_run(directory / name)]
     plan = read_plan(directory)
     if plan is None and not present:
-        raise UserError(
-            f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}, or put the "
-            f"runs.csv of a stored report into reports/{experiment}"
-        )
+        raise UserError(f"experiment={experiment}: no runs in {directory} yet; make them with: {remedy}")
     every = plan.runs if plan is not None else {name: _unplanned(directory / name) for name in present}
     changed = {} if plan is None else {name: plan.earlier(name) for name in dict.fromkeys([*every, *present])}
     earlier = {name: names for name, names in changed.items() if names is not None}

@@ -70,7 +70,9 @@ def _runs(name: str, experiment: Experiment | None, runs_dir: Path, reports_dir:
     own = experiment.name if experiment is not None else name
     if reports_dir is not None and not (runs_dir / own).is_dir() and is_stored(reports_dir / own):
         return stored(reports_dir / own)
-    return collect(own, runs_dir, experiment.command if experiment is not None else "")
+    command = experiment.command if experiment is not None else ""
+    stores = f", or put the runs.csv of a stored report into {reports_dir / own}" if command and reports_dir else ""
+    return collect(own, runs_dir, command + stores)
 
 
 def _of_choice(file: Experiment | None, made: Experiment) -> Experiment:

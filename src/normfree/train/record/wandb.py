@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from normfree.config import Resolved, UserError
+from normfree.config import Resolved
 from normfree.config.parts import LOGGER
 from normfree.runs import RunDirectory, run_id
 from normfree.runs.checksums import read_text_verified, write_verified
@@ -173,15 +173,10 @@ def _start(resolved: Resolved, directory: RunDirectory) -> Any:
 def open_tracker(resolved: Resolved, directory: RunDirectory) -> Iterator[Tracker]:
     """The tracker that ``logger=`` asks for; closed however the run ends.
 
-    Raises:
-        UserError: if W&B is asked for and the package is missing.
+    That W&B is installed is asked before, in `normfree.train.preflight`.
     """
     tracker = Tracker()
     if resolved.config.logger.name == "wandb":
-        try:
-            import wandb  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise UserError("logger=wandb: the package wandb is not installed; install normfree[wandb]") from error
         tell_cuts(resolved)
         tracker = WandbTracker(resolved, directory)
     elif LOGGER.is_custom(resolved.config):

@@ -96,7 +96,7 @@ def test_the_network_has_the_weights_of_the_run(trained: api.Run) -> None:
             lambda: api.run(["norm_batch=3"]),
             r"^norm_batch(=3)?: no such key; it is worked out: write trainer.micro_batch=",
         ),
-        (lambda: api.run(["batch=1e9"]), r"^batch=1000000000.0: not a whole number$"),
+        (lambda: api.run(["batch=1e9"]), r"^batch=1000000000.0: not a whole number; write batch=1000000000$"),
         (lambda: api.run(["seed=1,2"]), r"^seed=1,2: several values make a sweep; use api.sweep"),
         (lambda: api.run(["plan=true"]), r"^plan=true: is printed by the command, normfree train; leave it out"),
         (lambda: api.sweep(["clip=none,norm", "plan=true"]), r"^plan=true: is printed by the command"),

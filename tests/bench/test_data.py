@@ -62,7 +62,7 @@ def test_without_ffcv_its_rows_are_left_out_with_a_line(
     out = tmp_path / "data-cpu.csv"
     both = [f"photographs={tmp_path}", f"cifar10={tmp_path}"]
     assert run("bench", ["data", *both, *SMALL, f"out={out}"]) == 0
-    assert "ffcv is not installed: its rows are left out; make ffcv installs it" in capsys.readouterr().out
+    assert "ffcv is not installed: its rows are left out; run make ffcv to have them" in capsys.readouterr().out
     rows = measured(out)
     assert ("photographs", "normfree ffcv") not in rows
     assert {loader for images, loader in rows if images == "cifar10"} == {

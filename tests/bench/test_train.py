@@ -264,7 +264,8 @@ def test_without_timm_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "timm" else find(name))
     assert run("bench", ["train"]) == 2
     assert (
-        "timm is not installed; pip install timm, or leave it out: contestants=normfree,bare" in capsys.readouterr().err
+        "timm is not installed; pip install 'normfree[peers]', or leave it out: contestants=normfree,bare"
+        in capsys.readouterr().err
     )
 
 

@@ -90,7 +90,14 @@ def test_splits_share_no_image_and_each_is_evaluated_once(root: Path) -> None:
 def test_a_missing_root_says_where_it_looked_and_what_works(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root is not set.*data\.root=PATH.*mnist5k.*works now"):
         require_images(config(None))
-    with pytest.raises(UserError, match=rf"no class folders in {tmp_path / 'train'}.*data\.root=PATH"):
+    with pytest.raises(UserError, match=r"no class folders in it; give .*data\.root=PATH"):
+        require_images(config(tmp_path))
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.JPG").touch()
+    with pytest.raises(UserError, match=r"no class folders in it, but 2 images; give the folder that holds "):
+        require_images(config(tmp_path))
+    (tmp_path / "train").mkdir()
+    with pytest.raises(UserError, match=rf"no class folders in {tmp_path / 'train'}; give "):
         require_images(config(tmp_path))
     with pytest.raises(UserError, match=rf"there is no file or folder {tmp_path / 'nowhere'}; give .*data\.root=PATH"):
         require_images(config(tmp_path / "nowhere"))

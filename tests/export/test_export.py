@@ -181,7 +181,7 @@ def test_one_line_for_what_is_wrong(
         from_onnx(tmp_path / "absent.onnx")
     monkeypatch.setattr("normfree.export.formats.find_spec", lambda name: None)
     assert main(["export", of, "format=openvino"]) == 2
-    assert "needs openvino, which is not installed; pip install openvino" in capsys.readouterr().err
+    assert "needs openvino, which is not installed; pip install 'normfree[openvino]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", sorted(formats()))

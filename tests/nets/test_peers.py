@@ -203,6 +203,6 @@ def test_without_timm(monkeypatch):
 
 def test_without_torchvision(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(ValueError, match=r"torchvision cannot be imported .*make setup"):
+    with pytest.raises(ValueError, match=r"torchvision cannot be imported .*install that of torch's build"):
         create_model("efficientnet_b0")
     assert model_info("efficientnet_b0").parameters == 5_288_548

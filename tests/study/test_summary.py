@@ -198,3 +198,30 @@ def test_few_test_images_are_a_threat() -> None:
         "of 200 test images: one of 70 % is known to ±6.4 points" in one for one in _few_images(pd.DataFrame(rows))
     )
     assert _few_images(pd.DataFrame([one | {"data.test": 50_000.0} for one in rows])) == []
+
+
+def along_normalizers() -> list[dict[str, object]]:
+    """Of one network two arms that differ in the normaliser alone, and all runs of one did not train."""
+    rows = []
+    for name, accuracy, status in (("batchnorm", 0.44, "finished"), ("my_norms.ChannelRMS", 0.3, "untrained")):
+        for seed in range(3):
+            one = row("bn", 0.1, seed, accuracy, status)
+            rows.append(one | {"model.normalizer": name, "arm_id": name, "run_id": f"{name}-{seed}"})
+    return rows
+
+
+def test_what_is_along_the_axis_is_told() -> None:
+    panels = {"over": {"kind": "accuracy_over", "x": "model.normalizer", "series": ["bn"]}}
+    study = study_of(along_normalizers(), panels=panels)
+    best, failed, _ = summary(study, [])
+    assert "at normaliser batchnorm, 44.0 % (n = 3)" in best
+    assert "BN (normaliser my_norms.ChannelRMS) in 3 of 3" in failed
+    told = arms_grid(study)
+    place = told.columns.index("normaliser")
+    assert [line[place] for line in told.rows] == ["batchnorm", "my_norms.ChannelRMS"]
+
+
+def test_an_axis_that_tells_the_series_apart_is_not_told_again() -> None:
+    panels = {"over": {"kind": "accuracy_over", "x": "model.name", "series": ["bn", "nf"]}}
+    best = summary(study_of(arms([0.95, 0.951, 0.949], [0.90, 0.902, 0.898]), panels=panels), [])[0]
+    assert best.startswith("The most accurate is BN, at 95.0 % (n = 3): ")

@@ -42,6 +42,7 @@ from normfree.data.resident import ResidentSource
 from normfree.data.samples import FolderSamples, ParquetSamples
 from normfree.data.source import Source
 from normfree.data.workers import WorkerSource
+from normfree.host.installing import install, made
 from normfree.probe.timing import Spread, ratios
 
 SUITE = "loading and augmenting images beside torchvision with a DataLoader"
@@ -131,7 +132,7 @@ def _photographs(options: Options, root: str, folder: Path) -> _Case:
         "normfree workers, parquet": lambda: _forever(WorkerSource(packed, None, *rest)),
     }
     if importlib.util.find_spec("ffcv") is None:
-        print("ffcv is not installed: its rows are left out; make ffcv installs it")
+        print(f"ffcv is not installed: its rows are left out; {made('ffcv', install('normfree[ffcv]'))} to have them")
     else:
         loaders["normfree ffcv"] = lambda: _forever(FfcvSource(_beton(folder), *rest))
     return _Case("photographs", IMAGE_FOLDER, options.size, options.batch, loaders)

@@ -22,6 +22,7 @@ from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, optional, plain_text
 from normfree.config.keys import key
+from normfree.host.installing import install
 from normfree.nets import list_normalizers
 from normfree.nets.activations import activation
 from normfree.nets.normalizers import normalization
@@ -124,7 +125,7 @@ def run(options: Options) -> None:
     try:
         known = peers(options.channels)
     except ImportError as error:
-        raise UserError(f"timm is not installed ({error}); make setup installs it") from error
+        raise UserError(f"timm is not installed ({error}); {install('normfree[peers]')}") from error
     wanted = list(known) if options.normalizers == ["all"] else options.normalizers
     for name in wanted:
         if name not in known:

@@ -7,6 +7,7 @@ import importlib.util
 from torch import nn
 
 from normfree.config import UserError
+from normfree.host.installing import install
 from normfree.nets import create_model, model_info
 
 PEERS: dict[str, tuple[str, str]] = {
@@ -52,7 +53,7 @@ def build_other(name: str, against: str) -> nn.Module:
     if library == "normfree":
         return create_model(other)
     if importlib.util.find_spec(library) is None:
-        raise UserError(f"models={name}: its peer is in {library}, which is not installed; pip install {library}")
+        raise UserError(f"models={name}: its peer is in {library}, which is not installed; {install(library)}")
     network: nn.Module
     if library == "timm":
         import timm

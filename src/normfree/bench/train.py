@@ -41,6 +41,7 @@ from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, number, optional, plain_text, whole_number
 from normfree.config.keys import key
+from normfree.host.installing import install
 from normfree.nets import model_info
 from normfree.probe.timing import Spread
 
@@ -144,7 +145,7 @@ def _refuse(options: Options) -> None:
         )
     if {"timm", "lightning"} & set(options.contestants) and importlib.util.find_spec("timm") is None:
         raise UserError(
-            f"contestants={','.join(options.contestants)}: timm is not installed; pip install timm, "
+            f"contestants={','.join(options.contestants)}: timm is not installed; {install('normfree[peers]')}, "
             "or leave it out: contestants=normfree,bare"
         )
     if not 0 < options.target <= 1:

@@ -19,6 +19,9 @@ from normfree.host.wording import counted
 _SHOWN = 5
 """Of many options, the nearest."""
 
+_EXACT = 2**53
+"""From here on a float is no whole number to the last digit."""
+
 
 def explain(error: BaseException) -> str:
     """One line without a newline."""
@@ -108,7 +111,30 @@ def _wrong_type(error: BaseException) -> str:
     if value is None:
         return ""
     kind = _kind(key)
-    return f"{key}={value}: not {kind}" if kind else _one_line(f"{key}={value}: {str(error).splitlines()[0]}")
+    if not kind:
+        return _one_line(f"{key}={value}: {str(error).splitlines()[0]}")
+    way = _way(key, value, kind)
+    return f"{key}={value}: not {kind}{f'; {way}' if way else ''}"
+
+
+def _way(key: str, value: str, kind: str) -> str:
+    """How a value of this kind is written that was meant by what was typed; empty where that cannot be told."""
+    group, _, name = key.partition(".")
+    if name and f"{group}={CUSTOM}" in sys.argv[1:]:
+        return f"to give it to what is yours: {group}.arguments.{name}={value}"
+    if kind.startswith(_KINDS[list]):
+        return f"write '{key}=[{value}]'"
+    if kind.startswith(_KINDS[dict]):
+        return f"write '{key}={{NAME: VALUE}}'"
+    if not kind.startswith(_KINDS[int]):
+        return ""
+    if (ends := re.fullmatch(r"(\d{1,6})(?:-|\.\.|:)(\d{1,6})", value)) and int(ends[1]) < int(ends[2]):
+        return f"of several values a sweep (-m) is made: '{key}=range({ends[1]},{int(ends[2]) + 1})'"
+    try:
+        whole = float(value)
+    except ValueError:
+        return ""
+    return f"write {key}={whole:.0f}" if whole.is_integer() and abs(whole) < _EXACT else ""
 
 
 _KINDS: dict[Any, str] = {

@@ -23,6 +23,7 @@ from normfree.config.sources import read_of
 from normfree.config.sources.reading import looked_up_once
 from normfree.config.weights import told_start
 from normfree.host.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from normfree.host.installing import made
 from normfree.host.spoken import spoken
 from normfree.host.wording import counted
 from normfree.runs import RunDirectory
@@ -150,7 +151,7 @@ def _train(resolved: Resolved, overrides: list[str]) -> tuple[Result, int | None
             raise
         raise UserError(
             "torchvision: was built for another build of torch and cannot be imported; "
-            "run make setup, which installs the two that belong together"
+            f"{made('setup, which installs', 'install')} the two that belong together"
         ) from error
     quieten()
     line, stop = RunLine(resolved.steps, sys.stdout), StopRequest()

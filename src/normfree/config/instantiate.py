@@ -7,12 +7,16 @@ A ``_target_`` is taken from the configuration of the run that is being started,
 import inspect
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from normfree.config.errors import UserError
+from normfree.config.errors import UserError, closest
 from normfree.config.parts import EVERY_PART, Part
 from normfree.config.tracebacks import kept_traceback, one_line
-from normfree.host.wording import some
+from normfree.host.wording import counted, some
+
+_SHOWN = 8
+"""Of what a module offers, the first."""
 
 
 def imported(part: Part, name: str, called: bool = True) -> Any:
@@ -30,19 +34,31 @@ def imported(part: Part, name: str, called: bool = True) -> Any:
     if not dot or not module:
         raise UserError(f"{key}={name}: give module.name, such as {part.example}")
     try:
-        found = getattr(import_module(module), attribute)
+        place = import_module(module)
+        found = getattr(place, attribute, None)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{key}={name}: no module named {error.name}; start where it can be imported, or install it"
+            f"{key}={name}: no module named {error.name}; start where it can be imported, put its folder into "
+            "PYTHONPATH, or install it"
         ) from error
-    except AttributeError as error:
-        raise UserError(f"{key}={name}: {one_line(error).partition(': ')[2]}") from error
     except (Exception, SystemExit) as error:
         where = kept_traceback(error, name)
         raise UserError(f"{key}={name}: cannot be imported ({one_line(error)}){where}") from error
+    if found is None:
+        raise UserError(f"{key}={name}: {module} has no {attribute}{_offered(place, attribute)}")
     if called and not callable(found):
         raise UserError(f"{key}={name}: {some(type(found).__name__)} cannot be called; name a function or a class")
     return found
+
+
+def _offered(place: ModuleType, attribute: str) -> str:
+    """The nearest of what can be called in a module, or all that was written there."""
+    own = [name for name, each in vars(place).items() if callable(each) and not name.startswith("_")]
+    if close := closest(attribute, own):
+        return f"; did you mean {place.__name__}.{close[0]}?"
+    written = sorted(name for name in own if getattr(getattr(place, name), "__module__", None) == place.__name__)
+    more = f" and {counted(len(written) - _SHOWN, 'other')}" if len(written) > _SHOWN else ""
+    return f"; there are: {', '.join(written[:_SHOWN])}{more}" if written else ""
 
 
 def fitting(

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from normfree.config.batch_plan import BatchPlan
 from normfree.config.errors import UserError
 from normfree.config.schema import TrainConfig
+from normfree.host.installing import install
 
 OPTIMIZER_KEYS = {
     "sgd": ("momentum", "nesterov"),
@@ -59,7 +60,7 @@ def check_optimizer(config: TrainConfig) -> None:
     if optimizer.name in FROM_TIMM and find_spec("timm") is None:
         raise UserError(
             f"optimizer={optimizer.name}: comes from the package timm, which is not installed; "
-            "uv pip install timm, or use optimizer=adamw"
+            f"{install('normfree[peers]')}, or use optimizer=adamw"
         )
     if optimizer.sam_rho is not None and config.precision == "16-mixed":
         raise UserError(

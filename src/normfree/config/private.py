@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from normfree.config.errors import UserError
 from normfree.config.normalizers import facts_of
 from normfree.config.schema import TrainConfig
+from normfree.host.installing import install
 
 PRIVATE_KEYS: Mapping[str, tuple[str, ...]] = {"none": (), "dpsgd": ("epsilon", "delta", "max_norm")}
 """What each way of private training uses."""
@@ -27,7 +28,8 @@ def check_private(config: TrainConfig) -> None:
             raise UserError(f"private.{key}={getattr(private, key)}: {given} needs a value above 0")
     if find_spec("opacus") is None:
         raise UserError(
-            f"{given}: its accounting comes from the package opacus, which is not installed; uv pip install opacus"
+            f"{given}: its accounting comes from the package opacus, which is not installed; "
+            f"{install('normfree[private]')}"
         )
     kind = facts_of(config.model.normalizer)
     if kind.sees == "batch":

@@ -31,6 +31,7 @@ from normfree.data.order import epoch_order
 from normfree.data.source import ALONE, Batch, Share
 from normfree.data.split import check_labels, cut_points, shuffled_order
 from normfree.data.transforms import statistics, tested_image
+from normfree.host.installing import install, made
 
 _BATCHES_AHEAD = 2
 _LUMA = (19595, 38470, 7471)
@@ -47,7 +48,9 @@ def import_ffcv() -> None:
     try:
         import normfree.data.ffcv_loader  # noqa: F401
     except ImportError as error:
-        raise UserError(f"data.loader=ffcv: FFCV cannot be imported ({error}); run make ffcv again") from error
+        raise UserError(
+            f"data.loader=ffcv: FFCV cannot be imported ({error}); {made('ffcv again', install('normfree[ffcv]'))}"
+        ) from error
 
 
 class FfcvSource:

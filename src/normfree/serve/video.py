@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from normfree.config import UserError
+from normfree.host.installing import install
 from normfree.host.wording import counted
 from normfree.serve.keys import Prediction
 from normfree.serve.labels import label_columns, told, top_of
@@ -40,7 +41,7 @@ def predict_video(video: Video, keys: Prediction) -> None:
         UserError: a package is missing, the video has no frames, or nothing can be written.
     """
     if importlib.util.find_spec("av") is None:
-        raise UserError(f"source={keys.source}: videos need PyAV; pip install 'normfree[serve]'")
+        raise UserError(f"source={keys.source}: videos need PyAV; {install('normfree[serve]')}")
     suffix = Path(keys.out).suffix.lower()
     if suffix not in (".mp4", *TABLES):
         raise UserError(f"out={keys.out}: for a video give a file that ends in .mp4, or {', '.join(TABLES)}")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from normfree.config import UserError
 from normfree.host.devices import has_display
+from normfree.host.installing import install
 from normfree.serve.keys import Prediction
 from normfree.serve.labels import top_of
 from normfree.serve.networks import Named, networks_of
@@ -52,7 +53,7 @@ def show(webcam: Webcam, keys: Prediction) -> None:
 
 def _opencv(source: str) -> Any:
     if importlib.util.find_spec("cv2") is None:
-        raise UserError(f"source={source}: a window needs OpenCV; pip install opencv-python, or {_ELSEWHERE}")
+        raise UserError(f"source={source}: a window needs OpenCV; {install('opencv-python')}, or {_ELSEWHERE}")
     if not has_display():
         raise UserError(f"source={source}: there is no display here; {_ELSEWHERE}")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # of a camera that is missing we have a line of our own
@@ -63,7 +64,7 @@ def _opencv(source: str) -> Any:
     except cv2.error as error:
         raise UserError(
             f"source={source}: this OpenCV opens no windows (opencv-python-headless does not); "
-            f"pip install opencv-python, or {_ELSEWHERE}"
+            f"{install('opencv-python')}, or {_ELSEWHERE}"
         ) from error
     return cv2
 

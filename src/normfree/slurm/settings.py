@@ -9,6 +9,7 @@ from normfree.config import UserError
 from normfree.config.errors import closest
 from normfree.config.names import shown
 from normfree.config.schema import TrainerConfig
+from normfree.host.installing import install
 from normfree.host.wording import counted
 from normfree.slurm.queue import partitions
 
@@ -134,7 +135,7 @@ class SlurmSettings:
                 "or leave it out to use the cores and GPUs here"
             )
         if importlib.util.find_spec("submitit") is None:
-            raise UserError("hydra/launcher=slurm: submitit is not installed; pip install 'normfree[slurm]'")
+            raise UserError(f"hydra/launcher=slurm: submitit is not installed; {install('normfree[slurm]')}")
         known = partitions()
         if self.partition is not None and known:
             for name in self.partition.split(","):

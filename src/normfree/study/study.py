@@ -103,11 +103,22 @@ class Study:
 
     @cached_property
     def varying_settings(self) -> tuple[str, ...]:
-        """Those of `SETTINGS` in which runs differ; the group of BatchNorm's statistics only where it is no batch."""
+        """Those of `SETTINGS` in which runs differ, the group of BatchNorm's statistics only where it is no batch; then
+        what else is along the axis of a panel and differs within a series."""
         batch, statistics = self.by_seed["batch.global"], self.by_seed["batch.norm_batch"]
         told = (statistics.isna() | (statistics == batch)).all()
         names = [name for name in SETTINGS if not (told and name == "batch.norm_batch")]
-        return tuple(name for name in names if self.by_seed[name].nunique(dropna=False) > 1)
+        varying = [name for name in names if self.by_seed[name].nunique(dropna=False) > 1]
+        return (*varying, *(name for name in self._axes if self._differs_within(name)))
+
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        """The factors along the axes of panels that are none of `SETTINGS`."""
+        asked = dict.fromkeys(column_of(str(panel.options.get("x"))) for panel in self.experiment.panels)
+        return tuple(name for name in asked if name not in SETTINGS and name in self.by_seed)
+
+    def _differs_within(self, name: str) -> bool:
+        return bool((self.by_seed.groupby("series")[name].nunique(dropna=False) > 1).any())
 
     @cached_property
     def by_seed(self) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from normfree.host.wording import counted
 from normfree.study.arms import VALIDATION, Arm
 from normfree.study.experiment import Experiment
@@ -93,13 +95,17 @@ def _failed(study: Study) -> str:
     if not failed:
         return f"All {total.concluded} runs with an outcome trained."
     parts = []
-    for label, runs in table.groupby("series"):
+    # Along an axis of words, such as normalisers, it matters which of them failed.
+    words = [name for name in study.varying_settings if not pd.api.types.is_numeric_dtype(table[name])]
+    for (series, *values), runs in table.groupby(["series", *words], dropna=False):
+        of = ", ".join(f"{head_of_factor(name)} {value}" for name, value in zip(words, values, strict=True))
+        label = f"{series} ({of})" if of else series
         counts = count(runs)
         here = counts.diverged + counts.untrained
         if here:
             parts.append((here / counts.planned, here, f"{label} in {here} of {counts.planned}"))
     named = [text for _, _, text in sorted(parts, key=lambda part: (-part[0], -part[1], part[2]))]
-    rest = f" and {len(named) - 4} more series" if len(named) > 4 else ""
+    rest = f" and {len(named) - 4} more" if len(named) > 4 else ""
     return (
         f"{failed} of {counted(total.concluded, 'run')} did not train ({total.diverged} diverged, "
         f"{total.untrained} untrained): {', '.join(named[:4])}{rest}."
@@ -124,7 +130,7 @@ def _open(study: Study, verdicts: Sequence[Verdict]) -> str:
         least = study.experiment.minimum_seeds
         said.append(f"{few} of {len(seeds)} arms have fewer than {least} seeds, from which nothing is concluded")
     if not said:
-        said.append("the file makes no claims, so that nothing is tested")
+        said.append("no claims are made, so that nothing is tested")
     text = "; ".join(said)
     undecided = [one for one in verdicts if one.verdict == "inconclusive"]
     first = f" What cannot be told from these runs, first of all: {undecided[0].claim.claim}" if undecided else ""

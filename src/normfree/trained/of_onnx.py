@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from normfree.config import UserError
+from normfree.host.installing import install
 from normfree.runs.checksums import digest_of
 from normfree.trained.preprocessing import Preprocessing
 
@@ -79,7 +80,7 @@ def from_onnx(file: str | Path, threads: int | None = None) -> OnnxTrained:
         import onnxruntime
     except ImportError as error:
         raise UserError(
-            f"weights={file}: needs onnxruntime, which is not installed; pip install 'normfree[export]'"
+            f"weights={file}: needs onnxruntime, which is not installed; {install('normfree[export]')}"
         ) from error
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NotImplemented
 

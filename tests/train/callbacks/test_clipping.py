@@ -139,8 +139,8 @@ def test_an_own_class_keeps_its_state() -> None:
     ("target", "arguments", "message"),
     [
         ("halve", None, r"clip._target_=halve: give module.name, such as my_clipping.halve"),
-        ("no_such_package.halve", None, "no module named no_such_package; start where it can be imported"),
-        (f"{OWN}.quarter", None, "clip._target_=.*'quarter'"),
+        ("no_such_package.halve", None, "no module named no_such_package; start where it can be imported, put "),
+        (f"{OWN}.quarter", None, r"clip._target_=\S+quarter: \S+ has no quarter; there are: "),
         (f"{OWN}.NOT_CODE", None, "an int cannot be called; name a function or a class"),
         (f"{OWN}.Inert", None, "its objects cannot be called"),
         (f"{OWN}.Fading", None, r"clip.arguments=\{\}: .*missing a required argument: 'max_norm'"),

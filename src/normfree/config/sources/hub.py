@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from normfree.config.errors import WORKS, UserError
 from normfree.config.sources.shards import Shards, choose
 from normfree.config.sources.words import TRAIN
+from normfree.host.installing import install
 
 PREFIX = "hf://datasets/"
 CONVERTED = "refs/convert/parquet"
@@ -180,7 +181,7 @@ def _listed(name: HubName, branch: str) -> tuple[HubFile, ...]:
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
     except ImportError as error:
         raise name.error(
-            "needs the package huggingface_hub; install it with pip install 'normfree[hub]', or give local files"
+            f"needs the package huggingface_hub; {install('normfree[hub]')}, or give local files"
         ) from error
     page = f"https://huggingface.co/datasets/{name.repository}"
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from normfree.config import UserError
+from normfree.host.installing import install
 
 _FIRST = ("onnx", "torch_export", "safetensors", "openvino")
 """Told in this order; others by their names."""
@@ -32,7 +33,7 @@ def formats() -> dict[str, ModuleType]:
     return {name: import_module(f"{__name__}.{name}_format") for name in names}
 
 
-def require_packages(name: str, packages: tuple[str, ...], install: str) -> None:
+def require_packages(name: str, packages: tuple[str, ...], extra: str) -> None:
     """
     Raises:
         UserError: one is not installed.
@@ -40,4 +41,5 @@ def require_packages(name: str, packages: tuple[str, ...], install: str) -> None
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         are = "which is" if len(missing) == 1 else "which are"
-        raise UserError(f"format={name}: needs {', '.join(missing)}, {are} not installed; pip install {install}")
+        way = install(f"normfree[{extra}]")
+        raise UserError(f"format={name}: needs {', '.join(missing)}, {are} not installed; {way}")

@@ -26,7 +26,7 @@ def require() -> None:
     Raises:
         UserError: a package is missing.
     """
-    require_packages("onnx", ("onnx", "onnxscript", "onnxruntime"), "'normfree[export]'")
+    require_packages("onnx", ("onnx", "onnxscript", "onnxruntime"), "export")
 
 
 def write(subject: Subject, path: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from normfree.export.subject import Subject
 
-ABOUT = "for Intel's processors; an .xml and a .bin (pip install openvino)"
+ABOUT = "for Intel's processors; an .xml and a .bin (pip install 'normfree[openvino]')"
 SUFFIX = ".xml"
 FOLDED = True
 METADATA = "normfree"

@@ -82,7 +82,7 @@ def _torchvision_models() -> Any:
         import torchvision
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"torchvision cannot be imported ({reason}); make setup installs it with its torch") from error
+        raise ValueError(f"torchvision cannot be imported ({reason}); install that of torch's build") from error
     return torchvision.models
 
 

@@ -89,9 +89,7 @@ def _timm() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise ValueError(
-            f"timm is not installed ({error}); pip install 'normfree[peers]', or make setup, which installs it"
-        ) from error
+        raise ValueError(f"timm is not installed ({error}); pip install 'normfree[peers]'") from error
     module: ModuleType = timm
     return module
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from normfree.config import UserError
 from normfree.host.devices import has_display
+from normfree.host.installing import install
 from normfree.host.wording import counted
 from normfree.serve.browser.reception import bracketed, is_own
 from normfree.serve.keys import Prediction
@@ -38,7 +39,7 @@ def check(keys: Prediction) -> None:
         UserError: as `serve`.
     """
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(f"source=browser: needs {' and '.join(missing)}; pip install 'normfree[serve]'")
+        raise UserError(f"source=browser: needs {' and '.join(missing)}; {install('normfree[serve]')}")
     if keys.token and len(keys.token) < _LEAST_TOKEN:
         raise UserError(f"token=...: has {len(keys.token)} characters; give at least {_LEAST_TOKEN}")
     given = {"token": keys.token, "tls_cert": keys.tls_cert, "tls_key": keys.tls_key}

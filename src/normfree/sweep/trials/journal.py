@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normfree.config import UserError
+from normfree.host.installing import install
 from normfree.sweep.trials.block import PLACE
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def optuna_or_refuse() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UserError(
-            f"{PLACE}: Optuna is not installed ({error}); pip install 'normfree[search]', or make setup, which has it"
-        ) from error
+        raise UserError(f"{PLACE}: Optuna is not installed ({error}); {install('normfree[search]')}") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

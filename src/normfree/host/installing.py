@@ -1,0 +1,18 @@
+"""How what is missing is installed, in the words of this installation."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def install(what: str) -> str:
+    """The command that installs a package, or an extra of normfree's, such as ``normfree[serve]``.
+
+    An extra is quoted, as shells take its brackets apart; an environment that uv made has no pip of its own.
+    """
+    tool = "pip install" if find_spec("pip") else "uv pip install"
+    return f"{tool} '{what}'" if "[" in what else f"{tool} {what}"
+
+
+def made(target: str, otherwise: str) -> str:
+    """``run make TARGET`` in a clone of the repository, else the command of those who have the package alone."""
+    return f"run make {target}" if (Path(__file__).parents[3] / "Makefile").is_file() else otherwise

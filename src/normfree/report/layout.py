@@ -57,7 +57,7 @@ def draw_all(study: Study) -> list[Drawing]:
 
 
 def paper_files(study: Study, size: str) -> dict[str, bytes]:
-    """All figures at the width of a column or of a page of a paper, with their captions as texts, which say what a panel
+    """All figures at the width of a column or of a page of a paper, with captions as texts, which say what a panel
     alone is; panels beside others have their titles.
     """
     files: dict[str, bytes] = {}

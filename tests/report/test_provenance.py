@@ -1,13 +1,16 @@
 """What a report says of where its runs were made."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.report import synthetic
 
 from normfree.report.build import render
 from normfree.report.facts import limits
 from normfree.report.provenance import provenance_grid
-from normfree.study import Collection, Experiment, Study
+from normfree.study import Collection, Experiment, Study, collect
+from normfree.study.experiment import parse_experiment
 
 
 @pytest.fixture
@@ -65,3 +68,10 @@ def test_what_says_nothing_is_left_out(collection: Collection, experiment: Exper
         assert "Holm" not in page
         assert "#rules" not in page
         assert "curves.csv.gz" in page
+
+
+def test_one_seed_has_no_interval_to_be_wide(tmp_path: Path) -> None:
+    runs = [synthetic.made("resnet20", "none", 64, lr, 0, 64, ["g"]) for lr in (0.4, 1.6)]
+    synthetic.write(runs, tmp_path / "exp")
+    found = limits(Study(parse_experiment({}, "exp"), collect("exp", tmp_path)))
+    assert "Some arms have one seed, and no interval: what differs between them may be luck." in found

@@ -172,7 +172,9 @@ def limits(study: Study) -> list[str]:
     seeds = int(study.by_seed.groupby("arm_id")["seed"].nunique().min()) if len(study.by_seed) else 0
     if 0 < seeds < 5:
         found.append(
-            f"Arms have as few as {counted(seeds, 'seed')}; intervals from so few runs are wide and lean on normality."
+            "Some arms have one seed, and no interval: what differs between them may be luck."
+            if seeds == 1
+            else f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality."
         )
     found += _few_images(table)
     counts = count(table)

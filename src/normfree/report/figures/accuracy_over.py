@@ -39,7 +39,8 @@ _MEANS = (
 )
 CAPTION = _MEANS + (
     "untrained runs are open triangles at their own accuracy (by an exact test against guessing, in which fewer than "
-    "1,000 test images stand together with the validation images), diverged runs have none that means anything and are "
+    "1,000 test images stand together with the validation images; the dashed line is the share of the largest class "
+    "among these), diverged runs have none that means anything and are "
     "not drawn, and the strip beneath counts both (✕2△1/5: two diverged and one untrained of five planned; ?: no "
     "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the others are "
     "linear."

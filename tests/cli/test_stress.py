@@ -92,3 +92,44 @@ def test_train_py_passes_a_probe_on(tmp_path: Path) -> None:
     answer = command_line("train.py", *words)
     assert answer.returncode == 0, answer.stderr
     assert len(list((tmp_path / "probes" / "stress").glob("*.md"))) == 1
+
+
+OWN_NORMS = """\
+from torch import nn
+
+class Halved(nn.Identity):
+    sees = "none"
+
+    def __init__(self, channels):
+        super().__init__()
+
+    def forward(self, x):
+        return x * {factor}
+"""
+
+
+def test_a_normaliser_of_ones_own_is_trained_anew_once_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainings = list[str]()
+
+    def once(resolved: Any, *others: Any) -> Any:
+        trainings.append(resolved.config.model.normalizer)
+        return [trained.Stage(number, 0.1 * 2**number, 1.0, True, "") for number in range(2)]
+
+    monkeypatch.setattr(trained, "stress", once)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["probe=stress", "model=resnet20", "model.normalizer=groupnorm,probed_norms.Halved", "image_size=7"]
+    words += ["seeds=0", "lr=0.1", "highest=0.4", "factor=2"]
+    for factor, expected in ((0.5, ["groupnorm", "probed_norms.Halved"]), (0.5, []), (0.25, ["probed_norms.Halved"])):
+        (tmp_path / "probed_norms.py").write_text(OWN_NORMS.format(factor=factor), encoding="utf-8")
+        trainings.clear()
+        assert probe(words) == 0
+        assert trainings == expected
+    assert "code of yours has changed since" in capsys.readouterr().out
+    (table,) = (tmp_path / "reports" / "probes" / "stress").glob("*.csv")
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["model"] for row in rows} == {"resnet20_groupnorm", "resnet20_Halved"}
+    assert [bool(row["code"]) for row in rows] == [False, False, True, True]

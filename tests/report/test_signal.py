@@ -293,3 +293,19 @@ def test_the_stored_report_is_whole() -> None:
         assert [each.label for each in looked] == list(dict.fromkeys(rows["model"]))
         assert page.with_suffix(".svg").is_file()
         assert page.with_suffix(".png").is_file()
+
+
+@pytest.mark.cli
+def test_a_normaliser_of_ones_own_is_measured(tmp_path: Path) -> None:
+    own = "model.normalizer=batchnorm,tests.train.own_normalizers.ImageRMS"
+    words = ("probe=signal", "model=resnet20", own, "batch=4", "image_size=16")
+    done = command_line("report.py", *words, f"reports_dir={tmp_path}", PYTHONWARNINGS="error")
+    assert done.returncode == 0, done.stderr
+    (table,) = (tmp_path / "probes" / "signal").glob("*.csv")
+    rows = pd.read_csv(table)
+    assert rows.groupby("model")["sees"].unique().map(list).to_dict() == {
+        "resnet20": ["batch"], "resnet20_ImageRMS": ["sample"],
+    }  # fmt: skip
+    lost = command_line("report.py", *words[:2], "model.normalizer=tests.train.own_normalizers.Lost")
+    assert lost.returncode == 2
+    assert lost.stderr.startswith("error: model.normalizer=tests.train.own_normalizers.Lost: tests.train.own_normalize")

@@ -13,6 +13,8 @@ from normfree.config.key_readers import some_text, whole_number
 from normfree.config.keys import key
 from normfree.config.networks import usual_of
 from normfree.config.normalizers import NORMALIZERS
+from normfree.config.normalizers.own import target_of
+from normfree.config.parts import NORMALIZER, is_target
 
 MOST_NETWORKS, MOST_NUMBERS = 4, 6
 ALL = "all"
@@ -50,14 +52,17 @@ def networks(text: str) -> tuple[str, ...]:
 
 
 def normalizers(text: str) -> tuple[str, ...]:
-    """Reads names of normalisers with commas between them, or ``all``."""
-    names = tuple(text.split(","))
+    """Reads names of normalisers with commas between them, the user's own ``my_norms.ImageRMS`` too, or ``all``."""
+    names = tuple(map(target_of, text.split(",")))
     if len(set(names)) < len(names):
         raise ValueError("give each normaliser once")
     known = {*NORMALIZERS, ALL}
     for name in names:
-        if name not in known:
-            raise ValueError(f"no normaliser {name}{nearest(name, known)}; there are {', '.join(NORMALIZERS)}, or all")
+        if name not in known and not is_target(name):
+            raise ValueError(
+                f"no normaliser {name}{nearest(name, known)}; there are {', '.join(NORMALIZERS)}, or all, or yours, "
+                f"such as {NORMALIZER.target}={NORMALIZER.example}"
+            )
     if ALL in names and len(names) > 1:
         raise ValueError("all are every one of them; give it alone")
     return names
@@ -94,7 +99,8 @@ def with_normalizers(names: Sequence[str], chosen: Sequence[str]) -> list[Networ
     for name in names:
         for normalizer in every if own[name] else ():
             plain = normalizer == own[name]
-            found.append(Network(name if plain else f"{name}_{normalizer}", name, None if plain else normalizer))
+            title = normalizer.rpartition(".")[2]
+            found.append(Network(name if plain else f"{name}_{title}", name, None if plain else normalizer))
         if not every or not own[name]:
             found.append(Network(name, name))
     return found

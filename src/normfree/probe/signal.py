@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from normfree.nets import create_model, model_info, skip_gains
+from normfree.nets.normalizers import Normalizer
 from normfree.nets.scaling import expected_stds
 from normfree.nets.squeeze_excite import SqueezeExcite
 
@@ -114,7 +115,7 @@ def signal_at_initialisation(
     batch: int = 16,
     image_size: int | None = None,
     skip_gain: float = 1.0,
-    normalizer: str | None = None,
+    normalizer: str | Normalizer | None = None,
 ) -> SignalPropagation:
     """`signal` of a fresh network on unit Gaussian noise; PyTorch's own random state is left as it is.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from normfree.cli.probe_keys import MOST_NETWORKS, ProbeKeys, networks, normalizers, with_normalizers
@@ -12,6 +12,9 @@ from normfree.config import UserError
 from normfree.config.key_readers import number, whole_number
 from normfree.config.keys import key
 from normfree.config.normalizers import facts_of
+from normfree.config.normalizers.facts import NormalizerFacts
+from normfree.config.normalizers.own import seen_by
+from normfree.config.parts import is_target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +47,10 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     from normfree.nets import model_info
     from normfree.probe import signal_at_initialisation
     from normfree.report.probes.signal_page import SignalConditions, signal_files, signal_table, signal_terminal
+    from normfree.train.parts.own_normalizer import normalizer_of
 
     looked = with_normalizers(keys.model, keys.normalizer)
-    kinds = {each: facts_of(each.normalizer or model_info(each.name).normalizer) for each in looked}
+    kinds = {each: _facts(each.normalizer or model_info(each.name).normalizer) for each in looked}
     sizes = {each.label: keys.image_size or found[each.name] for each in looked}
     rows: list[dict[str, Any]] = []
     for each, kind in kinds.items():
@@ -55,7 +59,7 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
             try:
                 measured = signal_at_initialisation(
                     each.name, seed=keys.seed, batch=keys.batch, image_size=size, skip_gain=keys.skip_gain,
-                    normalizer=each.normalizer,
+                    normalizer=normalizer_of(each.normalizer),
                 )  # fmt: skip
             except ValueError as error:
                 raise UserError(f"model={each.label}: {error}; give another network or other keys") from error
@@ -69,3 +73,10 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     conditions = SignalConditions(keys.batch, sizes, keys.seed, keys.skip_gain, of_the_batch)
     with page.console.status("drawing"):
         return signal_files(table, conditions, page.name, page.command, page.made_with)
+
+
+def _facts(normalizer: str) -> NormalizerFacts:
+    """What is known of a normaliser, what its statistics see too where it is the user's own."""
+    facts = facts_of(normalizer)
+    sees: Any = seen_by(normalizer) if is_target(normalizer) else facts.sees
+    return replace(facts, sees=sees)

@@ -96,13 +96,20 @@ def run(keys: KEYS, page: Page) -> dict[str, bytes]:
     path = folder / f"{page.name}.csv"
     trainings = list(_trainings(keys))
     table = report.read_stages(path)
+    code = {each[:2]: _own_code(each[3]) for each in trainings}
+    arms = zip(table["model"], table["clip"], table["code"], strict=True)
+    stale = [code.get((model, clip), own) != own for model, clip, own in arms]
+    if any(stale):
+        page.console.print(f"code of yours has changed since {path}: its arms are trained anew", highlight=False)
+        table = table[[not one for one in stale]]
     there = {*zip(table["model"], table["clip"], table["seed"], strict=True)}
     left = [each for each in trainings if each[:3] not in there]
     if len(left) < len(trainings):
         page.console.print(f"{len(trainings) - len(left)} of {len(trainings)} trainings are in {path}", highlight=False)
     for model, clip, seed, resolved in left:
         stages = _trained(keys, f"{model} {clip} seed {seed}", resolved, page)
-        table = _with(table, model, clip, clip_label(resolved), seed, stages)
+        about = {"model": model, "clip": clip, "label": clip_label(resolved), "seed": seed, "code": code[model, clip]}
+        table = _with(table, about, stages)
         write({path.name: report.stages_csv(table)}, folder)
     first = trainings[0][3]
     page.console.print(report.stress_terminal(table))
@@ -157,8 +164,15 @@ def _trained(keys: KEYS, name: str, resolved: Resolved, page: Page) -> list[Any]
     return stages
 
 
-def _with(table: pd.DataFrame, model: str, clip: str, label: str, seed: int, stages: list[Any]) -> pd.DataFrame:
+def _own_code(resolved: Resolved) -> str:
+    """The digest of what is the user's own in an arm; empty where nothing is."""
+    from normfree.runs.identity import with_own_code
+
+    return "-".join(with_own_code(resolved).own_code.values())
+
+
+def _with(table: pd.DataFrame, about: dict[str, Any], stages: list[Any]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [{"model": model, "clip": clip, "label": label, "seed": seed, **vars(each)} for each in stages]
+    rows = [{**about, **vars(each)} for each in stages]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True) if len(table) else pd.DataFrame(rows)

@@ -16,6 +16,8 @@ from normfree.report.probes.stress_rates import draw_rates, highest_stable
 from normfree.report.tables import csv
 
 COLUMNS = ("model", "clip", "label", "seed", "number", "lr", "loss", "learned", "broke")
+CODE = "code"
+"""A further column where an arm has code of the user's own: its digest, empty for the others."""
 MOST_LINES = 8
 """Arms whose losses are drawn; of more, the highest stable rates are."""
 _LOSSES = "Training loss over the learning rate, to where each training breaks"
@@ -43,17 +45,21 @@ def read_stages(path: Path) -> pd.DataFrame:
         UserError: the file is not one of these.
     """
     if not path.is_file():
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=[*COLUMNS, CODE])
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values={"loss": [""]}, dtype={"learned": bool})
-        return table[list(COLUMNS)].astype({"seed": int, "number": int, "lr": float, "loss": float, "broke": str})
+        kinds = {"learned": bool, CODE: str}
+        table = pd.read_csv(path, keep_default_na=False, na_values={"loss": [""]}, dtype=kinds)
+        if CODE not in table:
+            table[CODE] = ""
+        return table[[*COLUMNS, CODE]].astype({"seed": int, "number": int, "lr": float, "loss": float, "broke": str})
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: cannot be read; move it away to train anew") from error
 
 
 def stages_csv(table: pd.DataFrame) -> bytes:
     """One row a stage."""
-    return csv(table[list(COLUMNS)])
+    own = CODE in table and bool(table[CODE].any())
+    return csv(table[[*COLUMNS, CODE] if own else list(COLUMNS)])
 
 
 def stress_files(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from normfree.config import UserError
 from normfree.config.instantiate import imported
 from normfree.config.normalizers.own import seen_by
-from normfree.config.parts import NORMALIZER
+from normfree.config.parts import NORMALIZER, is_target
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.host.wording import some
 from normfree.nets import ClassifierNetwork, create_model
@@ -31,6 +31,15 @@ def build_with_own(description: Mapping[str, Any], target: str) -> ClassifierNet
         return create_model(**{**description, "normalizer": own_normalizer(target)})
     except ValueError as error:
         raise UserError(f"{NORMALIZER.target}={target}: {error}") from error
+
+
+def normalizer_of(name: str | None) -> str | Normalizer | None:
+    """What `create_model` is given for a name: itself where it is one of this package.
+
+    Raises:
+        UserError: as `own_normalizer`.
+    """
+    return own_normalizer(name) if name is not None and is_target(name) else name
 
 
 def own_normalizer(target: str) -> Normalizer:

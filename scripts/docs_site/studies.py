@@ -13,7 +13,7 @@ _HEAD = """\
 # Studies
 
 Each study is an experiment of this repository. Its claims were committed before its runs, every planned run is in its
-table, failed ones too; `python report.py experiment=NAME check=true` makes its report again from committed rows.
+table, failed ones too; `normfree report experiment=NAME check=true` makes its report again from committed rows.
 All are of small networks and small images, on processors unless the name ends in -gpu; none is an accuracy to compare
 with ImageNet. Published numbers stand beside what was measured here in [the ledger](ledger.md), speed in
 [benchmarks](benchmarks/README.md).

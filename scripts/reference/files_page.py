@@ -9,7 +9,7 @@ from normfree.runs.checksums import CHECKSUMS
 from normfree.runs.directory import RunDirectory
 from normfree.runs.plan import PLAN
 from normfree.runs.result import Result
-from normfree.slurm.submission import MANIFEST
+from normfree.slurm.submission import MANIFEST, REFUSED
 from normfree.study.stored import ABOUT, CLIPS, CURVES, ROWS
 from normfree.sweep.trials.journal import JOURNAL
 from normfree.sweep.trials.record import LATENCY_FILE, TRIALS_FILE
@@ -42,6 +42,7 @@ SWEEP = {
     ".sweep.lock": "held while the plan is written",
     "worker0.log": "what each worker process said",
     MANIFEST: "of a sweep on SLURM: what was submitted",
+    REFUSED: "of one: what SLURM did not take, and why",
     JOURNAL: "of a search: Optuna's trials",
     TRIALS_FILE: "of a search: its trials as reports read them",
     LATENCY_FILE: "of a search: what was timed",
@@ -54,7 +55,7 @@ REPORT = {
     "arms.csv": "a row for every arm: seeds planned and trained, mean, interval",
     "series.csv": "a row for every series of a panel",
     "failures.csv": "every run that did not train, and why",
-    CURVES: "what learning curves are drawn from",
+    CURVES: "what learning curves are drawn from: a row a point of the loss, or another column, of a run's record",
     CLIPS: "what figures of clipping are drawn from, where there is one",
     TRIALS_FILE: "of a search: its trials",
     LATENCY_FILE: "of a search: what was timed",
@@ -63,9 +64,9 @@ REPORT = {
 EVALUATION = {
     "index.html": "the page, which needs no other file",
     RECORD: "all numbers, with the checksum of the weights, the digest of the data, versions and preprocessing",
-    "classes_raw.csv": "a row for every class; `_ema` of the moving average, `classes.csv` where there is one alone",
-    "predictions_raw.parquet": "a row for every image",
-    "figures/confusion_raw.png": "the figures, also as PDF and SVG",
+    "classes.csv": "a row for every class",
+    "predictions.parquet": "a row for every image",
+    "figures/confusion.png": "the figures, also as PDF and SVG",
 }
 
 
@@ -78,9 +79,14 @@ def page() -> str:
             *_table("A run: `runs/<experiment>/<run>/`", RUN),
             "Of `result.json`, the keys:\n",
             ", ".join(f"`{name}`" for name in Result.__annotations__) + ".\n",
+            "Where the outputs of the network are not finite, `chance` and `batch_dependence` are `null`, and",
+            "`metrics` has losses and no accuracies: those would be of whatever class comes first.\n",
             *_table("A sweep: `runs/<experiment>/`", SWEEP),
             *_table("A report: `reports/<experiment>/`", REPORT),
             *_table("An evaluation: `evaluations/<run>/`", EVALUATION),
+            "With `kind=both`, which takes the moving average beside the weights as trained, each of these is there",
+            "twice: `classes_raw.csv` of the weights as trained and `classes_ema.csv` of the average,",
+            "`predictions_raw.parquet`, `figures/confusion_raw.png`, and so on.\n",
             "## An export: `exports/`\n",
             "One file each, as [the table of formats](../using.md#export) has them; its classes, preprocessing, run",
             f"and checksum lie in it (`{METADATA}` within a `.pt2`).",

@@ -136,3 +136,24 @@ def test_a_damaged_parquet_file_is_left_to_its_reader(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:4] + b"\xff" * 200 + whole[204:])
     assert look_at_rows([path]).broken == ()
+
+
+def folders(root: Path, images: int, content: bytes) -> list[str]:
+    for name in "ab":
+        (root / name).mkdir(parents=True)
+        for number in range(images):
+            (root / name / f"{number}.png").write_bytes(content)
+    return ["data=folder", f"data.root={root}", "data.train_size=8", "data.test_size=8", "augment=none"]
+
+
+def test_few_images_that_cannot_be_read_are_told_beside_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"larger than the 2 .* more data; 2 of the 2 images .* cannot be read, such as"
+    ):
+        resolved(*folders(tmp_path, 1, b"text"), "batch=128")
+
+
+def test_a_plan_says_that_test_images_are_held_out(tmp_path: Path, root: Path) -> None:
+    held = describe_plan(resolved(*folders(tmp_path / "all", 20, content()), "batch=8"))
+    assert "4 for validation and 4 for the test (both held out of the 40 there, which have no test split), 8 px" in held
+    assert "held out" not in describe_plan(resolved(*words(root)))

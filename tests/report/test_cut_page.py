@@ -100,7 +100,7 @@ def test_the_caption_tells_the_conditions() -> None:
 
 
 def test_same_rows_same_bytes_and_the_table_draws_the_figure_again(tmp_path: Path) -> None:
-    arguments = (table(), CONDITIONS, "cut", "python report.py probe=split", "this machine")
+    arguments = (table(), CONDITIONS, "cut", "normfree report probe=split", "this machine")
     files = cut_files(*arguments)
     assert files == cut_files(*arguments)
     assert set(files) == {"cut.csv", "cut.md", "cut.png", "cut.pdf", "cut.svg"}
@@ -169,9 +169,7 @@ def test_the_command_trains_on_two_processes_and_writes(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == str(folder / f"{name}.md")
     assert {path.name for path in folder.iterdir()} == {f"{name}.{kind}" for kind in ("csv", "md", "pdf", "png", "svg")}
     page = (folder / f"{name}.md").read_text(encoding="utf-8")
-    assert (
-        "python report.py probe=split model=nf_resnet20,resnet20 batch=8 accumulation=1 ghost_batch=1 steps=2" in page
-    )
+    assert "normfree report probe=split model=nf_resnet20,resnet20 batch=8 accumulation=1 ghost_batch=1 steps=2" in page
     rows = pd.read_csv(folder / f"{name}.csv")
     cut = rows[rows["devices"] == 2].set_index("case")["update_difference"]
     assert cut["nf_resnet20, AGC"] < BOUND

@@ -164,7 +164,7 @@ def test_the_command_takes_normalisers(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (page,) = (tmp_path / "probes" / "signal").glob("*.md")
     assert page.stem == "resnet20-nf_resnet20-normalizerbatchnorm_dyt-batch2-image_size8"
-    assert f"python report.py probe=signal {' '.join(words)}\n" in page.read_text(encoding="utf-8")
+    assert f"normfree report probe=signal {' '.join(words)}\n" in page.read_text(encoding="utf-8")
     assert list(dict.fromkeys(pd.read_csv(page.with_suffix(".csv"))["model"])) == [
         "resnet20",
         "resnet20_dyt",
@@ -239,10 +239,10 @@ def test_the_command_measures_and_writes(tmp_path: Path) -> None:
     assert rows[rows["block"] > 0][["avg_sq_mean", "avg_var", "res_avg_var"]].gt(0).all(axis=None)
     written = {path.name: path.read_bytes() for path in folder.iterdir()}
     page = written[f"{name}.md"].decode()
-    command = "python report.py probe=signal model=resnet20,nf_resnet20 batch=4 image_size=16"
+    command = "normfree report probe=signal model=resnet20,nf_resnet20 batch=4 image_size=16"
     assert command in page
     assert re.search(r"Measured with normfree [\d.]+ \((commit [0-9a-f]{12}.*|no commit)\), torch [\d.]+", page)
-    again = command_line(*command.split()[1:], f"reports_dir={tmp_path}")
+    again = command_line("report.py", *command.split()[2:], f"reports_dir={tmp_path}")
     assert again.returncode == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
 

@@ -15,3 +15,4 @@ def test_a_loss_that_grows_has_an_exponent(loss: float, told: str) -> None:
     row = {"step": 5, "epoch": 0.5, "train/loss": loss, "train/accuracy": 0.1, "lr": 0.1, "images_per_second": 100.0}
     RunLine(10, said).show(row)
     assert told in said.getvalue()
+    assert "left" not in said.getvalue(), "nothing is known in the first row"

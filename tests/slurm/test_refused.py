@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import TINY, command_line
 
+from normfree.sweep.state import run_states
+
 pytestmark = pytest.mark.cli
 
 OWN = "tests.train.own_modules"
@@ -59,3 +61,43 @@ def test_gpus_are_where_the_jobs_run(tmp_path: Path, cluster: dict[str, str]) ->
     assert "time: not measured: the jobs run elsewhere" in said
     assert said.endswith("SLURM: 2 jobs of at most 60 min each, 2 at a time\n")
     assert "warning" not in said
+
+
+def replaced(cluster: dict[str, str], name: str, script: str) -> None:
+    (Path(cluster["PATH"].partition(":")[0]) / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+
+
+SILENT = "{0}: error: fetch_config: DNS SRV lookup failed\n{0}: error: _establish_config_source: failed to fetch config"
+
+
+def test_where_no_slurm_answers_nothing_is_planned(tmp_path: Path, cluster: dict[str, str]) -> None:
+    replaced(cluster, "sinfo", f"printf '{SILENT.format('sinfo')}\n' >&2; exit 1")
+    code, _, errors = submit(tmp_path, cluster)
+    assert code == 2
+    assert errors.splitlines() == [
+        "error: hydra/launcher=slurm: no SLURM answers here, is SLURM_CONF right? "
+        "(sinfo: error: _establish_config_source: failed to fetch config)"
+    ]
+    assert not list((tmp_path / "runs").glob("*/sweep.json"))
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (
+            SILENT.format("sbatch"),
+            "no SLURM answers here, is SLURM_CONF right? (sbatch: error: _establish_config_source",
+        ),
+        ("sbatch: error: Invalid account", "sbatch refuses: Invalid account"),
+    ],
+)
+def test_what_was_refused_is_never_submitted(says: str, told: str, tmp_path: Path, cluster: dict[str, str]) -> None:
+    replaced(cluster, "sbatch", f"printf '{says}\n' >&2; exit 1")
+    code, _, errors = submit(tmp_path, cluster)
+    assert code == 2
+    assert f"error: hydra/launcher=slurm: {told}" in errors
+    assert ("hydra.launcher.*" in errors) == ("refuses" in told)
+    (folder,) = (tmp_path / "runs").iterdir()
+    states = run_states(folder)
+    assert [one.state for one in states] == ["planned", "planned"]
+    assert all(one.reason.startswith(f"never submitted: {told}") for one in states)

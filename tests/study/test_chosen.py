@@ -185,7 +185,7 @@ def test_the_written_file_asks_for_the_place_of_images(runs: Path) -> None:
     node = chosen("mine", table, Choice())
     assert "PATH" not in experiment_file(node, "saved", "mine", table)
     text = experiment_file(node, "saved", "mine", table.assign(**{"data.name": "cifar10"}))
-    assert "# Command: python train.py -m experiment=saved data.root=PATH && python report.py" in text
+    assert "# Command: normfree train -m experiment=saved data.root=PATH && normfree report" in text
     assert yaml.safe_load(text)["experiment"]["command"] == "python train.py -m experiment=saved data.root=PATH"
 
 

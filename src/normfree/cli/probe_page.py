@@ -64,7 +64,7 @@ def _command(probe: str, keys: ProbeKeys) -> str:
     needed = _needed(keys)
     typed = {each.name: each.metadata.get("typed") or each.name for each in fields(keys)}
     changed = "".join(f" {typed[name]}={'PATH' if name == 'root' else value}" for name, value in _changed(keys).items())
-    return f"python report.py probe={probe} {needed}={','.join(getattr(keys, needed))}{changed}"
+    return f"normfree report probe={probe} {needed}={','.join(getattr(keys, needed))}{changed}"
 
 
 def _needed(keys: ProbeKeys) -> str:
@@ -73,7 +73,8 @@ def _needed(keys: ProbeKeys) -> str:
 
 def _made_with() -> str:
     head, dirty = commit()
-    code = f"commit {head[:12]}{' with uncommitted changes' if dirty else ''}" if head else "no commit"
+    said = "no commit" if head is None else "installed" if head.startswith("v") else f"commit {head[:12]}"
+    code = f"{said}{' with uncommitted changes' if head and dirty else ''}"
     return f"normfree {version('normfree')} ({code}), torch {version('torch')}, {processor()}"
 
 

@@ -1,5 +1,6 @@
 """``python train.py``: one run, or its plan."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -188,7 +189,11 @@ def summary(result: Result) -> str:
     accuracy = metrics.get("test/accuracy")
     why = "; ".join(text for text in (result["reason"], explanation(result)) if text)
     parts = [result["status"] + (f" ({why})" if why else "")]
-    if accuracy is not None:
+    loss = metrics.get("test/loss")
+    broken = result["status"] == "diverged" and "test/loss" in metrics and (loss is None or not math.isfinite(loss))
+    if broken:
+        parts.append("no accuracy: its outputs are not finite")
+    elif accuracy is not None:
         averaged = metrics.get("test/ema_accuracy")
         both = f" (moving average of the weights {averaged:.1%})" if averaged is not None else ""
         left_out = result.get("skipped_images", {}).get("test", 0)

@@ -15,7 +15,7 @@ from normfree.config.optimizer import OPTIMIZER_KEYS, check_optimizer
 from normfree.config.parts import CUSTOM, check_parts
 from normfree.config.private import PRIVATE_KEYS, check_private
 from normfree.config.schema import PRECISIONS, LoggerConfig, TrainConfig
-from normfree.config.sources import LOADERS, check_source, is_ffcv, is_resident
+from normfree.config.sources import LOADERS, check_source, is_ffcv, is_resident, look_at
 
 Check = tuple[str, Callable[[float], bool], str]
 
@@ -215,8 +215,21 @@ def _check_relations(config: TrainConfig) -> None:
     if config.batch > config.data.train_samples:
         raise UserError(
             f"batch={config.batch}: larger than the {config.data.train_samples} training images of "
-            f"{config.data.name}; use batch={config.data.train_samples} or less, or more data"
+            f"{config.data.name}; use batch={config.data.train_samples} or less, or more data{_unreadable(config)}"
         )
+
+
+def _unreadable(config: TrainConfig) -> str:
+    """What to add where images that are few cannot even be read."""
+    try:
+        seen = look_at(config.data)
+    except UserError:
+        return ""
+    if seen is None or not seen.broken:
+        return ""
+    return (
+        f"; {len(seen.broken)} of the {seen.at:,} images that were looked at cannot be read, such as {seen.broken[0]}"
+    )
 
 
 def _check_sync_norm(config: TrainConfig) -> None:

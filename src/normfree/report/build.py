@@ -17,6 +17,8 @@ from normfree.study import Study, Verdict
 FIGURES = "figures"
 _FORMATS = (".png", ".pdf", ".svg")
 _LEFT_SECONDS = 3600
+_BEFORE, _TOLD = 60, 160
+"""Letters of a line that differs: before where it does, and in all."""
 
 
 def render(study: Study, verdicts: Sequence[Verdict], size: str = "") -> dict[str, bytes]:
@@ -87,6 +89,16 @@ def differences(files: Mapping[str, bytes], directory: Path) -> list[str]:
     ]
 
 
+def _first_difference(one: str, other: str) -> int:
+    shorter = min(len(one), len(other))
+    return next((n for n in range(shorter) if one[n] != other[n]), shorter)
+
+
+def _part(line: str, first: int) -> str:
+    """What is told of a line: from before where it differs."""
+    return ("..." if first else "") + line[first : first + _TOLD]
+
+
 def first_lines(files: Mapping[str, bytes], directory: Path, names: Iterable[str]) -> list[str]:
     """Of each file that differs the first line that does, as it is stored and as it would be."""
     told = []
@@ -95,6 +107,11 @@ def first_lines(files: Mapping[str, bytes], directory: Path, names: Iterable[str
         made = files[name].decode().splitlines()
         number = next((n for n, (one, other) in enumerate(zip(stored, made, strict=False)) if one != other), None)
         place = min(len(stored), len(made)) if number is None else number
-        was, is_ = (repr(each[place][:160]) if place < len(each) else "nothing" for each in (stored, made))
+        lines = [each[place] if place < len(each) else "" for each in (stored, made)]
+        first = max(_first_difference(*lines) - _BEFORE, 0) if all(lines) else 0
+        was, is_ = (
+            repr(_part(line, first)) if place < len(each) else "nothing"
+            for line, each in zip(lines, (stored, made), strict=True)
+        )
         told.append(f"  {name}, line {place + 1}: {was} is stored, {is_} is made")
     return told

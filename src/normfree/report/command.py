@@ -95,19 +95,14 @@ def report(keys: ReportKeys) -> int:
     # Who names a folder of runs asks for those, and not for a report's rows.
     kept = reports_dir if keys.runs_dir == ReportKeys.runs_dir else None
     study = opened(keys.experiment, keys.experiment_folders, runs_dir, kept, keys.choice)
+    if study.collection.is_stored:
+        console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     verdicts = judge(study.experiment, study.tested)
     with console.status("drawing"):
         from normfree.report.build import differences, first_lines, render, write
 
         files = render(study, verdicts, keys.size)
     target = reports_dir / f"{study.experiment.name}{keys.suffix(study)}"
-    if not keys.check:
-        write(files, target)
-    show(console, study, verdicts)
-    for sentence in (*summary(study, verdicts), *study.notes):
-        console.print(sentence, markup=False, highlight=False)
-    if study.collection.is_stored:
-        console.print(f"from the rows stored in {study.collection.directory}; no runs are in {runs_dir}", markup=False)
     if keys.check:
         found = differences(files, target)
         said = [f"{target} differs in: {', '.join(found)}", *first_lines(files, target, found)]
@@ -117,6 +112,10 @@ def report(keys: ReportKeys) -> int:
             ]
         console.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
         return 1 if found else 0
+    write(files, target)
+    show(console, study, verdicts)
+    for sentence in (*summary(study, verdicts), *study.notes):
+        console.print(sentence, markup=False, highlight=False)
     if keys.write:
         from normfree.study.written import write_experiment
 

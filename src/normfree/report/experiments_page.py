@@ -98,7 +98,7 @@ code: `make experiments`.
 A sweep needs no file: `normfree report experiment=NAME` draws any runs, `x=batch series=model,clip panel=lr
 where='clip=agc lr=0.1,0.4' measure=test/loss` choose, and `write=experiments/NAME.yaml` saves the figure with the sweep
 as a file to be edited. With `size=column` (3.3 in) or `size=page` (6.9 in) the figures are also written for a paper,
-without titles and with their captions as texts, to `reports/NAME/paper/`.
+with their captions as texts, to `reports/NAME/paper/`; a panel alone has no title there.
 
 ```yaml
 # @package _global_

@@ -13,6 +13,7 @@ import pandas as pd
 from normfree.config.errors import UserError
 from normfree.host.wording import counted
 from normfree.report.grid import Grid, duration, grid, measured, number, some
+from normfree.report.provenance import changed_runs
 from normfree.report.tables import series_table
 from normfree.runs import TERMINAL, RunDirectory
 from normfree.runs.same_bits import same_rows
@@ -22,7 +23,6 @@ from normfree.study.factor_names import head_of_factor
 from normfree.study.measures import ACCURACY
 from normfree.study.threats import found_threats
 
-_PROVENANCE = ("commit", "dirty", "normfree", "torch", "lightning", "python", "platform", "device", "threads")
 _MOST_NAMED = 10
 _OF_IMAGES = 0.01
 """From this uncertainty of an accuracy, by its test images alone, they are said to be few."""
@@ -77,7 +77,12 @@ def _chosen(study: Study) -> set[str]:
 
 def anchor_of(arm: Arm) -> str:
     """Where the page lists the runs of an arm."""
-    return "arm-" + re.sub(r"[^0-9A-Za-z.]+", "-", arm.arm_id).strip("-")
+    return anchor_of_id(arm.arm_id)
+
+
+def anchor_of_id(arm_id: str) -> str:
+    """The same of an arm by its id."""
+    return "arm-" + re.sub(r"[^0-9A-Za-z.]+", "-", arm_id).strip("-")
 
 
 def series_grid(study: Study) -> Grid:
@@ -159,19 +164,6 @@ def total_time(collection: Collection) -> str:
     return duration(float(collection.table["time.seconds"].sum()))
 
 
-def provenance_grid(collection: Collection) -> Grid:
-    """One row for each distinct combination of code, software and hardware, with the number of its runs."""
-    columns = [f"provenance.{name}" for name in _PROVENANCE]
-    recorded = collection.table.dropna(subset=["provenance.torch"])[columns].astype(object)
-    texts = recorded.map(lambda value: "" if value is None or value != value else str(value))
-    texts["provenance.commit"] = texts["provenance.commit"].str[:12]
-    texts["provenance.dirty"] = texts["provenance.dirty"].map({"True": "changed", "False": "clean"}).fillna("")
-    found = texts.groupby(columns, sort=True).size().reset_index(name="runs")
-    rows = [[str(part) for part in row] for row in found.itertuples(index=False)]
-    heads = ["commit", "working tree", *_PROVENANCE[2:], "runs"]
-    return grid([(name, name in ("threads", "runs")) for name in heads], rows)
-
-
 def limits(study: Study) -> list[str]:
     """Threats to validity: those the experiment file states, and those the runs themselves show."""
     experiment, collection = study.experiment, study.collection
@@ -180,7 +172,9 @@ def limits(study: Study) -> list[str]:
     seeds = int(study.by_seed.groupby("arm_id")["seed"].nunique().min()) if len(study.by_seed) else 0
     if 0 < seeds < 5:
         found.append(
-            f"Arms have as few as {counted(seeds, 'seed')}; intervals from so few runs are wide and lean on normality."
+            "Some arms have one seed, and no interval: what differs between them may be luck."
+            if seeds == 1
+            else f"Arms have as few as {seeds} seeds; intervals from so few runs are wide and lean on normality."
         )
     found += _few_images(table)
     counts = count(table)
@@ -211,8 +205,11 @@ def limits(study: Study) -> list[str]:
     if "lost_rows" in table:
         lost = table[table["lost_rows"].fillna("").astype(str) != ""]
         found += [f"The record of {row['run_id']} has a gap: {row['lost_rows']}." for _, row in lost.iterrows()]
-    if table["provenance.dirty"].isin([True]).any():
-        found.append("Some runs come from a working tree with uncommitted changes; their diff is in the run directory.")
+    if changed := len(changed_runs(table)):
+        found.append(
+            f"{counted(changed, 'run')}, named under how each number was made, had a working tree with uncommitted "
+            "changes, which are in the directory of the run and not published with this report."
+        )
     if collection.unplanned:
         found.append(f"Not used, as no plan names them: {', '.join(collection.unplanned)}.")
     found += [f"{line}, as a later sweep planned them anew by the same words." for line in collection.earlier]

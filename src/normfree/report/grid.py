@@ -49,13 +49,13 @@ def grid(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> 
 
 def measured(arm: Arm) -> str:
     """`97.8 [97.4, 98.2]` (mean and interval, of a share within 0 and 100 %) where all seeds trained, else every seed
-    with what became of it: `97.4, △10.2, ✕`, the last without a measured value.
+    with what became of it: `97.4, △10.2, ✕`: one that diverged has no value that means anything.
     """
     measure = arm.measure
     if arm.interval is None:
         pairs = zip(arm.runs["status"], arm.runs[measure.name], strict=True)
         return ", ".join(
-            MARKS.get(status, "") + _value(value, measure)
+            MARKS.get(status, "") + ("" if status == "diverged" else _value(value, measure))
             for status, value in pairs
             if status in MARKS or (status == "finished" and not pd.isna(value))
         )

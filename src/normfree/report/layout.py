@@ -57,7 +57,9 @@ def draw_all(study: Study) -> list[Drawing]:
 
 
 def paper_files(study: Study, size: str) -> dict[str, bytes]:
-    """All figures at the width of a column or of a page of a paper, without titles, with their captions as texts."""
+    """All figures at the width of a column or of a page of a paper, with captions as texts, which say what a panel
+    alone is; panels beside others have their titles.
+    """
     files: dict[str, bytes] = {}
     with paper_style():
         for name, title, contexts, columns in _figures(study):
@@ -70,7 +72,7 @@ def paper_files(study: Study, size: str) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Page:
-    """How a figure stands on one: columns of panels, width in inches, and whether panels have titles."""
+    """How a figure stands on one: columns of panels, width in inches, and whether a panel alone has a title."""
 
     columns: int
     width: float
@@ -104,12 +106,14 @@ def _drawing(name: str, title: str, contexts: Sequence[Context], page: Page) -> 
     for row, indices in enumerate(rows):
         for column, index in enumerate(indices):
             context = contexts[index]
-            wide = kind_of(context.panel).wide
-            axes = figure.add_subplot(grid[row, :] if wide else grid[row, column])
+            # Alone in its row, a panel leaves none of it empty.
+            axes = figure.add_subplot(grid[row, :] if len(indices) == 1 else grid[row, column])
             kind_of(context.panel).draw(axes, context)
-            letter = f"{LETTERS[index]}  " if len(contexts) > 1 else ""
-            heading = textwrap.fill(letter + context.panel.title, 42) if page.titled else letter.strip()
-            axes.set_title(heading)
+            if len(contexts) > 1:
+                letters = 42 if len(indices) == page.columns else 90
+                axes.set_title(textwrap.fill(f"{LETTERS[index]}  {context.panel.title}", letters))
+            elif page.titled:
+                axes.set_title(textwrap.fill(context.panel.title, 42))
     _add_legend(figure, entries, legend_columns)
     return Drawing(name, title, caption, encode(figure))
 

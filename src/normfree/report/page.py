@@ -14,6 +14,7 @@ from normfree.host.spoken import installed
 from normfree.report import facts, searched
 from normfree.report.escaping import code_block, markdown_cell, markdown_text
 from normfree.report.layout import Drawing
+from normfree.report.provenance import changed_runs, provenance_grid
 from normfree.report.runs_by_arm import runs_by_arm
 from normfree.runs.outcomes import STALLED
 from normfree.study import DEFINITIONS, Study, Verdict, count
@@ -50,7 +51,10 @@ def pages(
         "networks": facts.networks_grid(study),
         "cost": facts.cost_grid(study),
         "total_time": facts.total_time(collection),
-        "provenance": facts.provenance_grid(collection),
+        "provenance": provenance_grid(collection),
+        "changed": changed_runs(study.table).to_dict("records"),
+        "curves": study.curves_read() != {},
+        "anchor_of": facts.anchor_of_id,
         "planned_by": collection.planned_by,
         "limits": facts.limits(study),
     }

@@ -72,7 +72,7 @@ def _runs(arm: Arm, study: Study, drawn: bool) -> list[RunOfArm]:
                 run_id,
                 number(row["seed"]),
                 str(row["status"]),
-                "" if pd.isna(accuracy) else f"{100 * accuracy:.1f}",
+                "" if pd.isna(accuracy) or row["status"] == "diverged" else f"{100 * accuracy:.1f}",
                 "" if pd.isna(seconds) else f"{seconds:.1f}",
                 "" if points is None or len(points) < 2 else line(points),
             )

@@ -97,7 +97,7 @@ def truncate_metrics(path: Path, step: int) -> None:
                     whole
                     and row.get("step", "").isdigit()
                     and int(row["step"]) <= step
-                    and not row.get("test/accuracy")
+                    and not (row.get("test/accuracy") or row.get("test/loss"))
                 ):
                     kept.write(line)
             kept.flush()

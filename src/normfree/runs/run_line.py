@@ -45,7 +45,7 @@ class RunLine:
     def _line(self, row: dict[str, float], step: int, now: float) -> str:
         assert self._first is not None
         began, first = self._first
-        left = duration((now - began) / (step - first) * (self._steps - step)) if step > first else "?"
+        left = f"  {duration((now - began) / (step - first) * (self._steps - step))} left" if step > first else ""
         loss = row["train/loss"]
         text = (
             f"step {step}/{self._steps}  epoch {row['epoch']:.1f}  loss {loss:{'.3f' if loss < _MOST else '.4g'}}  "
@@ -53,4 +53,4 @@ class RunLine:
         )
         if "validation/accuracy" in row:
             text += f"  validation {row['validation/accuracy']:.1%}"
-        return f"{text}  {left} left"
+        return f"{text}{left}"

@@ -51,6 +51,33 @@ def job_state(job: str) -> str:
     return words.get("JobState", "")
 
 
+_SILENT = (
+    "failed to fetch config", "could not establish a configuration source", "unable to process configuration file",
+    "unable to contact slurm controller", "unable to connect", "connection refused",
+    "zero bytes were transmitted or received", "socket timed out",
+)  # fmt: skip
+
+
+def no_answer(said: str) -> str:
+    """The error line of these that says that no SLURM answers; empty where none does."""
+    lines = [line.strip() for line in said.splitlines()]
+    return next((line for line in lines if any(each in line.lower() for each in _SILENT)), "")
+
+
+def silent(said: str) -> str:
+    """What to tell of it."""
+    return f"no SLURM answers here, is SLURM_CONF right? ({said})"
+
+
+def silence() -> str:
+    """Why no SLURM answers ``sinfo``, in its words; empty where one does, or the command tells nothing of it."""
+    try:
+        answer = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return no_answer(answer.stderr) if answer.returncode else ""
+
+
 def partitions() -> list[str]:
     """The partitions of the cluster; empty without an answer."""
     return sorted(set((ask("sinfo", "--noheader", "--format=%R") or "").split()))

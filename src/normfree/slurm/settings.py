@@ -11,7 +11,7 @@ from normfree.config.names import shown
 from normfree.config.schema import TrainerConfig
 from normfree.host.installing import install
 from normfree.host.wording import counted
-from normfree.slurm.queue import partitions
+from normfree.slurm.queue import partitions, silence, silent
 
 PREFIX = "hydra.launcher"
 # Lightning takes a job of such a name for a shell and starts processes of its own.
@@ -136,6 +136,8 @@ class SlurmSettings:
             )
         if importlib.util.find_spec("submitit") is None:
             raise UserError(f"hydra/launcher=slurm: submitit is not installed; {install('normfree[slurm]')}")
+        if said := silence():
+            raise UserError(f"hydra/launcher=slurm: {silent(said)}")
         known = partitions()
         if self.partition is not None and known:
             for name in self.partition.split(","):

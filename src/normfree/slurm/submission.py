@@ -2,7 +2,8 @@
 
 ``<runs_dir>/<experiment>/_slurm/<time>/``: ``code/`` (normfree, and the user's modules that a run names),
 ``runs/<run id>.yaml``, ``logs/``, ``origin.json`` and ``uncommitted.diff`` (the commit of the code) and
-``submission.json``. Jobs read these copies, so that edits do not reach what is already in the queue.
+``submission.json``, or ``refused.json`` of what SLURM did not take. Jobs read these copies, so that edits do not reach
+what is already in the queue.
 """
 
 import json
@@ -29,6 +30,7 @@ from normfree.slurm.settings import SlurmSettings
 FOLDER = "_slurm"
 CODE = "code"
 MANIFEST = "submission.json"
+REFUSED = "refused.json"
 SCHEMA_VERSION = 1
 
 Submitted = list[tuple[Resolved, list[str]]]
@@ -124,6 +126,23 @@ def record(folder: Path, experiment: str, settings: SlurmSettings, jobs: dict[st
     }
     write_json_atomic(folder / MANIFEST, content)
     return Submission(folder, asdict(settings), jobs)
+
+
+def refuse(folder: Path, runs: list[str], reason: str) -> None:
+    """Write ``refused.json``: runs that SLURM did not take, and why."""
+    write_json_atomic(folder / REFUSED, {"schema_version": SCHEMA_VERSION, "runs": runs, "reason": reason})
+
+
+def refused(experiment: Path) -> dict[str, str]:
+    """Run id -> why SLURM did not take it, the last time that it did not."""
+    found: dict[str, str] = {}
+    for path in sorted((experiment / FOLDER).glob(f"*/{REFUSED}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found |= {check_run(run, path): shown(str(content["reason"]), 240) for run in content["runs"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); move its folder away") from error
+    return found
 
 
 def submissions(experiment: Path) -> Iterator[Submission]:

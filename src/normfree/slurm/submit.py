@@ -10,15 +10,16 @@ from normfree.config import UserError
 from normfree.config.schema import TrainerConfig
 from normfree.runs import RunDirectory, run_id
 from normfree.slurm.job import train_submitted
+from normfree.slurm.queue import no_answer, silent
 from normfree.slurm.settings import PREFIX, SlurmSettings
-from normfree.slurm.submission import CODE, Submission, Submitted, record, run_file, take_snapshot
+from normfree.slurm.submission import CODE, Submission, Submitted, record, refuse, run_file, take_snapshot
 
 
 def submit(planned: Submitted, settings: SlurmSettings) -> Submission:
     """Copy the code and the configurations, then submit: one array for each number of nodes and devices.
 
     Raises:
-        UserError: sbatch refuses.
+        UserError: sbatch refuses, or no SLURM answers.
     """
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -34,7 +35,7 @@ def submit(planned: Submitted, settings: SlurmSettings) -> Submission:
     for array in arrays.values():
         executor = submitit.SlurmExecutor(folder=folder / "logs", max_num_timeout=0)
         executor.update_parameters(**_parameters(settings, array[0][0].config.trainer, folder))
-        runs = [run_id(resolved) for resolved, _ in array]
+        runs = _names(array)
         files = [str(run_file(folder, run)) for run in runs]
         try:
             with redirect_stderr(StringIO()):  # submitit repeats what sbatch says
@@ -42,10 +43,17 @@ def submit(planned: Submitted, settings: SlurmSettings) -> Submission:
         except (FailedJobError, FailedSubmissionError) as error:
             if jobs:
                 record(folder, first.config.experiment.name, settings, jobs)
-            raise UserError(f"hydra/launcher=slurm: sbatch refuses: {_last_line(error)}; see {PREFIX}.*") from error
+            said = no_answer(str(error))
+            why = silent(said) if said else f"sbatch refuses: {_last_line(error)}"
+            refuse(folder, [run for each in arrays.values() for run in _names(each) if run not in jobs], why)
+            raise UserError(f"hydra/launcher=slurm: {why}" + ("" if said else f"; see {PREFIX}.*")) from error
         jobs |= {run: str(job.job_id) for run, job in zip(runs, submitted, strict=True)}
         record(folder, first.config.experiment.name, settings, jobs)
     return record(folder, first.config.experiment.name, settings, jobs)
+
+
+def _names(array: Submitted) -> list[str]:
+    return [run_id(resolved) for resolved, _ in array]
 
 
 def _parameters(settings: SlurmSettings, trainer: TrainerConfig, folder: Path) -> dict[str, Any]:

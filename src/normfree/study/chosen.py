@@ -94,12 +94,14 @@ def chosen(name: str, table: pd.DataFrame, choice: Choice) -> dict[str, Any]:
     panels = _panels(runs, axes.x, axes.panel, choice)
     measure = measure_of(choice.measure or ACCURACY.name, runs, "measure")
     main = [key for key in panels if not key.startswith("outcomes")]
+    # What the strip beneath one series says, tiles would say again.
+    tiled = len(main) == 1 and len(combinations(runs, axes.series, "series")) > 1
     return {
         "name": name,
         "question": _question(runs, axes, measure.label),
         "command": "",
         "series": {"by": [word_of(one) for one in axes.series]},
-        "figure": main if len(main) > 1 else list(panels),
+        "figure": list(panels) if tiled else main,
         "panels": panels,
     }
 

@@ -21,7 +21,7 @@ from normfree.study.varying import natural
 _HEAD = """\
 # @package _global_
 # Question: {question}
-# Command: python train.py -m experiment={name}{place} && python report.py experiment={name}
+# Command: normfree train -m experiment={name}{place} && normfree report experiment={name}
 # Expected: say here, before further seeds are run, what you expect.
 # Hardware and time: {time} of training in all, as these runs took.
 """

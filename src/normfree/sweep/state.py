@@ -23,7 +23,7 @@ from normfree.runs.result import Result
 from normfree.runs.tables import last_step
 from normfree.runs.versions import told_left_out
 from normfree.slurm.queue import Job, fate, live_jobs
-from normfree.slurm.submission import Submission, latest, read_run, run_file
+from normfree.slurm.submission import Submission, latest, read_run, refused, run_file
 
 STATES = {
     "planned": "not started yet",
@@ -86,6 +86,13 @@ def run_states(experiment: Path) -> list[RunState]:
     planned = {run: list(each.overrides) for run, each in plan.runs.items()}
     every = planned | unplanned_runs(experiment, planned)
     states = [state_of(experiment / run, words, jobs.get(run), live) for run, words in every.items()]
+    refusals = refused(experiment) if any(one.state == "planned" for one in states) else {}
+    states = [
+        replace(one, reason=f"never submitted: {refusals[one.run_id]}")
+        if one.state == "planned" and one.run_id in refusals
+        else one
+        for one in states
+    ]
     return [replace(one, planned=one.run_id in planned, earlier=plan.earlier(one.run_id)) for one in states]
 
 

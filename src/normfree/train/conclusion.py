@@ -1,6 +1,7 @@
 """The end of a run: what is evaluated, what it is called, and what is kept of it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytorch_lightning as pl
@@ -39,7 +40,8 @@ def conclude(session: Session, made: Callbacks, trainer: pl.Trainer, stop: StopR
     if scores:
         steps = outcome.steps_done
         session.metrics.write({"step": steps, "epoch": steps / session.resolved.steps_per_epoch} | scores)
-        outcome = replace(outcome, batch_dependence=_batch_dependence(session))
+        if _outputs_finite(outcome.metrics):
+            outcome = replace(outcome, batch_dependence=_batch_dependence(session))
     outcome = replace(outcome, skipped_images=_skipped(session), time=outcome.time | _memory(session))
     if session.telemetry is not None:
         session.telemetry.finish()
@@ -91,7 +93,7 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
     for split, found in scores.items():
         final |= {} if found is None else found.named(split) | examiner.averaged(split)
     final |= measured_also(session)
-    chance = against_chance(settings, scores.__getitem__)
+    chance = against_chance(settings, scores.__getitem__) if _outputs_finite(final) else None
     broken = rule.reason or _non_finite(final)
     status, reason = ("diverged", broken) if broken else status_of(rule, chance)
     return replace(
@@ -100,8 +102,24 @@ def _judged(outcome: Outcome, session: Session, rule: LossRule) -> Outcome:
         reason=reason,
         stalled=None if status == "diverged" else has_stalled(settings, gain),
         chance=None if chance is None else chance.record(),
-        metrics=final,
+        metrics=_meant(final),
     )
+
+
+def _outputs_finite(metrics: Mapping[str, float | None]) -> bool:
+    """Whether those on the run's own images are; where one is not, the loss is not."""
+    return all(math.isfinite(metrics.get(f"{split}/loss") or 0.0) for split in ("test", "validation"))
+
+
+def _meant(final: dict[str, float | None]) -> dict[str, float | None]:
+    """Less the accuracies of outputs that are not finite, which are those of whatever class comes first."""
+    broken = [
+        key.removesuffix("loss")
+        for key, value in final.items()
+        if key.endswith("loss") and not key.startswith("train/") and value is not None and not math.isfinite(value)
+    ]
+    dropped = {f"{of}{name}" for of in broken for name in ("accuracy", "top5_accuracy")}
+    return {key: value for key, value in final.items() if key not in dropped}
 
 
 def _non_finite(final: dict[str, float | None]) -> str:

@@ -50,7 +50,8 @@ def describe_plan(resolved: Resolved) -> str:
     rows = {
         "model": f"{network_label(config.model)}, {cost.parameters:,} parameters; multiply-adds an image: {macs}",
         "data": f"{config.data.label}, {config.data.train_samples:,} training images, "
-        f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test, {size}; "
+        f"{config.data.validation_samples:,} for validation and {config.data.test_samples:,} for the test"
+        f"{_held_out(found)}, {size}; "
         f"images {f'missing: {missing}' if missing else 'found'}" + (f", {seen}" if seen is not None else ""),
         **_read(found, seen),
         **({"start": start} if (start := told_start(config)) else {}),
@@ -90,6 +91,14 @@ def _reading(data: DataConfig, missing: str) -> tuple[Reading | None, Look | Non
         return read_of(data), look_at(data), ""
     except UserError as error:
         return None, None, str(error)
+
+
+def _held_out(found: Reading | None) -> str:
+    """Where test images come from that have no files of their own."""
+    if found is None or "test" in found.images or "train" not in found.images:
+        return ""
+    both = "" if "validation" in found.images else "both "
+    return f" ({both}held out of the {found.images['train']:,} there, which have no test split)"
 
 
 def _read(found: Reading | None, seen: Look | None) -> dict[str, str]:

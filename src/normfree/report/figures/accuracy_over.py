@@ -39,7 +39,8 @@ _MEANS = (
 )
 CAPTION = _MEANS + (
     "untrained runs are open triangles at their own accuracy (by an exact test against guessing, in which fewer than "
-    "1,000 test images stand together with the validation images), diverged runs have none that means anything and are "
+    "1,000 test images stand together with the validation images; the dashed line is the share of the largest class "
+    "among these), diverged runs have none that means anything and are "
     "not drawn, and the strip beneath counts both (✕2△1/5: two diverged and one untrained of five planned; ?: no "
     "outcome yet). Panels with failures have a logit axis, which keeps 10, 50, 97 and 98 % apart; the others are "
     "linear."
@@ -53,6 +54,8 @@ _ALONE = " A large mark without a bar is the only seed of its arm."
 _MANY = "Where values are too many for its counts, the strip marks where runs failed or have no outcome."
 _TICKS = (0.1, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _MIDDLE = (30, 40, 60, 70)  # where nothing above is shown
+_REACH = 2.0
+"""Spans of the runs that are drawn: the whole interval of three seeds reaches no further beyond them."""
 
 
 def caption(context: Context) -> str:
@@ -170,7 +173,7 @@ def _series(
     bars.draw(axes, color=look.colour, linewidth=0.9, solid_capstyle="butt", zorder=3)
     ends.draw(axes, "_", color=look.colour, ms=2.8, mew=0.9, zorder=3)
     for cut, marker in ((cut_below, CARETDOWN), (cut_above, CARETUP)):
-        cut.draw(axes, linestyle="", marker=marker, color=look.colour, ms=2.6, mew=0, clip_on=False, zorder=3)
+        cut.draw(axes, linestyle="", marker=marker, color=look.colour, ms=5, mew=0, clip_on=False, zorder=3)
     size = look.size(4.2)
     means.draw(axes, look.marker, color=look.colour, ms=size, mec="white", mew=look.edge, zorder=3.5)
     for line in lines:
@@ -212,24 +215,32 @@ def _dots(axes: Axes, points: _Points, marker: str, look: Look, size: float) -> 
 
 
 def _limits(arms: Sequence[Arm], floor: float, scale: Scale, measure: Measure) -> tuple[float, float]:
-    """What the y axis must show: every run that is drawn. A linear one also shows intervals, as far as they leave the
-    runs a third of its height; those of few seeds may be cut at its ends.
+    """What the y axis must show: every run that is drawn, and the whole of every interval but one so wide that the
+    runs would shrink beside it.
     """
     seen = [value for arm in arms for value in _shown(arm, "finished", "untrained")]
-    if scale.log:
-        seen = [value for value in seen if value > 0]
+    seen = [value for value in seen if value > 0] if scale.log else seen
     if not seen:
         return (0.1, 100.0) if scale.log else (0.0, 100.0)
-    if scale.log:
-        bottom, top = (float(scale.forward(one)) for one in (min(seen), max(seen)))
-        room = max(0.06 * (top - bottom), 0.05)
-        return float(scale.inverse(bottom - room)), float(scale.inverse(top + room))
-    if scale.logit:
-        bottom, top = (float(scale.forward(one)) for one in (0.5 * min([*seen, floor or 100.0]), max(seen)))
-        return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(1.06 * top - 0.06 * bottom)), 99.95)
-    span = max(max(seen) - min(seen), 0.2 if measure.share else 0.02 * max(map(abs, seen)) or 0.2)
+    lowest, highest = (0.0 if min(seen) >= 0 else -math.inf), (100.0 if measure.share else math.inf)
+    first = 0.5 * min([*seen, floor or 100.0]) if scale.logit else min(seen)
+    bottom, top = (float(end) for end in scale.forward((first, max(seen))))
+    span = max(top - bottom, _least_span(seen, scale, measure))
     intervals = [arm.interval for arm in arms if arm.interval is not None and arm.interval.n > 1]
-    ends = [measure.shown(one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
-    bottom, top = max(min([*seen, *ends]), min(seen) - span), min(max([*seen, *ends]), max(seen) + span)
-    lowest, highest = 0.0 if min(seen) >= 0 else -math.inf, 100.0 if measure.share else math.inf
-    return max(bottom - 0.12 * span, lowest), min(top + 0.12 * span, highest)
+    bounds = [measure.shown(one.estimate + sign * one.half_width) for one in intervals for sign in (-1, 1)]
+    ends = [float(end) for end in scale.forward([min(max(bound, lowest), highest) for bound in bounds])]
+    bottom = min([bottom, *(end for end in ends if end >= bottom - _REACH * span)])
+    top = max([top, *(end for end in ends if end <= top + _REACH * span)])
+    if scale.logit:
+        room = 0.06 * (top - bottom)
+        return max(float(scale.inverse(bottom)), 0.05), min(float(scale.inverse(top + room)), 99.95)
+    room = max(0.06 * (top - bottom), 0.05) if scale.log else 0.12 * span
+    low, high = (float(end) for end in scale.inverse((bottom - room, top + room)))
+    return max(low, lowest), min(high, highest)
+
+
+def _least_span(seen: Sequence[float], scale: Scale, measure: Measure) -> float:
+    """Of runs that are all alike, in axis units."""
+    if scale.logit or scale.log:
+        return 0.1
+    return 0.2 if measure.share else 0.02 * max(map(abs, seen)) or 0.2

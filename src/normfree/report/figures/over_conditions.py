@@ -57,7 +57,10 @@ def draw(axes: Axes, context: Context) -> None:
                 continue
             mean, half = measure.shown(arm.interval.estimate), measure.shown(arm.interval.half_width)
             if arm.interval.n > 1:
-                axes.plot([place + shift] * 2, [mean - half, mean + half], color=look.colour, linewidth=1.0, zorder=3)
+                ends = (mean - half, mean + half)
+                if measure.share:  # no share of images lies outside
+                    ends = (max(ends[0], 0.0), min(ends[1], 100.0))
+                axes.plot([place + shift] * 2, ends, color=look.colour, linewidth=1.0, zorder=3)
             apart = [] if _is_number(label) else [(math.nan, math.nan)]
             line += [*apart, (place + shift, mean), *apart]
         if line:

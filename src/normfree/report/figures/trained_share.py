@@ -16,7 +16,6 @@ from normfree.report.style import INK
 from normfree.study.factor_names import label_of_factor
 
 OPTIONS = ("x", "x_label")
-HEIGHT = 2.2
 CAPTION = (
     "Runs that trained, of those planned; the darker, the more. Beneath the count, what became of the "
     "others: ✕ diverged, "
@@ -25,12 +24,19 @@ CAPTION = (
 _MANY = "The darker a tile, the larger the share of its planned runs that trained; there are too many for their counts."
 _WIDE_TILES = 8
 """So many have room for a line of text each, and for labels side by side."""
+_FEW_ROWS, _ROW = 4, 0.2
+"""Rows that are given their height, as a share of the width."""
 _EMPTY, _FULL = (1.0, 1.0, 1.0), (0.13, 0.44, 0.71)
 
 
 def caption(context: Context) -> str:
     """What stands beneath the panel."""
     return _MANY if places(context.along().values()).many else CAPTION
+
+
+def height(context: Context) -> float:
+    """Inches of the panel, by its rows."""
+    return min(2.2, 0.9 + 0.5 * len(context.series))
 
 
 def marks(_: Context) -> tuple[str, ...]:
@@ -72,6 +78,10 @@ def draw(axes: Axes, context: Context) -> None:
     axes.add_collection(PatchCollection(tiles, facecolors=colours, edgecolors="#c8c8c8", linewidths=0.5))
     axes.set_xlim(-0.55, len(where.values) - 0.45)
     axes.set_ylim(len(found) - 0.45, -0.55)
+    if len(found) < _FEW_ROWS:
+        # A few tiles would fill the room of many.
+        axes.set_box_aspect(_ROW * len(found))
+        axes.set_anchor("N")
     ticks = [where.values.index(value) for value in where.named]
     axes.set_xticks(ticks, [text_of(value) for value in where.named], rotation=90 if narrow else 0)
     axes.set_yticks(range(len(found)), [context.looks[name].label for name in found])

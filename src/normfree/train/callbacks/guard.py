@@ -61,8 +61,10 @@ class FiniteGuard(pl.Callback):
 
     def _reason(self, step: int, module: Classifier) -> str:
         *before, last = (f"{float(norm):.3g}" for norm in self._norms)
+        first = step - len(before)
         assert self._batch is not None
         layer = first_nonfinite_layer(module.network, self._batch.images) or first_nonfinite_gradient(module.network)
         where = f"; first not finite: {layer}" if layer else ""
-        earlier = f"; gradient norm of the steps before {', '.join(before)}" if before else ""
+        norms = ", ".join(f"{norm} at step {number}" for number, norm in enumerate(before, first))
+        earlier = f"; gradient norm before: {norms}" if norms else ""
         return f"training loss {float(module.last_loss):.4g}, gradient norm {last} at step {step}{where}{earlier}"

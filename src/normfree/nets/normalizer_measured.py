@@ -92,8 +92,11 @@ def _accuracy(arm: _Row) -> str:
         mean, low, high = (100 * float(arm[f"test/accuracy/{name}"]) for name in ("mean", "low", "high"))
         return f"{mean:.1f} % [{low:.1f}, {high:.1f}], {n}"
     trained = [f"{100 * float(each):.1f}" for each in arm["test/accuracy/seeds"].split(";") if each]
-    seeds = " and ".join(trained) + " % of the seeds that trained" if trained else "no seed trained"
-    return f"no mean: {seeds}, {n}"
+    if not trained:
+        return f"no mean: no seed trained, {n}"
+    *others, last = trained
+    told = f"{', '.join(others)} and {last}" if others else last
+    return f"no mean: {told} % of the seeds that trained, {n}"
 
 
 def _failed(runs: Sequence[_Row]) -> str:

@@ -45,6 +45,21 @@ def test_of_many_the_best_of_each_panel(tmp_path: Path) -> None:
     assert shown == [round(100 * value, 1) for value in sorted(table["test/accuracy"], reverse=True)[:9]]
 
 
+def test_a_ladder_is_one_arm_a_series(tmp_path: Path) -> None:
+    runs = [
+        synthetic.made(model, "none", 16, 0.1, seed, 64, ["g"])
+        for model in ("resnet20", "nf_resnet20")
+        for seed in (0, 1)
+    ]
+    synthetic.write(runs, tmp_path / "exp")
+    series = {model: {"label": model.upper(), "where": {"model": model}} for model in ("resnet20", "nf_resnet20")}
+    panels = {"chosen": {"kind": "ladder", "title": "Each at its rate", "series": list(series)}}
+    said = printed(Study(parse_experiment({"panels": panels, "series": series}, "exp"), collect("exp", tmp_path)))
+    lines = said.partition("Each at its rate")[2].splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["RESNET20", "NF_RESNET20"]
+    assert all("2/2" in line for line in lines[2:4])
+
+
 def test_a_check_prints_its_result_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = {
         "experiment": "demo",

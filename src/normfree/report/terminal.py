@@ -15,20 +15,23 @@ from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
 from normfree.study import OUTCOMES, Arm, Measure, Study, Value, Verdict, count
-from normfree.study.arms import BEST_OF
+from normfree.study.arms import BEST_OF, arm_of
+from normfree.study.experiment import Panel
 from normfree.study.factor_names import column_of, head_of_factor
 
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 MOST_LINES = 40
 """Of tables and verdicts; a report with more prints the best of each panel."""
 _BEST_ROWS = 18
+_LADDER = "ladder"
+"""The kind of panel in which a series is one arm."""
 _HEAD_LINES = 3
 """Title, heads and the blank line after a table."""
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """One that shows a measure along a factor: its title, the factor's name, and the arms of each series."""
+    """One that shows a measure along a factor, or an arm a series: title, name of the factor, arms of each series."""
 
     title: str
     factor: str
@@ -66,18 +69,26 @@ def show(console: Console, study: Study, verdicts: Sequence[Verdict]) -> None:
 
 
 def _panels(study: Study) -> list[_Panel]:
-    every = conditions(study)
-    options = {panel.title: panel for panel in study.experiment.panels if panel.kind in ALONG}
-    return [
-        _Panel(
-            title,
-            head_of_factor(column_of(str(panel.options.get("x")))),
-            study.measure(panel),
-            panel.options.get(BEST_OF),
-            tuple((label, found) for one, label, found in every if one == title),
-        )
-        for title, panel in options.items()
-    ]
+    every, found = conditions(study), []
+    for panel in study.experiment.panels:
+        factor, best_of = "", None
+        series: tuple[tuple[str, Mapping[Value, Arm]], ...]
+        if panel.kind in ALONG:
+            series = tuple((label, arms) for title, label, arms in every if title == panel.title)
+            factor, best_of = head_of_factor(column_of(str(panel.options.get("x")))), panel.options.get(BEST_OF)
+        elif panel.kind == _LADDER:
+            series = _rungs(study, panel)
+        else:
+            continue
+        found.append(_Panel(panel.title, factor, study.measure(panel), best_of, series))
+    return found
+
+
+def _rungs(study: Study, panel: Panel) -> tuple[tuple[str, Mapping[Value, Arm]], ...]:
+    """Of each series its one arm."""
+    measure, level = study.measure(panel), study.experiment.level
+    runs = [(one.label, study.runs(panel, one)) for one in study.series_of(panel)]
+    return tuple((label, {"": arm_of(each, level, measure)}) for label, each in runs if len(each))
 
 
 def _whole(panel: _Panel) -> Table:
@@ -118,7 +129,7 @@ def _show_best(console: Console, panels: Sequence[_Panel]) -> None:
         for i, (label, value, arm) in enumerate(best):
             table.add_row(
                 escape(panel.title) if i == 0 else "", escape(label),
-                f"{escape(panel.factor)} {_value(value)}{_chosen(panel.best_of, arm)}",
+                f"{escape(panel.factor)} {_value(value)}{_chosen(panel.best_of, arm)}".strip(),
                 measured(arm), f"{arm.counts.trained}/{arm.counts.planned}",
             )  # fmt: skip
     console.print(table)

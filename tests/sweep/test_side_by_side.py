@@ -158,6 +158,22 @@ def test_the_process_that_workers_are_forked_from_may_be_killed(tiny: Callable[.
     assert ended["status"] in ("finished", "stalled", "diverged", "untrained")
 
 
+def test_a_worker_that_is_replaced_ends(tiny: Callable[..., Resolved], tmp_path: Path) -> None:
+    """It is taken for dead where the process that it was forked from is; at the latest once another has begun."""
+    runs = {run_id(run): run for run in (tiny("seed=0"), tiny("seed=1"))}
+    workers = dict[str, psutil.Process]()
+    with Pool(1, tmp_path) as pool:
+        for event in pool.run([Task(name, run, []) for name, run in runs.items()]):
+            if event.run_id not in workers:
+                workers[event.run_id] = psutil.Process(pool._workers[0].process.pid)
+                if len(workers) == 1:
+                    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+                else:
+                    _, alive = psutil.wait_procs([next(iter(workers.values()))], timeout=10)
+    assert len(set(workers.values())) == 2
+    assert alive == []
+
+
 def test_it_is_one_line_where_it_is_killed_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed:
         def __init__(self, **_: object) -> None: ...

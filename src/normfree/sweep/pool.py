@@ -191,6 +191,8 @@ class Pool:
             if worker.task is not None:
                 continue
             if not worker.process.is_alive():
+                # Which may mean that the process is no more from which it was forked: it ends by this.
+                worker.connection.close()
                 self._workers[number] = worker = self._start(number)
             worker.give(queue.next())
 

@@ -1,6 +1,6 @@
 """How what is missing is installed, in the words of this installation."""
 
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -9,7 +9,11 @@ def install(what: str) -> str:
 
     An extra is quoted, as shells take its brackets apart; an environment that uv made has no pip of its own.
     """
-    tool = "pip install" if find_spec("pip") else "uv pip install"
+    try:
+        version("pip")  # looked for as a package: to look for it as a module makes setuptools replace distutils
+        tool = "pip install"
+    except PackageNotFoundError:
+        tool = "uv pip install"
     return f"{tool} '{what}'" if "[" in what else f"{tool} {what}"
 
 

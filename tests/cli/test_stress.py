@@ -28,6 +28,8 @@ WORDS = ("probe=stress", "model=nf_resnet20", "clip=none,agc:eps=0.1", "image_si
         ("model.normalizer=groupnrm", "no normaliser groupnrm, did you mean 'groupnorm'"),
         ("model.normalizer=dyt,dyt", "give each normaliser once"),
         ("model.normalizer=all,dyt", "all are every one of them"),
+        ("model.normalizer=a.RMS,b.RMS", "a.RMS: rows are named by RMS, which is another's name too; call yours"),
+        ("model.normalizer=mine.groupnorm", "mine.groupnorm: rows are named by groupnorm, which is another's"),
     ],
 )
 def test_what_cannot_be_is_one_line(word: str, told: str) -> None:

@@ -73,10 +73,10 @@ def test_seconds_of_a_step_are_the_batch_over_the_rate(study: Study) -> None:
 def test_a_rung_is_compared_with_the_one_above(study: Study) -> None:
     panel = Panel("steps", "ladder", "T", {"lr": 0.4}, ("bn", "agc"), {"published": {"table 2": {"agc": 83.6}}})
     said = texts_of(study, ladder, panel)
-    context = _context(panel, study)
-    arms = [ladder._arm(context, name) for name in ("bn", "agc")]
-    assert arms[1] is not None
-    mean = 100 * float(np.mean(paired(arms[1], arms[0])))
+    above, arm = (study.rung(panel, one) for one in study.series_of(panel))
+    assert above is not None
+    assert arm is not None
+    mean = 100 * float(np.mean(paired(arm, above)))
     assert any(text.startswith(f"{mean:+.1f} [") for text in said)
     assert "83.6" in said
     assert "table 2" in said

@@ -53,10 +53,14 @@ def networks(text: str) -> tuple[str, ...]:
 
 def normalizers(text: str) -> tuple[str, ...]:
     """Reads names of normalisers with commas between them, the user's own ``my_norms.ImageRMS`` too, or ``all``."""
-    names = tuple(map(target_of, text.split(",")))
+    known = {*NORMALIZERS, ALL}
+    names = tuple(name if name in known else target_of(name) for name in text.split(","))
     if len(set(names)) < len(names):
         raise ValueError("give each normaliser once")
-    known = {*NORMALIZERS, ALL}
+    titles = [name.rpartition(".")[2] for name in names]
+    for name, title in zip(names, titles, strict=True):
+        if is_target(name) and (title in known or titles.count(title) > 1):
+            raise ValueError(f"{name}: rows are named by {title}, which is another's name too; call yours otherwise")
     for name in names:
         if name not in known and not is_target(name):
             raise ValueError(

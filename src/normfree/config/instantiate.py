@@ -15,6 +15,7 @@ from normfree.config.parts import EVERY_PART, Part
 from normfree.config.tracebacks import kept_traceback, one_line
 from normfree.host.wording import counted, some
 
+_NOTHING = object()
 _SHOWN = 8
 """Of what a module offers, the first."""
 
@@ -35,7 +36,7 @@ def imported(part: Part, name: str, called: bool = True) -> Any:
         raise UserError(f"{key}={name}: give module.name, such as {part.example}")
     try:
         place = import_module(module)
-        found = getattr(place, attribute, None)
+        found = getattr(place, attribute, _NOTHING)
     except ModuleNotFoundError as error:
         raise UserError(
             f"{key}={name}: no module named {error.name}; start where it can be imported, put its folder into "
@@ -44,7 +45,7 @@ def imported(part: Part, name: str, called: bool = True) -> Any:
     except (Exception, SystemExit) as error:
         where = kept_traceback(error, name)
         raise UserError(f"{key}={name}: cannot be imported ({one_line(error)}){where}") from error
-    if found is None:
+    if found is _NOTHING:
         raise UserError(f"{key}={name}: {module} has no {attribute}{_offered(place, attribute)}")
     if called and not callable(found):
         raise UserError(f"{key}={name}: {some(type(found).__name__)} cannot be called; name a function or a class")

@@ -15,8 +15,7 @@ from normfree.report.axes import plain
 from normfree.report.grid import measured, some
 from normfree.report.tables import ALONG, conditions
 from normfree.study import OUTCOMES, Arm, Measure, Study, Value, Verdict, count
-from normfree.study.arms import BEST_OF, arm_of
-from normfree.study.experiment import Panel
+from normfree.study.arms import BEST_OF
 from normfree.study.factor_names import column_of, head_of_factor
 
 _STYLES = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
@@ -77,18 +76,12 @@ def _panels(study: Study) -> list[_Panel]:
             series = tuple((label, arms) for title, label, arms in every if title == panel.title)
             factor, best_of = head_of_factor(column_of(str(panel.options.get("x")))), panel.options.get(BEST_OF)
         elif panel.kind == _LADDER:
-            series = _rungs(study, panel)
+            rungs = ((one.label, study.rung(panel, one)) for one in study.series_of(panel))
+            series = tuple((label, {"": arm}) for label, arm in rungs if arm is not None)
         else:
             continue
         found.append(_Panel(panel.title, factor, study.measure(panel), best_of, series))
     return found
-
-
-def _rungs(study: Study, panel: Panel) -> tuple[tuple[str, Mapping[Value, Arm]], ...]:
-    """Of each series its one arm."""
-    measure, level = study.measure(panel), study.experiment.level
-    runs = [(one.label, study.runs(panel, one)) for one in study.series_of(panel)]
-    return tuple((label, {"": arm_of(each, level, measure)}) for label, each in runs if len(each))
 
 
 def _whole(panel: _Panel) -> Table:

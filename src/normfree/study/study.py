@@ -158,6 +158,21 @@ class Study:
         runs: pd.DataFrame = self._known[key]
         return runs
 
+    def rung(self, panel: Panel, series: Series) -> Arm | None:
+        """The one arm of a series in a panel; none where it has no runs.
+
+        Raises:
+            UserError: it has several.
+        """
+        runs = self.runs(panel, series)
+        arms = runs["arm_id"].nunique()
+        if arms > 1:
+            raise UserError(
+                f"experiment.panels.{panel.name}: a rung of a ladder is one arm, and series '{series.name}' has "
+                f"{arms}; fix it in `where`"
+            )
+        return arm_of(runs, self.experiment.level, self.measure(panel)) if arms else None
+
     def series_of(self, panel: Panel) -> tuple[Series, ...]:
         """The series of a panel in the order in which it names them; all where it names none."""
         if not panel.series:

@@ -15,7 +15,6 @@ from normfree.report.figures import Context
 from normfree.report.figures.difference_over import paired
 from normfree.report.style import GREY, INK, PALE
 from normfree.study import Arm
-from normfree.study.arms import arm_of
 from normfree.study.statistics import difference_interval
 
 OPTIONS = ("measure", "published")
@@ -57,7 +56,7 @@ def draw(axes: Axes, context: Context) -> None:
         UserError: a series that is several arms, or a published number of none.
     """
     measure, published = context.measure, _columns(context)
-    rows = [(one, arm) for one in context.series if (arm := _arm(context, one.name)) is not None]
+    rows = [(one, arm) for one in context.series if (arm := context.study.rung(context.panel, one)) is not None]
     means, steps = ["mean"], ["Δ to row above"]
     before: Arm | None = None
     for row, (one, arm) in enumerate(rows):
@@ -131,19 +130,6 @@ _POINTS = 70
 """That an inch of the figure's width gives to the axes."""
 _LEAST = 0.25
 """Share of the width that the plot keeps."""
-
-
-def _arm(context: Context, name: str) -> Arm | None:
-    """The one arm of a series in this panel; none where it has no runs."""
-    one = next(each for each in context.series if each.name == name)
-    runs = context.runs(one)
-    arms = runs["arm_id"].nunique()
-    if arms > 1:
-        raise UserError(
-            f"experiment.panels.{context.panel.name}: a rung of a ladder is one arm, and series '{name}' has {arms}; "
-            "fix it in `where`"
-        )
-    return arm_of(runs, context.study.experiment.level, context.measure) if arms else None
 
 
 def _step(arm: Arm, before: Arm | None, context: Context) -> str:

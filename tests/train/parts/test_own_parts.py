@@ -216,7 +216,7 @@ def test_a_logger_hears_all_and_costs_a_warning_where_it_fails(tiny: Tiny) -> No
          "Cut: gives logits of torch.int64, and must give floating-point numbers$"),
         (("model=custom", f"model._target_={OWN}.Cut", "model.arguments=3"),
          "model.arguments=3: give names and values, such as "),
-        (("model=custom", f"model._target_={OWN}.Nowhere"), "model._target_=.*'Nowhere'"),
+        (("model=custom", f"model._target_={OWN}.Nowhere"), "model._target_=.* has no Nowhere; there are: Blobs, "),
         ((*MODEL, "model.name=resnet20"), "model.name=resnet20: is a network of normfree, and .*PlainCNN is yours"),
         (("model=custom",), "model._target_=null: model=custom needs a value, such as model._target_=my_nets.PlainCNN"),
         (("data=custom",), "data._target_=null: data=custom needs a value, such as data._target_=my_data.Blobs"),

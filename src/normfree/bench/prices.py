@@ -17,10 +17,13 @@ from normfree.bench.case import FORMS, LAYOUTS, PRECISIONS, Case, refuse_capture
 from normfree.bench.compiler import refuse_compiled
 from normfree.bench.memory import peak_bytes
 from normfree.bench.options import device_of, file_of
+from normfree.bench.prices_figure import caption as caption
+from normfree.bench.prices_figure import draw_figure
 from normfree.bench.rows import Table
 from normfree.config import UserError
 from normfree.config.key_readers import choice, listed, optional, plain_text
 from normfree.config.keys import key
+from normfree.host.files import write_bytes_atomic
 from normfree.nets import ClassifierNetwork, create_model, fold, list_normalizers, model_info, model_options
 from normfree.nets.normalizers import DEFAULT, normalizer
 from normfree.nets.traffic import bytes_moved
@@ -52,6 +55,7 @@ class Options:
     batch: int = key(128, "images of a step")
     image_size: int = key(32, "side of the images in pixels")
     rounds: int = key(9, "measurements of each")
+    measure: bool = key(True, "false: the figure from the rows that are there")
     threads: int = key(1, "CPU threads")
     device: str = key("auto", "cpu, cuda or auto", choice("auto", "cpu", "cuda"))
     out: str | None = key(None, "CSV file; null: reports/benchmarks/prices-<device>.csv", optional(plain_text))
@@ -83,20 +87,21 @@ def chosen(options: Options) -> dict[str, ClassifierNetwork]:
 
 
 def run(options: Options) -> None:
-    """Measures and writes; see `Options`.
+    """Measures, writes, and draws where the accuracies of a study are there; see `Options`.
 
     Raises:
-        UserError: as `chosen`, or no such device or form of it.
+        UserError: as `chosen`, no such device or form of it, or nothing to draw.
     """
-    networks = chosen(options)
+    networks = chosen(options) if options.measure else {}
     device = device_of(options.device)
+    path = Path(options.out or file_of("prices", device))
     refuse_captured([options.form], device)
     refuse_compiled([options.form], device)
     torch.set_num_threads(options.threads)
     clock = "cpu" if device.type == "cpu" and options.threads == 1 else "wall"
     case = Case(options.model, options.precision, options.layout, options.image_size, device, options.form)
-    table = Table(Path(options.out or file_of("prices", device)), COLUMNS, KEYS, device)
-    for what in options.what:
+    table = Table(path, COLUMNS, KEYS, device)
+    for what in options.what if options.measure else []:
         if what == "traffic":
             counted = {name: [float(bytes_moved(network, options.image_size))] for name, network in networks.items()}
             _write(table, case, what, 1, "MB", 1e-6, counted)
@@ -111,6 +116,12 @@ def run(options: Options) -> None:
             else:
                 peaks = {name: [_peak(steps[name], networks[name], device)] for name in networks}
                 _write(table, case, what, options.batch, "MiB", 1 / 2**20, peaks)
+    if not table.rows:
+        raise UserError(f"out={path}: has no row to draw; leave out measure=false")
+    if files := draw_figure(table.rows):
+        for kind, content in files.items():
+            write_bytes_atomic(path.with_suffix(f".{kind}"), content)
+        print(caption(table.rows), path, *(path.with_suffix(f".{kind}") for kind in files), sep="\n")
 
 
 def _folds(name: str) -> bool:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from normfree.nets.activations import activation
+from normfree.nets.normalizer_choice import choice_table
 from normfree.nets.normalizer_measured import STRESS, STUDY, accuracy_rows, stable_rate_rows
 from normfree.nets.normalizer_prices import PRICES, price_table
 from normfree.nets.normalizers import DEFAULT, SEEN, Normalizer, list_normalizers, normalization, normalizer
 from normfree.nets.traffic import layer_bytes
 
 PAGE = Path("docs/normalizers.md")
+FIGURE = PRICES.with_suffix(".png")
 SIGNAL = Path("reports/probes/signal/resnet50-nf_resnet50-normalizerall-image_size128.csv")
 
 _CHANNELS = 64
@@ -139,6 +141,7 @@ def page(study: Path = STUDY, signal: Path = SIGNAL, prices: Path = PRICES, stre
     of_study, of_stress = accuracy_rows(study), stable_rate_rows(stress)
     measured = _MEASURED * bool(of_study) + _STABLE * bool(of_stress)
     parts = [_INTRODUCTION.format(batchnorm=passes(DEFAULT), measured=measured)]
+    parts += [table] if (table := choice_table(study, stress, prices, STUDY, FIGURE)) else []
     kinds = [normalizer(name) for name in list_normalizers()]
     for sees, title in _TITLES.items():
         parts.append(f"## {title}\n")

@@ -10,10 +10,10 @@ from statistics import median
 STUDY = Path("reports/normalizers")
 STRESS = Path("reports/probes/stress/resnet20-normalizerall-lr0.05-factor2-steps27.csv")
 
-_NETWORK, _OWN = "resnet20", "batchnorm"
-_CHOSEN, _SCREEN = "confirm", "screen"
-_FAILED = ("untrained", "diverged")
-_ENDED = (*_FAILED, "finished")
+NETWORK, OWN = "resnet20", "batchnorm"
+CHOSEN, SCREEN = "confirm", "screen"
+FAILED = ("untrained", "diverged")
+_ENDED = (*FAILED, "finished")
 
 _Row = Mapping[str, str]
 
@@ -29,13 +29,15 @@ def accuracy_rows(study: Path) -> dict[str, dict[str, str]]:
     """
     if not (study / "runs.csv").exists():
         return {}
-    every = [row for row in _rows(study / "runs.csv") if row["model.name"] == _NETWORK and not row["model.ghost_batch"]]
-    arms = {row["arm_id"]: row for row in _rows(study / "arms.csv")}
+    every = [
+        row for row in read_rows(study / "runs.csv") if row["model.name"] == NETWORK and not row["model.ghost_batch"]
+    ]
+    arms = {row["arm_id"]: row for row in read_rows(study / "arms.csv")}
     found = {}
     for name in dict.fromkeys(row["model.normalizer"] for row in every):
         chosen, screened = (
             [row for row in every if row["model.normalizer"] == name and grid in row["grids"].split(";")]
-            for grid in (_CHOSEN, _SCREEN)
+            for grid in (CHOSEN, SCREEN)
         )
         if chosen:
             one = chosen[0]
@@ -61,17 +63,24 @@ def stable_rate_rows(stages: Path) -> dict[str, dict[str, str]]:
     Raises:
         KeyError: rows of another kind.
     """
+    page = f"([stress test](../{STRESS.with_suffix('.md')}))"
+    return {name: {"highest stable rate": f"{told} {page}"} for name, told in stable_rates(stages).items()}
+
+
+def stable_rates(stages: Path) -> dict[str, str]:
+    """By normaliser its highest stable rate with the spread of the seeds; empty without `stages`.
+
+    Raises:
+        KeyError: rows of another kind.
+    """
     if not stages.exists():
         return {}
     trainings: dict[str, dict[str, list[_Row]]] = {}
-    for row in _rows(stages):
+    for row in read_rows(stages):
         network, _, normalizer = row["model"].partition("_")
-        if network == _NETWORK:
-            trainings.setdefault(normalizer or _OWN, {}).setdefault(row["seed"], []).append(row)
-    page = f"([stress test](../{STRESS.with_suffix('.md')}))"
-    return {
-        name: {"highest stable rate": f"{_stable(list(seeds.values()))} {page}"} for name, seeds in trainings.items()
-    }
+        if network == NETWORK:
+            trainings.setdefault(normalizer or OWN, {}).setdefault(row["seed"], []).append(row)
+    return {name: _stable(list(seeds.values())) for name, seeds in trainings.items()}
 
 
 def _stable(seeds: Sequence[Sequence[_Row]]) -> str:
@@ -100,9 +109,10 @@ def _accuracy(arm: _Row) -> str:
 
 
 def _failed(runs: Sequence[_Row]) -> str:
-    return f"{sum(row['status'] in _FAILED for row in runs)} of {sum(row['status'] in _ENDED for row in runs)}"
+    return f"{sum(row['status'] in FAILED for row in runs)} of {sum(row['status'] in _ENDED for row in runs)}"
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Of a CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

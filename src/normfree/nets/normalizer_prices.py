@@ -10,7 +10,8 @@ from normfree.nets.normalizers import list_normalizers, normalizer
 PRICES = Path("reports/benchmarks/prices-cpu.csv")
 
 _COSTS = {"train": "training step", "infer": "inference", "memory": "memory of a step", "traffic": "bytes moved"}
-_TWIN = "twin"
+TWIN = "twin"
+"""The NF network of the same shape, in the place of a normaliser's name."""
 _HEAD = """\
 ## What each costs
 
@@ -43,14 +44,14 @@ def price_table(rows: Path) -> str:
         rounds=step["rounds"], rows=PRICES, costs=" | ".join(_COSTS.values()),
         rule="|".join(["---:"] * len(_COSTS)),
     )  # fmt: skip
-    names = [name for name in (*list_normalizers(), _TWIN) if (name, "train") in found]
+    names = [name for name in (*list_normalizers(), TWIN) if (name, "train") in found]
     names.sort(key=lambda name: float(found[name, "train"]["price"]))
     lines = [f"| {_title(name)} | {' | '.join(_price(found.get((name, cost))) for cost in _COSTS)} |" for name in names]
     return head + "\n".join(lines) + "\n"
 
 
 def _title(name: str) -> str:
-    return "NF twin, no normaliser" if name == _TWIN else normalizer(name).title
+    return "NF twin, no normaliser" if name == TWIN else normalizer(name).title
 
 
 def _price(row: dict[str, str] | None) -> str:

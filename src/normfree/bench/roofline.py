@@ -20,6 +20,9 @@ from normfree.probe.timing import interleave
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _ROUNDS = 5
 _SIDES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
+_LONG = 1.0
+"""Seconds: what takes longer is not repeated, and no larger product tried. Without instructions for bfloat16 a processor
+takes minutes for one, at a hundredth of its peak."""
 _COPIED = {"cpu": 2**28, "cuda": 2**30}
 """Bytes; more than any cache holds."""
 
@@ -50,16 +53,24 @@ class Roofline:
 def measure_roofline(device: torch.device, precisions: Sequence[str]) -> Roofline:
     """The fastest of several products of each precision, and of several copies, after a warm-up."""
     flops = {
-        precision: max(
-            product(device, DTYPES[precision], side)
-            for side in _SIDES[device.type]
-            for product in (_matrix_product, _convolution)
-        )
+        precision: max(_products(product, device, DTYPES[precision]) for product in (_matrix_product, _convolution))
         for precision in precisions
     }
     source = torch.ones(_COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return Roofline(flops, 2 * source.numel() / _fastest(lambda: target.copy_(source), device))
+
+
+def _products(
+    product: Callable[[torch.device, torch.dtype, int], float], device: torch.device, dtype: torch.dtype
+) -> float:
+    """Operations a second of the fastest of several sizes, the next one tried only where it does not take long."""
+    fastest = 0.0
+    for side in _SIDES[device.type]:
+        if fastest and 2 * side**3 / fastest > _LONG:
+            break
+        fastest = max(fastest, product(device, dtype, side))
+    return fastest
 
 
 def _matrix_product(device: torch.device, dtype: torch.dtype, side: int) -> float:
@@ -89,4 +100,5 @@ def _products_like_convolutions() -> Iterator[None]:
 
 
 def _fastest(call: Callable[[], object], device: torch.device) -> float:
-    return min(interleave({"": call}, _ROUNDS, device, "wall", warmup=2)[""])
+    first = interleave({"": call}, 1, device, "wall", warmup=1)[""]
+    return min(first if first[0] > _LONG else interleave({"": call}, _ROUNDS, device, "wall", warmup=1)[""])

@@ -64,6 +64,18 @@ def test_what_is_read_while_it_is_imported_is_started_anew() -> None:
     assert not warm._words([sys.executable, "train.py"], "/")
 
 
+def test_warnings_are_what_is_asked_of_them(tmp_path: Path) -> None:
+    """`warnings.warn` in a file of the user's own is an error, or a line, or nothing."""
+    (tmp_path / "loud.py").write_text("import warnings\nwarnings.warn('loud')\nraise SystemExit(3)\n")
+    words = [*TINY, "model=custom", "model._target_=loud.Net", f"runs_dir={tmp_path}"]
+    said = {
+        asked: command_line("train.py", *words, cwd=tmp_path, PYTHONWARNINGS=asked).stderr
+        for asked in ("error", "ignore")
+    }
+    assert "UserWarning: loud" in said["error"]
+    assert "loud" not in said["ignore"].replace("loud.Net", "")
+
+
 def test_what_a_test_sets_for_the_first_command_is_no_ones_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else every later command would be of another environment, and started anew."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")

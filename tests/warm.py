@@ -35,9 +35,10 @@ SCRIPTS = frozenset([*(str(ROOT / f"{name}.py") for name in COMMANDS), str(ROOT 
 RANK = ["-m", "normfree.train.rank_main"]
 UNREAD = (
     "NORMFREE_", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "PYTEST_", "SLURM_", "WANDB_", "XDG_", "COLUMNS",
-    "GLOO_SOCKET_IFNAME", "HYDRA_FULL_ERROR", "MASTER_PORT",
+    "GLOO_SOCKET_IFNAME", "HYDRA_FULL_ERROR", "MASTER_PORT", "PYTHONWARNINGS",
 )  # fmt: skip
-"""Variables that nothing reads while it is imported: these may differ from those of the process that stands by."""
+"""Variables that nothing reads while it is imported: these may differ from those of the process that stands by.
+Warnings of imports are shown by none that is forked."""
 ROOM = 32_000
 """Bytes that the words of a process take as others see them, and its environment, at most."""
 _SUBREAPER = 36

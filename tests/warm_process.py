@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -85,6 +86,8 @@ def _become(asked: dict[str, Any]) -> tuple[CodeType, dict[str, Any]]:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    for asked_of_warnings in filter(None, asked["environment"].get("PYTHONWARNINGS", "").split(",")):
+        warnings._setoption(asked_of_warnings)  # type: ignore[attr-defined]
     if DRAWN not in asked["environment"]:
         sys.modules[CLIP_FIGURE] = without_drawing()
     words = asked["words"]
@@ -165,7 +168,6 @@ def _lend_workers() -> None:
 
 if __name__ == "__main__":
     import gc
-    import warnings
 
     from normfree.host.openmp import wait_briefly
 

@@ -226,7 +226,7 @@ def test_drawing_and_joining_import_no_torch(module: str) -> None:
 @pytest.mark.cli
 def test_the_command_measures_and_writes(tmp_path: Path) -> None:
     arguments = ("probe=signal", "model=resnet20,nf_resnet20", "batch=4", "image_size=16", f"reports_dir={tmp_path}")
-    done = command_line("report.py", *arguments, PYTHONWARNINGS="error")
+    done = command_line("report.py", *arguments, fresh=True, PYTHONWARNINGS="error")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     name = "resnet20-nf_resnet20-batch4-image_size16"
@@ -299,7 +299,7 @@ def test_the_stored_report_is_whole() -> None:
 def test_a_normaliser_of_ones_own_is_measured(tmp_path: Path) -> None:
     own = "model.normalizer=batchnorm,tests.train.own_normalizers.ImageRMS"
     words = ("probe=signal", "model=resnet20", own, "batch=4", "image_size=16")
-    done = command_line("report.py", *words, f"reports_dir={tmp_path}", PYTHONWARNINGS="error")
+    done = command_line("report.py", *words, f"reports_dir={tmp_path}", fresh=True, PYTHONWARNINGS="error")
     assert done.returncode == 0, done.stderr
     (table,) = (tmp_path / "probes" / "signal").glob("*.csv")
     rows = pd.read_csv(table)

@@ -21,8 +21,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _ROUNDS = 5
 _SIDES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 _LONG = 1.0
-"""Seconds: what takes longer is not repeated, and no larger product tried. Without instructions for bfloat16 a processor
-takes minutes for one, at a hundredth of its peak."""
+"""Seconds: what takes longer is not repeated, and no larger product tried. Without instructions for bfloat16 a
+processor takes minutes for one, at a hundredth of its peak."""
 _COPIED = {"cpu": 2**28, "cuda": 2**30}
 """Bytes; more than any cache holds."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -58,6 +59,19 @@ def pages(
         "planned_by": collection.planned_by,
         "limits": facts.limits(study),
     }
+    environment = _environment()
+    assert environment.loader is not None
+    css = Markup(environment.loader.get_source(environment, "report.css")[0])
+    panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]
+    images = [{**_image(one), "parts": panels if one.name == "main" else []} for one in chosen]
+    markdown = environment.get_template("report.md.j2").render(content, drawings=chosen)
+    html = environment.get_template("report.html.j2").render(content, drawings=images, css=css)
+    return {"report.md": installed(markdown).encode(), "report.html": installed(html.lstrip()).encode()}
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """With the templates, which are compiled once in a process."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("normfree.report"),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -67,13 +81,7 @@ def pages(
         keep_trailing_newline=True,
     )
     environment.filters |= {"md": markdown_text, "in_table": markdown_cell, "code": code_block}
-    assert environment.loader is not None
-    css = Markup(environment.loader.get_source(environment, "report.css")[0])
-    panels = [_image(one) for name in experiment.figure for one in drawings if one.name == name]
-    images = [{**_image(one), "parts": panels if one.name == "main" else []} for one in chosen]
-    markdown = environment.get_template("report.md.j2").render(content, drawings=chosen)
-    html = environment.get_template("report.html.j2").render(content, drawings=images, css=css)
-    return {"report.md": installed(markdown).encode(), "report.html": installed(html.lstrip()).encode()}
+    return environment
 
 
 def _image(drawing: Drawing) -> dict[str, str]:

@@ -40,7 +40,10 @@ def test_fifty_steps_with_batchnorm_end_with_the_same_weights(batching: str) -> 
 
 
 def test_in_float32_they_differ_by_rounding() -> None:
-    asked = job("nf_resnet20", "nchw", "fp32")
+    # At rates of 0.1 and 0.2 rounding may grow tenfold every ten steps: a run by itself in the other memory format ends
+    # as far away, or not, by the processor's kernels.
+    gentle = tuple(replace(each, lr=each.lr / 4) for each in RECIPES)
+    asked = replace(job("nf_resnet20", "nchw", "fp32"), recipes=gentle)
     assert difference(weights_together(asked, "grouped", False, False, STEPS), alone(asked)) < 1e-5
 
 

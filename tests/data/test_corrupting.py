@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from normfree.data.corrupting import LARGE, SMALL, STRENGTHS, Corrupted, corruptions
-from normfree.data.corrupting.blur import disk
+from normfree.data.corrupting.blur import disk, shuffled
 from normfree.data.corrupting.weather import plasma
 from normfree.data.mnist5k import mnist5k
 from normfree.evaluate.evaluators.shift import Mirrored, Moved
@@ -42,8 +42,9 @@ def test_images_go_further_from_the_clean_one_with_strength(name: str) -> None:
             float((Corrupted(name, strength)(images, range(4)).float() - images.float()).abs().mean())
             for strength in STRENGTHS
         ]
-        assert distances[0] < distances[-1], (side, distances)
-        assert distances[-1] > 0.5, (side, distances)
+        # Of elastic transformations the published first ones bend the whole image and the last ones crumple it.
+        assert distances[0] < distances[-1] or name == "elastic", (side, distances)
+        assert min(distances[0] if name == "elastic" else np.inf, distances[-1]) > 0.5, (side, distances)
 
 
 @pytest.mark.parametrize("side", [7, 28, 50, 96])
@@ -65,7 +66,7 @@ def test_each_kind_is_what_it_says() -> None:
     struck = Corrupted("impulse_noise", 5)(grey, [0])
     assert float((struck != 128).float().mean()) == pytest.approx(0.07, abs=0.02)
     assert set(struck.unique().tolist()) == {0, 128, 255}
-    for name in ("defocus_blur", "motion_blur", "zoom_blur", "pixelate"):
+    for name in ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "elastic", "pixelate"):
         assert (Corrupted(name, 5)(grey, [0]).int() - 128).abs().max() <= 1, name
 
 
@@ -75,6 +76,43 @@ def test_a_disk_is_round_and_weighs_one() -> None:
     np.testing.assert_allclose(kernel, kernel.T)
     np.testing.assert_allclose(kernel, kernel[::-1])
     assert (disk(0.3, 0.4) > 0.01).sum() == 5
+
+
+@pytest.mark.parametrize(("side", "reach", "times"), [(9, 1, 2), (20, 3, 2), (4, 2, 1)])
+def test_points_show_others_one_after_another(side: int, reach: int, times: int) -> None:
+    moves = np.random.default_rng(5)
+    plain = list(range(side * side))
+    for _ in range(times):
+        inner = range(side - reach, reach, -1)
+        drawn = moves.integers(-reach, reach, (len(inner), len(inner), 2))
+        for i, row in enumerate(inner):
+            for j, column in enumerate(inner):
+                down, right = drawn[i, j]
+                plain[row * side + column] = plain[(row + down) * side + column + right]
+    assert shuffled(side, reach, times, np.random.default_rng(5)).tolist() == plain
+    assert side < 9 or plain != list(range(side * side))
+
+
+def test_an_elastic_image_is_the_affine_map_of_three_points_and_then_displaced() -> None:
+    """A map that moves the three points alike moves all of the image so."""
+
+    class Alike:
+        def uniform(self, low: float, high: float, shape: tuple[int, ...]) -> np.ndarray:
+            return np.full(shape, 2.0) if shape == (3, 2) else np.zeros(shape)
+
+    pixels = np.random.default_rng(0).random((16, 16, 3))
+    moved = corruptions()["elastic"].apply(pixels, (1, 2, 3), 1.0, Alike())  # type: ignore[arg-type]
+    np.testing.assert_allclose(moved[2:, 2:], pixels[:-2, :-2], atol=1e-12)
+
+
+def test_snow_whitens_and_falls_on_both_sides() -> None:
+    dark = torch.full((1, 3, 64, 64), 60, dtype=torch.uint8)
+    least, most = (Corrupted("snow", strength)(dark, [0]).float() for strength in (1, 5))
+    assert 60 < float(least.mean()) < float(most.mean())
+    assert float(least.std()) > 0
+    kept = {strength: constants[6] for strength, constants in zip(STRENGTHS, corruptions()["snow"].small, strict=True)}
+    # Where no flake is, only whitened: grey * 1.5 + 0.5 in the share that is not kept.
+    assert float(least.min()) == pytest.approx(kept[1] * 60 + (1 - kept[1]) * (60 * 1.5 + 127.5), abs=1)
 
 
 def test_clouds_fill_their_range_and_are_rougher_with_less_decay() -> None:

@@ -2,8 +2,7 @@
 
 Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261), with the constants of their code: those of CIFAR-10-C (32 px)
 for images below 85 px, halfway between in the ratio of sides, and those of ImageNet-C (224 px) for larger ones. Lengths
-in pixels grow with the side. Left out of theirs: what needs photographs (frost) or is made of others (glass, snow,
-elastic).
+in pixels grow with the side. Of their fifteen frost is left out, which needs photographs of it.
 
 What is drawn depends on the corruption, its strength and the image's place in its split alone.
 """

@@ -1,4 +1,4 @@
-"""Fog, and more light."""
+"""Snow, fog, and more light."""
 
 from __future__ import annotations
 
@@ -6,6 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from normfree.data.corrupting import Corruption, Pixels
+from normfree.data.corrupting.blur import enlarged, resized, streaked
+
+_LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in grey (ITU-R BT.601)."""
+
+
+def snow(pixels: Pixels, constants: tuple[float, ...], scale: float, random: np.random.Generator) -> Pixels:
+    """Flakes: normal noise of this mean and deviation, enlarged, what is above a threshold, streaked on its way down.
+
+    They are added, and turned by 180 degrees once more, to an image whitened by one less the last constant.
+    """
+    mean, deviation, factor, threshold, radius, spread, kept = constants
+    side = len(pixels)
+    # As large as the image that the constants are for, so that as many flakes fall on another.
+    noise = enlarged(random.normal(mean, deviation, (round(side / scale),) * 2)[..., None], factor)
+    flakes = resized(np.where(noise < threshold, 0, noise).clip(0, 1), side)
+    fallen = streaked(flakes, radius * scale, spread * scale, random.uniform(-135, -45))
+    grey = pixels @ _LUMA if pixels.shape[2] == 3 else pixels.mean(2)
+    white = np.maximum(pixels, grey[..., None] * 1.5 + 0.5)
+    snowed: Pixels = kept * pixels + (1 - kept) * white + fallen + np.rot90(fallen, 2)
+    return snowed
 
 
 def fog(pixels: Pixels, constants: tuple[float, float], scale: float, random: np.random.Generator) -> Pixels:
@@ -51,6 +72,13 @@ def brightness(pixels: Pixels, more: float, scale: float, random: np.random.Gene
 
 
 CORRUPTIONS = (
+    Corruption(
+        "snow", "weather",
+        ((0.1, 0.2, 1, 0.6, 8, 3, 0.95), (0.1, 0.2, 1, 0.5, 10, 4, 0.9), (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+         (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8)),
+        ((0.1, 0.3, 3, 0.5, 10, 4, 0.8), (0.2, 0.3, 2, 0.5, 12, 4, 0.7), (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+         (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65), (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55)), snow,
+    ),
     Corruption(
         "fog", "weather", ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
         ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)), fog,

@@ -1,4 +1,4 @@
-"""Accuracy on corrupted images: eleven kinds at five strengths (Hendrycks and Dietterich 2019, arXiv 1903.12261)."""
+"""Accuracy on corrupted images: fourteen kinds at five strengths (Hendrycks and Dietterich 2019, arXiv 1903.12261)."""
 
 from __future__ import annotations
 

@@ -55,10 +55,13 @@ def test_it_is_seen_and_ended_alike(number: signal.Signals, tmp_path: Path) -> N
     assert told[0][-2:] == (130 if number == signal.SIGINT else -signal.SIGKILL, False)
 
 
-def test_what_is_read_while_it_is_imported_is_started_anew() -> None:
+def test_what_is_read_while_it_is_imported_is_started_anew(tmp_path: Path) -> None:
     first = warm.first_environment()
     assert not warm._unread({**first, "OMP_NUM_THREADS": "7"}, [])
-    assert not warm._unread({**first, "PYTHONPATH": "/x"}, [])
+    (tmp_path / "my_nets.py").touch()
+    assert warm._unread({**first, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, [])
+    (tmp_path / "torch.py").touch()
+    assert not warm._unread({**first, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, [])
     assert warm._unread({**first, "XDG_CACHE_HOME": "/x"}, [])
     assert not warm._words([sys.executable, "-c", "pass"], None)
     assert not warm._words([sys.executable, "train.py"], "/")

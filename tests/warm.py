@@ -26,6 +26,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,18 @@ def _words(args: Any, cwd: Any) -> list[str]:
 def _unread(environment: Mapping[str, str], words: list[str]) -> bool:
     differ = {name for name, _ in environment.items() ^ first_environment().items()}
     # A rank is told where the process that starts it looks for what it imports.
-    unread = (*UNREAD, "PYTHONPATH") if words[:2] == RANK else UNREAD
-    return all(name.startswith(unread) for name in differ)
+    adds_alone = words[:2] == RANK or not _hides(environment.get("PYTHONPATH", ""))
+    return all(name.startswith(UNREAD) or (name == "PYTHONPATH" and adds_alone) for name in differ)
+
+
+def _hides(path: str) -> bool:
+    """Whether a module in a folder of this path would be imported in the place of one that there is without it."""
+    for folder in filter(None, path.split(os.pathsep)):
+        for name in {Path(each.name).stem for each in Path(folder).glob("*") if each.is_dir() or each.suffix == ".py"}:
+            found = find_spec(name) if name.isidentifier() else None
+            if found and found.origin and not found.origin.startswith(f"{folder}{os.sep}"):
+                return True
+    return False
 
 
 @cache

@@ -112,7 +112,7 @@ def _become(asked: dict[str, Any]) -> tuple[CodeType, dict[str, Any]]:
         script = main.__file__ = words[0]
         sys.path.insert(0, str(Path(script).parent))
         sys.argv[:] = words
-        if "-m" in words or any("ddp" in word for word in words):
+        if "-m" in words or any("ddp" in word or word == "probe=split" for word in words):
             _lend_workers()
     return compile(Path(script).read_bytes(), script, "exec"), main.__dict__
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.conftest import TINY, command_line
 
 from normfree.config import Resolved, UserError
@@ -13,7 +14,8 @@ from normfree.sweep import refused
 from normfree.sweep.aside import Aside
 from normfree.sweep.planned import SweepRun
 
-NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""} if torch.cuda.is_available() else {}
+"""Nothing where there is none, so that commands can be forked (`tests.warm`)."""
 GPU = "trainer=gpu: torch sees no CUDA device here; use trainer=cpu"
 OWN = "tests.train.own_modules"
 

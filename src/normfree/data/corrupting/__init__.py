@@ -45,7 +45,7 @@ class Corruption:
 
     @property
     def label(self) -> str:
-        return self.name.replace("_", " ").replace("jpeg", "JPEG")
+        return self.name.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
 
 
 @cache

@@ -125,10 +125,10 @@ def choice_table(study: Path, stress: Path, prices: Path, shown_study: Path, fig
         target=TARGET_LOSS, smoothed=_SMOOTHED,
     )  # fmt: skip
     base = next((one for one in found if one.normalizer == OWN and one.price), None)
-    return head + "\n".join(f"| {' | '.join(_cells(one, base))} |" for one in found) + "\n"
+    return head + "\n".join(f"| {' | '.join(_line(one, base))} |" for one in found) + "\n"
 
 
-def _cells(one: Choice, base: Choice | None) -> Iterable[str]:
+def _line(one: Choice, base: Choice | None) -> Iterable[str]:
     yield one.title
     yield "{:.1f} [{:.1f}, {:.1f}]".format(*one.accuracy) if one.accuracy else "no mean"
     yield str(one.n)

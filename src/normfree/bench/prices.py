@@ -25,6 +25,7 @@ from normfree.config.key_readers import choice, listed, optional, plain_text
 from normfree.config.keys import key
 from normfree.host.files import write_bytes_atomic
 from normfree.nets import ClassifierNetwork, create_model, fold, list_normalizers, model_info, model_options
+from normfree.nets.normalizer_prices import TWIN
 from normfree.nets.normalizers import DEFAULT, normalizer
 from normfree.nets.traffic import bytes_moved
 from normfree.probe.timing import Spread, interleave, ratios
@@ -38,8 +39,6 @@ COLUMNS = (
 )  # fmt: skip
 KEYS = ("model", "normalizer", "what", "form", "precision", "layout", "image_size", "batch", "threads")
 WHAT = ("traffic", "infer", "train", "memory")
-TWIN = "twin"
-"""The NF network of the same shape, in the place of a normaliser's name."""
 
 
 @dataclass

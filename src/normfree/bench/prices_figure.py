@@ -15,7 +15,7 @@ from normfree.nets.normalizer_choice import Choice, choices
 from normfree.nets.normalizer_measured import NETWORK, STRESS, STUDY
 from normfree.nets.normalizer_prices import TWIN
 from normfree.nets.normalizers import normalizer
-from normfree.report.style import GREY, INK, MARKERS, MARKS, PALETTE, TWO_COLUMNS, Look, encode, new_figure, paper_style
+from normfree.report.style import GREY, INK, MARKERS, PALETTE, TWO_COLUMNS, Look, encode, new_figure, paper_style
 
 LOOKS = {
     "batch": Look("statistics of the batch", PALETTE[0], MARKERS[0]),
@@ -54,9 +54,7 @@ def draw_figure(rows: Sequence[Row], study: Path = STUDY, stress: Path = STRESS)
         axes.set_axisbelow(True)
         axes.set_xlabel("time of a training step, over BatchNorm's")
         axes.set_ylabel("test accuracy (%)")
-        failed = [
-            f"{one.title} {MARKS['untrained']} {one.failed.partition(',')[0]}" for one in priced if not one.accuracy
-        ]
+        failed = [f"{one.title} {one.failed[0]}" for one in priced if not one.accuracy]
         if failed:
             axes.text(
                 0.99, 0.02, "no mean, as seeds failed: " + "; ".join(failed), transform=axes.transAxes, ha="right",

@@ -8,18 +8,21 @@ from __future__ import annotations
 import csv
 import gzip
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
-from normfree.nets.normalizer_measured import CHOSEN, FAILED, NETWORK, OWN, SCREEN, read_rows, stable_rates
-from normfree.nets.normalizer_prices import TWIN
+from normfree.nets.normalizer_measured import CHOSEN, NETWORK, OWN, SCREEN, failed, read_rows, stable_rates
+from normfree.nets.normalizer_prices import TWIN, one_setting
 
 TARGET_LOSS = 1.8
 """A training loss that most arms of the study reach and chance (2.3) is far from."""
 _SMOOTHED = 5
 """Logged losses whose mean has to reach it."""
+_DEPENDENCE = "batch_dependence.logits_batch_vs_single"
+_INDEPENDENT = 1e-9
+"""Of the largest logit, in float64: what differs by less does so by rounding."""
 
 _HEAD = """\
 ## To choose by
@@ -44,23 +47,24 @@ class Choice:
     ``normalizer`` is `TWIN` for the NF networks. ``accuracy`` is mean, low and high in percent; ``None`` where a seed
     did not train. ``failed`` counts runs that diverged or did no better than guessing, in the arm and of its network
     in the screen. ``epochs`` to `TARGET_LOSS`, ``None`` where the middle seed does not reach it. ``price`` is median
-    and quartiles of step, bytes and memory over BatchNorm's.
+    and quartiles of step, bytes and memory over BatchNorm's. ``depends``: an image on its batch; ``None`` where no run
+    says.
     """
 
     title: str
     normalizer: str
     accuracy: tuple[float, float, float] | None
     n: int
-    failed: str
+    failed: tuple[str, ...]
     stalled: int
     rate: float
     stable: str
     epochs: float | None
     price: Mapping[str, tuple[float, float, float]]
-    depends: bool
+    depends: bool | None
 
 
-def choices(study: Path, stress: Path, prices: Iterable[Mapping[str, str]]) -> list[Choice]:
+def choices(study: Path, stress: Path, prices: Sequence[Mapping[str, str]]) -> list[Choice]:
     """The arms of the study that stand at the rate chosen for them, most accurate first; none without its rows.
 
     Args:
@@ -89,25 +93,23 @@ def choices(study: Path, stress: Path, prices: Iterable[Mapping[str, str]]) -> l
         name = first["model.normalizer"] if first["model.name"] == NETWORK else TWIN
         plain = name != TWIN and not first["model.ghost_batch"]
         steps = median(reached.get(row["run_id"], math.inf) for row in chosen)
+        known = [float(row[_DEPENDENCE]) for row in chosen if row[_DEPENDENCE]]
         found.append(
             Choice(
                 title=series,
                 normalizer=name,
                 accuracy=_accuracy(arm),
                 n=len(chosen),
-                failed=", ".join(_failed(rows) for rows in (chosen, screened) if rows),
+                failed=tuple(failed(rows) for rows in (chosen, screened) if rows),
                 stalled=sum(row["stalled"] == "True" for row in chosen),
                 rate=float(first["lr"]),
                 stable=stable.get(name, "").partition(",")[0] if plain else "",
                 epochs=steps * float(first["epochs"]) / float(first["steps"]) if math.isfinite(steps) else None,
                 price=costs.get(name, {}) if plain or name == TWIN else {},
-                depends=any(float(row[_DEPENDENCE] or 0) > 1e-9 for row in chosen),
+                depends=max(known) > _INDEPENDENT if known else None,
             )
         )
     return sorted(found, key=lambda one: one.accuracy or (-1.0, 0.0, 0.0), reverse=True)
-
-
-_DEPENDENCE = "batch_dependence.logits_batch_vs_single"
 
 
 def choice_table(study: Path, stress: Path, prices: Path, shown_study: Path, figure: Path) -> str:
@@ -132,7 +134,7 @@ def _line(one: Choice, base: Choice | None) -> Iterable[str]:
     yield one.title
     yield "{:.1f} [{:.1f}, {:.1f}]".format(*one.accuracy) if one.accuracy else "no mean"
     yield str(one.n)
-    yield one.failed
+    yield ", ".join(one.failed)
     yield str(one.stalled)
     yield f"{one.rate:g}"
     yield one.stable
@@ -141,7 +143,7 @@ def _line(one: Choice, base: Choice | None) -> Iterable[str]:
     yield f"{times * one.price['train'][0]:.2f}" if times and "train" in one.price else ""
     for what in ("train", "traffic", "memory"):
         yield f"{one.price[what][0]:.2f}" if what in one.price else ""
-    yield "yes" if one.depends else "no"
+    yield "" if one.depends is None else "yes" if one.depends else "no"
 
 
 def _accuracy(arm: Mapping[str, str]) -> tuple[float, float, float] | None:
@@ -151,16 +153,10 @@ def _accuracy(arm: Mapping[str, str]) -> tuple[float, float, float] | None:
     return mean, low, high
 
 
-def _failed(runs: list[dict[str, str]]) -> str:
-    return f"{sum(row['status'] in FAILED for row in runs)} of {len(runs)}"
-
-
-def _prices(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, tuple[float, float, float]]]:
+def _prices(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, tuple[float, float, float]]]:
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for row in rows:
-        if row["model"] == NETWORK:
-            price = float(row["price"]), float(row["price_low"]), float(row["price_high"])
-            found.setdefault(row["normalizer"], {})[row["what"]] = price
+    for (name, what), row in one_setting(rows, NETWORK).items():
+        found.setdefault(name, {})[what] = float(row["price"]), float(row["price_low"]), float(row["price_high"])
     return found
 
 

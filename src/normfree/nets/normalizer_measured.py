@@ -44,8 +44,8 @@ def accuracy_rows(study: Path) -> dict[str, dict[str, str]]:
             told = f"{_accuracy(arms[one['arm_id']])}, at rate {float(one['lr']):g}"
             made = f"{one['model.name']}, {one['data.label']}, {float(one['epochs']):g} epochs"
             parts = [
-                f"{_failed(chosen)} at that rate",
-                *([f"{_failed(screened)} over the rates of the screen"] * bool(screened)),
+                f"{failed(chosen)} at that rate",
+                *([f"{failed(screened)} over the rates of the screen"] * bool(screened)),
             ]
             found[name] = {
                 "accuracy": f"{told} ([{made}](../{STUDY}/report.md))",
@@ -108,7 +108,8 @@ def _accuracy(arm: _Row) -> str:
     return f"no mean: {told} % of the seeds that trained, {n}"
 
 
-def _failed(runs: Sequence[_Row]) -> str:
+def failed(runs: Sequence[_Row]) -> str:
+    """How many of those that ended diverged or did no better than guessing."""
     return f"{sum(row['status'] in FAILED for row in runs)} of {sum(row['status'] in _ENDED for row in runs)}"
 
 

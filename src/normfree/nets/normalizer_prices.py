@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from normfree.nets.normalizers import list_normalizers, normalizer
@@ -12,6 +13,7 @@ PRICES = Path("reports/benchmarks/prices-cpu.csv")
 _COSTS = {"train": "training step", "infer": "inference", "memory": "memory of a step", "traffic": "bytes moved"}
 TWIN = "twin"
 """The NF network of the same shape, in the place of a normaliser's name."""
+_SETTING = ("form", "precision", "layout", "image_size", "threads", "device")
 _HEAD = """\
 ## What each costs
 
@@ -27,6 +29,23 @@ has other multiples.
 """
 
 
+def one_setting(rows: Sequence[Mapping[str, str]], model: str) -> dict[tuple[str, str], Mapping[str, str]]:
+    """By normaliser and what was measured the rows of a network that stand beside its last training step.
+
+    Those of another precision, batch, image size ... of the same file are other prices. Empty without such a step.
+    """
+    steps = [row for row in rows if row["model"] == model and row["what"] == "train"]
+    if not steps:
+        return {}
+    return {
+        (row["normalizer"], row["what"]): row
+        for row in rows
+        if row["model"] == model
+        and all(row[key] == steps[-1][key] for key in _SETTING)
+        and (row["what"] == "traffic" or row["batch"] == steps[-1]["batch"])  # counted for a single image
+    }
+
+
 def price_table(rows: Path) -> str:
     """A section with a line a normaliser, cheapest training step first; empty where `rows` is not there.
 
@@ -36,7 +55,8 @@ def price_table(rows: Path) -> str:
     if not rows.exists():
         return ""
     with rows.open(newline="", encoding="utf-8") as file:
-        found = {(row["normalizer"], row["what"]): row for row in csv.DictReader(file)}
+        read = list(csv.DictReader(file))
+    found = one_setting(read, read[-1]["model"])
     step = found["batchnorm", "train"]
     head = _HEAD.format(
         model=step["model"], batch=step["batch"], size=step["image_size"], layout=step["layout"].upper(),
@@ -54,7 +74,7 @@ def _title(name: str) -> str:
     return "NF twin, no normaliser" if name == TWIN else normalizer(name).title
 
 
-def _price(row: dict[str, str] | None) -> str:
+def _price(row: Mapping[str, str] | None) -> str:
     if row is None:
         return ""
     price = f"{float(row['price']):.2f}"

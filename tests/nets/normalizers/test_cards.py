@@ -49,8 +49,9 @@ def test_what_is_told_of_dyt_is_what_was_measured(tmp_path: Path) -> None:
 
 def test_prices_are_those_of_the_rows_and_the_cheapest_step_comes_first(tmp_path: Path) -> None:
     rows = tmp_path / "prices.csv"
-    head = "model,normalizer,what,precision,layout,image_size,batch,price,price_low,price_high,rounds,device,torch"
-    place = "resnet20,{},{},fp32,nhwc,32,128,{},{},{},{},CPU,2.13.0+cu130"
+    head = "model,normalizer,what,precision,layout,image_size,batch,price,price_low,price_high,rounds,device,torch,"
+    head += "form,threads"
+    place = "resnet20,{},{},fp32,nhwc,32,128,{},{},{},{},CPU,2.13.0+cu130,eager,1"
     lines = [place.format("batchnorm", "train", 1, 1, 1, 5), place.format("dyt", "train", 1.333, 1.26, 1.41, 5)]
     lines += [place.format("twin", "train", 0.95, 0.9, 1, 5), place.format("dyt", "traffic", 1.95, 1.95, 1.95, 1)]
     rows.write_text("\n".join([head, *lines]), encoding="utf-8")

@@ -47,6 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def prices() -> list[dict[str, str]]:
     names = {"batchnorm": "1", "dyt": "1.5", "twin": "0.9"}
     common = {"model": "resnet20", "what": "train", "price_low": "0.8", "price_high": "1.6"}
+    common |= dict.fromkeys(("form", "precision", "layout", "image_size", "threads", "device", "batch"), "1")
     return [{**common, "normalizer": name, "price": price} for name, price in names.items()]
 
 
@@ -54,8 +55,8 @@ def test_an_arm_has_its_accuracy_failures_and_price(folder: Path, tmp_path: Path
     found = {one.title: one for one in choices(folder, tmp_path / "nowhere.csv", prices())}
     assert list(found) == ["NF", "BatchNorm", "BatchNorm over 4", "DyT"], "most accurate first, without a mean last"
     assert [round(each) for each in found["NF"].accuracy or ()] == [70, 65, 75]
-    assert (found["DyT"].accuracy, found["DyT"].failed, found["DyT"].rate) == (None, "2 of 3, 1 of 1", 0.4)
-    assert (found["NF"].failed, found["NF"].stalled, found["BatchNorm"].stalled) == ("0 of 3, 0 of 3", 1, 0)
+    assert (found["DyT"].accuracy, found["DyT"].failed, found["DyT"].rate) == (None, ("2 of 3", "1 of 1"), 0.4)
+    assert (found["NF"].failed, found["NF"].stalled, found["BatchNorm"].stalled) == (("0 of 3", "0 of 3"), 1, 0)
     assert {name: one.depends for name, one in found.items()} == {
         "NF": False, "BatchNorm": True, "BatchNorm over 4": True, "DyT": False
     }  # fmt: skip
@@ -70,6 +71,17 @@ def test_a_loss_is_reached_where_the_mean_of_five_logged_ones_is(folder: Path, t
     assert found["BatchNorm"].epochs == pytest.approx(2 * 70 / 100)
     assert found["NF"].epochs == pytest.approx(2 * 80 / 100)
     assert found["DyT"].epochs is None, "two of three seeds do not reach it"
+
+
+def test_prices_of_another_setting_and_unmeasured_dependence_are_not_told(folder: Path, tmp_path: Path) -> None:
+    others = [
+        {**row, "precision": "bf16", "price": "9", "what": what} for row in prices() for what in ("train", "memory")
+    ]
+    runs = folder / "runs.csv"
+    runs.write_text(runs.read_text(encoding="utf-8").replace(",digits,0\n", ",digits,\n"), encoding="utf-8")
+    found = {one.title: one for one in choices(folder, tmp_path / "nowhere.csv", [*others, *prices()])}
+    assert found["NF"].price == {"train": (0.9, 0.8, 1.6)}
+    assert (found["NF"].depends, found["BatchNorm"].depends) == (None, True)
 
 
 def test_the_table_gives_the_time_to_it_over_batchnorms(folder: Path, tmp_path: Path) -> None:

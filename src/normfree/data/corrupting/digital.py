@@ -27,7 +27,7 @@ def elastic(pixels: Pixels, constants: tuple[float, ...], scale: float, random: 
     """
     strength, smooth, reach = (each * scale for each in constants)
     side = len(pixels)
-    middle, third = side // 2, side // 3
+    middle, third = side // 2, max(1, side // 3)
     points = np.array([(third, third), (third, -third), (-third, -third)], dtype=float) + middle
     moved = points + random.uniform(-reach, reach, points.shape)
     # From where a point has gone to where it was: rows of [row, column, 1] times what is solved for.

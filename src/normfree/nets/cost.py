@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,9 +85,18 @@ def _shadow(model: nn.Module) -> nn.Module:
 
 
 def _meta_copy(model: nn.Module) -> nn.Module:
+    """Convolutions take their weights as they are: standardisation changes no shape and is the same for any batch."""
     memo: dict[int, Any] = {}
     for parameter in model.parameters():
         memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
     for buffer in model.buffers():
         memo[id(buffer)] = buffer.to("meta")
-    return copy.deepcopy(model, memo)
+    shadow = copy.deepcopy(model, memo)
+    for module in shadow.modules():
+        if isinstance(module, WSConv2d):
+            module.__dict__["effective"] = partial(_as_they_are, module)
+    return shadow
+
+
+def _as_they_are(convolution: WSConv2d, output_scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    return convolution.weight, convolution.bias

@@ -1,16 +1,14 @@
 """Every example of docs/extending.md, added to a copy of this tree, works."""
 
-import os
+import itertools
 import re
 import shlex
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.warm_tree import Tree
 
 PAGE = ROOT / "docs" / "extending.md"
 COPIED = (
@@ -44,33 +42,33 @@ def test_every_row_of_the_table_has_its_section() -> None:
     assert links == {title.lower().replace(" ", "-") for title in sections()}
 
 
+def fences(title: str) -> Iterator[re.Match[str]]:
+    return FENCE.finditer(sections()[title])
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    """A copy of this tree with every example added."""
+    place = tmp_path_factory.mktemp("tree")
+    made = Tree(place, COPIED)
+    for fence in itertools.chain.from_iterable(map(fences, examples())):
+        if fence["file"]:
+            assert not (place / fence["file"]).exists(), "a new file: nothing is edited"
+            (place / fence["file"]).write_text(fence["text"], encoding="utf-8")
+    with made:
+        yield made
+
+
 @pytest.mark.cli
 @pytest.mark.parametrize("title", examples())
-def test_the_example_works(title: str, tmp_path: Path) -> None:
-    for name in COPIED:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    commands = []
-    for fence in FENCE.finditer(sections()[title]):
-        if fence["file"]:
-            assert not (tmp_path / fence["file"]).exists(), "a new file: nothing is edited"
-            (tmp_path / fence["file"]).write_text(fence["text"], encoding="utf-8")
-        elif fence["language"] == "bash":
-            commands += [shlex.split(line) for line in fence["text"].splitlines()]
+def test_the_example_works(title: str, tree: Tree) -> None:
+    bash = [fence["text"] for fence in fences(title) if fence["language"] == "bash"]
+    commands = [shlex.split(line) for line in "".join(bash).splitlines()]
     assert commands
     for program, *words in commands:
         assert program in ("normfree", "python")
         embedded = words[0] == "train" and not any(word.startswith("data=") for word in words)
-        answer = subprocess.run(
-            [sys.executable, *words]
-            if program == "python"
-            else [sys.executable, f"{words[0]}.py", *words[1:], *(QUICK if embedded else ())],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+        answer = tree.run(
+            words if program == "python" else [f"{words[0]}.py", *words[1:], *(QUICK if embedded else ())]
         )
         assert answer.returncode == 0, answer.stderr

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,35 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.data.images import write_parquet
+from tests.warm_tree import Tree
 
 COPIED = ("bench.py", "train.py", "report.py", "conf", "experiments", "pyproject.toml", "scripts", "src")
 COMMIT = "0123456789" * 4
 
 
-def session(place: Path, *parts: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def session(
+    place: Path, *parts: str, interpreter: str | Path = sys.executable, **variables: str
+) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "REHEARSAL"}
     return subprocess.run(
         ["bash", "scripts/gpu_session.sh", *parts],
         cwd=place,
-        env={**environment, "PYTHON": sys.executable, "NORMFREE_COMMIT": COMMIT, **variables},
+        env={**environment, "PYTHON": str(interpreter), "NORMFREE_COMMIT": COMMIT, **variables},
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    with Tree(tmp_path_factory.mktemp("tree"), COPIED) as tree:
+        yield tree
+
+
+def rehearsal(tree: Tree, part: str, out: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return session(tree.place, part, interpreter=tree.interpreter, OUT=str(out), REHEARSAL="1", **variables)
 
 
 @pytest.fixture
@@ -64,8 +78,8 @@ def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
      ("latency", "nets-gpu.csv", 4), ("figure", "latency-gpu.csv", 1), ("race", "train-gpu.csv", 4),
      ("together", "together-gpu.csv", 10)],
 )  # fmt: skip
-def test_a_measurement(checkout: Path, tmp_path: Path, part: str, file: str, rows: int) -> None:
-    answer = session(checkout, part, OUT=str(tmp_path / "out"), REHEARSAL="1")
+def test_a_measurement(tree: Tree, tmp_path: Path, part: str, file: str, rows: int) -> None:
+    answer = rehearsal(tree, part, tmp_path / "out")
     assert answer.returncode == 0, answer.stderr
     with (tmp_path / "out" / file).open(newline="", encoding="utf-8") as opened:
         found = list(csv.DictReader(opened))
@@ -73,14 +87,14 @@ def test_a_measurement(checkout: Path, tmp_path: Path, part: str, file: str, row
     assert {row["commit"] for row in found} == {COMMIT}
 
 
-def test_the_quickstart_and_its_report(checkout: Path, tmp_path: Path) -> None:
-    answer = session(checkout, "sweep", OUT=str(tmp_path / "out"), REHEARSAL="1")
+def test_the_quickstart_and_its_report(tree: Tree, tmp_path: Path) -> None:
+    answer = rehearsal(tree, "sweep", tmp_path / "out")
     assert answer.returncode == 0, answer.stderr
     assert len(list((tmp_path / "out" / "runs").glob("*/*/result.json"))) >= 1
     assert list((tmp_path / "out" / "reports").rglob("*.md"))
 
 
-def test_the_speed_run_and_its_report(checkout: Path, tmp_path: Path) -> None:
+def test_the_speed_run_and_its_report(tree: Tree, tmp_path: Path) -> None:
     """Every seed that follows the first ones goes on with the same runs."""
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     images = [_png(colour) for colour in range(len(names))]
@@ -88,10 +102,7 @@ def test_the_speed_run_and_its_report(checkout: Path, tmp_path: Path) -> None:
         labels = [number % len(names) for number in range(count)]
         file = tmp_path / "cifar10" / f"{split}-00000-of-00001.parquet"
         write_parquet(file, [images[label] for label in labels], labels, "img", names)
-    answer = session(
-        checkout, "speedrun", OUT=str(tmp_path / "out"), REHEARSAL="1", CIFAR10=str(tmp_path / "cifar10"),
-        SPEEDRUN_SEEDS="1",
-    )  # fmt: skip
+    answer = rehearsal(tree, "speedrun", tmp_path / "out", CIFAR10=str(tmp_path / "cifar10"), SPEEDRUN_SEEDS="1")
     assert answer.returncode == 0, answer.stderr
     runs = [path.parent.name for path in (tmp_path / "out" / "runs").glob("*/*/result.json")]
     assert len(runs) == 2 * 2 * 2, "networks, lengths and seeds"

@@ -175,7 +175,8 @@ def standing_by() -> StandingBy | None:
         return None
     mine, theirs = socket.socketpair()
     command = [sys.executable, "-m", "tests.warm_process", str(theirs.fileno()), "-" * ROOM]
-    environment = {**first_environment(), "PYTHONPATH": str(ROOT), "ROOM": "-" * ROOM}
+    path = os.pathsep.join(filter(None, (str(ROOT), first_environment().get("PYTHONPATH"))))
+    environment = {**first_environment(), "PYTHONPATH": path, "ROOM": "-" * ROOM}
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=nothing, stdout=nothing

@@ -1,13 +1,14 @@
 """The suite `latency`: real steps of small networks, what is refused before it is tried, resuming, bad input."""
 
 import csv
+import pickle
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from tests.shared_folder import shared_folder
 
 import normfree.bench.latency_steps as latency_steps
 import normfree.bench.rows as bench_rows
@@ -21,17 +22,21 @@ SMALL = ("image_size=16", "batch=2", "rounds=2", "threads=1")
 
 
 @pytest.fixture(autouse=True)
-def _alike(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _alike(roofline: Roofline, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As many threads afterwards as before; the limits of this machine are measured once."""
     before = torch.get_num_threads()
-    monkeypatch.setattr(latency_steps, "measure_roofline", lambda *_: measured())
+    monkeypatch.setattr(latency_steps, "measure_roofline", lambda *_: roofline)
     yield
     torch.set_num_threads(before)
 
 
-@cache
-def measured() -> Roofline:
-    return measure_roofline(torch.device("cpu"), ("fp32", "bf16"))
+@pytest.fixture(scope="module")
+def roofline(tmp_path_factory: pytest.TempPathFactory) -> Roofline:
+    with shared_folder(tmp_path_factory, "roofline") as place:
+        if not (file := place / "measured").exists():
+            file.write_bytes(pickle.dumps(measure_roofline(torch.device("cpu"), ("fp32", "bf16"))))
+        measured: Roofline = pickle.loads(file.read_bytes())
+    return measured
 
 
 def latency(out: Path, *words: str) -> list[dict[str, str]]:
@@ -189,8 +194,8 @@ def test_steps_change_no_weight() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_the_limits_are_those_of_this_machine() -> None:
-    limits = measured()
+def test_the_limits_are_those_of_this_machine(roofline: Roofline) -> None:
+    limits = roofline
     assert limits.flops["fp32"] > 1e8
     assert limits.flops["bf16"] > 1e7
     assert limits.bandwidth > 1e7

@@ -21,6 +21,7 @@ IMAGES = {
 BENCH = {
     "nets": ("models=nf_resnet50", "image_size=32", "batch=1", "infer_batch=1", "rounds=1", "layout=nhwc"),
 }
+FEW_CORRUPTIONS = "corruptions=gaussian_noise,fog"
 PROBES = {"signal": ("image_size=16", "batch=4")}
 _AS_THEY_ARE = ("--help", "-h", "--cfg", "--version", "plan=true")
 
@@ -43,6 +44,8 @@ def added(command: str, words: list[str]) -> list[str]:
         return list(BENCH.get(words[0], ()))
     if command == "report":
         return list(next((short for probe, short in PROBES.items() if f"probe={probe}" in words), ()))
+    if command == "evaluate":
+        return [FEW_CORRUPTIONS] if any("corruptions" in word for word in words) else []
     return ["images=20"] if command == "export" else []
 
 

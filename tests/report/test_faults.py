@@ -1,5 +1,6 @@
 """One damaged file stops one run: every single fault ends in a line, or in a report that counts the run as damaged."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -17,13 +18,26 @@ from normfree.study import Study, collect, judge, load_experiment
 FAULTS = faults.faults()
 
 
+RENDERED = set[bytes]()
+
+
 def built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """The runs of a report that is made whole but for the pictures' bytes, which take most of the time."""
+    """The runs of a report that is made whole but for the pictures' bytes, which take most of the time.
+
+    Once for all faults of which it sees the same: the same table but for why a run is damaged (which
+    `test_many_damaged_runs_stop_none_of_the_others` renders for each), and the same files beside the results.
+    """
     monkeypatch.setattr("normfree.report.layout.encode", lambda figure: {"svg": b"", "png": b"", "pdf": b""})
     experiment = load_experiment(NAME, folder / "experiments")
     collection = collect(experiment.name, folder / "runs", experiment.command)
-    render(Study(experiment, collection), judge(experiment, collection.table))
-    return collection.table.set_index("run_id")
+    table = collection.table
+    seen = hashlib.sha256(table.assign(reason=table["reason"].where(table["status"] != DAMAGED)).to_csv().encode())
+    for path in sorted(path for path in folder.rglob("*") if path.name != "result.json" and path.is_file()):
+        seen.update(path.read_bytes())
+    if seen.digest() not in RENDERED:
+        render(Study(experiment, collection), judge(experiment, table))
+        RENDERED.add(seen.digest())
+    return table.set_index("run_id")
 
 
 def test_there_are_enough_of_them() -> None:

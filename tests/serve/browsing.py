@@ -56,10 +56,8 @@ def video_camera(video: Path, path: Path) -> Path:
 
 
 @contextmanager
-def browser(
-    place: Path, camera: Path | None, size: tuple[int, int] = (1280, 900), dark: bool = False, phone: bool = False
-) -> Iterator[Any]:
-    """Selenium's driver of one that has no history.
+def browser(place: Path, camera: Path | None, size: tuple[int, int] = (1280, 900)) -> Iterator[Any]:
+    """Selenium's driver of one that has no history, in light colours.
 
     Args:
         camera: what it films; ``None`` denies it.
@@ -80,15 +78,20 @@ def browser(
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER, log_output=subprocess.DEVNULL))
     try:
-        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        if phone:
-            metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 2, "mobile": True}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-            driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        shown_as(driver, False)
         yield driver
     finally:
         driver.quit()
+
+
+def shown_as(driver: Any, dark: bool, phone: tuple[int, int] | None = None) -> None:
+    """In dark colours, or on a phone of so many pixels."""
+    features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    if phone is not None:
+        metrics = {"width": phone[0], "height": phone[1], "deviceScaleFactor": 2, "mobile": True}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
 
 
 def console(driver: Any) -> list[str]:

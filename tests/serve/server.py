@@ -1,5 +1,7 @@
-"""A server as users start it, in a process of its own, and what it takes of memory."""
+"""A server as users start it, in a process of its own, what it takes of memory, and a client."""
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -8,23 +10,28 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
+from tests import warm
 from tests.conftest import ROOT
 
 START_SECONDS = 90
 
 
 class Server:
-    """``predict.py source=browser port=0 ...``; a context manager that stops it by Ctrl-C."""
+    """``predict.py source=browser port=0 ...``; a context manager that stops it by Ctrl-C.
 
-    def __init__(self, *words: str, port: int = 0, cwd: Path = ROOT) -> None:
+    Args:
+        fresh: with an interpreter of its own, whose memory nobody shares.
+    """
+
+    def __init__(self, *words: str, port: int = 0, cwd: Path = ROOT, fresh: bool = True) -> None:
         self.lines: list[str] = []
         self.errors = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / "predict.py"), "source=browser", f"port={port}", *words],
+        self._process: subprocess.Popen[str] = (subprocess.Popen if fresh else warm.Popen)(
+            [sys.executable, str(ROOT / "predict.py"), "source=browser", f"port={port}", *words],
             cwd=cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -93,3 +100,18 @@ class Server:
         decoders = [each for each in own.children(recursive=True) if "forkserver" in " ".join(each.cmdline())]
         parts = {"server": [own], "decoders": decoders}
         return {name: sum(each.memory_full_info().pss for each in every) / 2**20 for name, every in parts.items()}
+
+
+def post(server: Server, path: str, body: bytes, kind: str = "image/jpeg", **headers: str) -> tuple[int, Any]:
+    """Waits where it is told to slow down."""
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            connection.request("POST", path, body, {"Content-Type": kind, **headers})
+            answer = connection.getresponse()
+            status, content = answer.status, answer.read()
+        finally:
+            connection.close()
+        if status not in (429, 503):
+            return status, json.loads(content)
+        time.sleep(0.3)

@@ -87,7 +87,6 @@ def test_nothing_is_left_of_a_run_with_a_stopped_rank(tmp_path: Path, how: str) 
             assert main.poll() is None
         children = psutil.Process(main.pid).children()
         next(child for child in children if child.environ()[RANK] == "1").suspend()
-        began = time.monotonic()
         if how == "killed":
             main.kill()
         else:
@@ -95,7 +94,6 @@ def test_nothing_is_left_of_a_run_with_a_stopped_rank(tmp_path: Path, how: str) 
             time.sleep(0.5)  # two at once are one
             main.send_signal(signal.SIGINT)
         assert main.wait(20) == (130 if how == "interrupted twice" else -signal.SIGKILL)
-        assert time.monotonic() - began < 10
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
 

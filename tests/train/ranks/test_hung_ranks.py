@@ -112,7 +112,7 @@ def test_a_hung_task_of_slurm_ends_the_run(tmp_path: Path, how: str) -> None:
                 lambda: any(path.read_text("utf-8").count("\n") > rows for path in tmp_path.rglob("metrics.csv")), 120
             )
             psutil.Process(tasks[1].pid).suspend()
-        _, told = tasks[0].communicate(timeout=60)
+        _, told = tasks[0].communicate(timeout=120)
         assert tasks[0].returncode == 1, told
         if how == "deadlock":
             tasks[1].communicate(timeout=30)

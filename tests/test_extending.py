@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
-from tests.warm_tree import Tree
+from tests.warm_tree import Tree, copy
 
 PAGE = ROOT / "docs" / "extending.md"
 COPIED = (
@@ -49,14 +49,13 @@ def fences(title: str) -> Iterator[re.Match[str]]:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     """A copy of this tree with every example added."""
-    place = tmp_path_factory.mktemp("tree")
-    made = Tree(place, COPIED)
+    place = copy(tmp_path_factory.mktemp("tree"), COPIED)
     for fence in itertools.chain.from_iterable(map(fences, examples())):
         if fence["file"]:
             assert not (place / fence["file"]).exists(), "a new file: nothing is edited"
             (place / fence["file"]).write_text(fence["text"], encoding="utf-8")
-    with made:
-        yield made
+    with Tree(place) as tree:
+        yield tree
 
 
 @pytest.mark.cli

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.data.images import write_parquet
-from tests.warm_tree import Tree
+from tests.warm_tree import Tree, copy
 
 COPIED = ("bench.py", "train.py", "report.py", "conf", "experiments", "pyproject.toml", "scripts", "src")
 COMMIT = "0123456789" * 4
@@ -38,7 +37,7 @@ def session(
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
-    with Tree(tmp_path_factory.mktemp("tree"), COPIED) as tree:
+    with Tree(copy(tmp_path_factory.mktemp("tree"), COPIED)) as tree:
         yield tree
 
 
@@ -48,14 +47,7 @@ def rehearsal(tree: Tree, part: str, out: Path, **variables: str) -> subprocess.
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    place = tmp_path / "checkout"
-    place.mkdir()
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, place)
-    return place
+    return copy(tmp_path / "checkout", COPIED)
 
 
 def test_no_such_part() -> None:

@@ -1,13 +1,14 @@
 """Commands of a copy of this tree, each forked from one process that has imported the copy's code once.
 
-``python -m tests.warm_tree SOCKET``, started in the copy, is asked through the socket. `Tree` makes a copy and starts
-it; its `interpreter` asks, and is what a script may take for Python.
+``python -m tests.warm_tree SOCKET``, started in the copy, is asked through the socket. `Tree` starts it, and
+its `interpreter` asks.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -19,15 +20,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import warm
+from tests.warm import ROOT, UNREAD, run
 
-ROOT = Path(__file__).resolve().parent.parent
 OF_TESTS = tuple(f"tests/{name}.py" for name in ("undrawn", "warm", "warm_process", "warm_tree"))
-_ASKS = """#!{interpreter} -IS
-import json, os, socket, sys
-asked = {{"words": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+_ASKS = """import json, os, socket, sys
+asked = {"words": sys.argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
 connection = socket.socket(socket.AF_UNIX)
-connection.connect({path!r})
+connection.connect(sys.argv[1])
 connection.sendall(json.dumps(asked).encode() + b"\\n")
 code, out, error = json.loads(connection.makefile().read())
 sys.stdout.write(out)
@@ -36,35 +35,44 @@ sys.exit(code)
 """
 
 
+def copy(place: Path, names: Iterable[str]) -> Path:
+    """These files and folders of this tree in a folder."""
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, place / name)
+        else:
+            shutil.copy(ROOT / name, place / name)
+    return place
+
+
 class Tree:
-    """A copy of some of this tree; a context manager, within which its commands are forked.
+    """A context manager, within which the commands of a copy of this tree are forked.
 
     Args:
-        place: an empty folder.
-        names: files and folders that are copied.
+        place: the folder of the copy.
+
+    Attributes:
+        interpreter: what a script may take for Python.
     """
 
-    def __init__(self, place: Path, names: Iterable[str]) -> None:
-        self.place = place
-        for name in (*names, *OF_TESTS):
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, place / name)
-            else:
-                shutil.copy(ROOT / name, place / name)
-        # Names of sockets are short.
-        self._socket = Path(tempfile.mkdtemp(prefix="tree-"), "asked")
-        self.interpreter = place / "ask.py"
-        words = {"interpreter": sys.executable, "path": str(self._socket)}
-        self.interpreter.write_text(_ASKS.format(**words), encoding="utf-8")
-        self.interpreter.chmod(0o755)
+    def __init__(self, place: Path) -> None:
+        self.place = copy(place, OF_TESTS)
+        self.interpreter = place / "python"
 
     def __enter__(self) -> Tree:
+        # Names of sockets are short.
+        self._folder = tempfile.TemporaryDirectory(prefix="tree-")
+        path = Path(self._folder.name, "asked")
+        (self.place / "ask.py").write_text(_ASKS, encoding="utf-8")
+        asks = shlex.join([sys.executable, "-IS", str(self.place / "ask.py"), str(path)])
+        self.interpreter.write_text(f'#!/bin/sh\nexec {asks} "$@"\n', encoding="utf-8")
+        self.interpreter.chmod(0o755)
         variables = {**os.environ, "PYTHONPATH": f"{self.place / 'src'}{os.pathsep}{self.place}"}
-        words = [sys.executable, "-m", "tests.warm_tree", str(self._socket)]
+        words = [sys.executable, "-m", "tests.warm_tree", str(path)]
         self._process = subprocess.Popen(words, cwd=self.place, env=variables, stdin=subprocess.PIPE)
         until = time.monotonic() + 60
-        while not self._socket.exists():
+        while not path.exists():
             assert self._process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.02)
@@ -72,7 +80,7 @@ class Tree:
 
     def __exit__(self, *error: object) -> None:
         self._process.communicate()
-        shutil.rmtree(self._socket.parent)
+        self._folder.cleanup()
 
     def run(self, words: Sequence[str], timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """``python WORDS`` in the copy."""
@@ -83,14 +91,10 @@ class Tree:
 def _answer(connection: socket.socket) -> None:
     with connection:
         asked: dict[str, Any] = json.loads(connection.makefile().readline())
-        variables = {**os.environ, **{name: value for name, value in asked["environment"].items() if _is_told(name)}}
-        words, folder = [sys.executable, *asked["words"]], asked["folder"]
-        done = warm.run(words, cwd=folder, env=variables, capture_output=True)
+        told = {name: value for name, value in asked["environment"].items() if name.startswith(UNREAD)}
+        words, variables = [sys.executable, *asked["words"]], {**os.environ, **told}
+        done = run(words, cwd=asked["folder"], env=variables, capture_output=True)
         connection.sendall(json.dumps([done.returncode, done.stdout, done.stderr]).encode())
-
-
-def _is_told(name: str) -> bool:
-    return name.startswith(warm.UNREAD)
 
 
 def _serve(path: str) -> None:

@@ -195,12 +195,11 @@ def test_steps_change_no_weight() -> None:
 
 
 def test_the_limits_are_those_of_this_machine(roofline: Roofline) -> None:
-    limits = roofline
-    assert limits.flops["fp32"] > 1e8
-    assert limits.flops["bf16"] > 1e7
-    assert limits.bandwidth > 1e7
-    assert limits.least_seconds("fp32", limits.flops["fp32"], 0) == 1
-    assert limits.least_seconds("bf16", 0, 2 * limits.bandwidth) == 2
+    assert roofline.flops["fp32"] > 1e8
+    assert roofline.flops["bf16"] > 1e7
+    assert roofline.bandwidth > 1e7
+    assert roofline.least_seconds("fp32", roofline.flops["fp32"], 0) == 1
+    assert roofline.least_seconds("bf16", 0, 2 * roofline.bandwidth) == 2
     assert torch.backends.cuda.matmul.fp32_precision == "none"
 
 

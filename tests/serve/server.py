@@ -1,7 +1,5 @@
-"""A server as users start it, in a process of its own, what it takes of memory, and a client."""
+"""A server as users start it, in a process of its own, and what it takes of memory."""
 
-import http.client
-import json
 import os
 import re
 import signal
@@ -10,7 +8,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 from tests import warm
@@ -100,18 +97,3 @@ class Server:
         decoders = [each for each in own.children(recursive=True) if "forkserver" in " ".join(each.cmdline())]
         parts = {"server": [own], "decoders": decoders}
         return {name: sum(each.memory_full_info().pss for each in every) / 2**20 for name, every in parts.items()}
-
-
-def post(server: Server, path: str, body: bytes, kind: str = "image/jpeg", **headers: str) -> tuple[int, Any]:
-    """Waits where it is told to slow down."""
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        try:
-            connection.request("POST", path, body, {"Content-Type": kind, **headers})
-            answer = connection.getresponse()
-            status, content = answer.status, answer.read()
-        finally:
-            connection.close()
-        if status not in (429, 503):
-            return status, json.loads(content)
-        time.sleep(0.3)

@@ -16,13 +16,28 @@ from typing import Any
 import psutil
 import pytest
 from tests.serve import pictures
-from tests.serve.server import Server, post
+from tests.serve.server import Server
 from tests.tiers import times
 
 from normfree.serve.browser.limits import CONNECTIONS, HEAD_SECONDS
 
 MOST_GROWTH = 150
 """MiB by which the server's own memory may grow under anything; a decoder's goes when it ends."""
+
+
+def post(server: Server, path: str, body: bytes, kind: str = "image/jpeg", **headers: str) -> tuple[int, Any]:
+    """Waits where it is told to slow down."""
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            connection.request("POST", path, body, {"Content-Type": kind, **headers})
+            answer = connection.getresponse()
+            status, content = answer.status, answer.read()
+        finally:
+            connection.close()
+        if status not in (429, 503):
+            return status, json.loads(content)
+        time.sleep(0.3)
 
 
 def get(server: Server, path: str) -> tuple[int, Any, bytes]:

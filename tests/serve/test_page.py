@@ -5,14 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
 from PIL import Image
-from tests.serve import pictures
 from tests.serve.browsing import browser, console, digits_camera, needs_chromium, shown_as, text, video_camera
-from tests.serve.server import Server, post
+from tests.serve.server import Server
 
 from normfree import api
 from normfree.trained import from_run
@@ -21,25 +19,12 @@ pytestmark = needs_chromium
 GIVEN = "NORMFREE_TEST_DATA"
 PROMISED = 15
 """Frames a second, end to end, of a small network on two cores."""
-SHARE = 1 / 4
-"""Of the frames that a client without a browser, one after the other, is answered, if that is less: cores differ."""
 TOP = ".card:not([hidden]) .bars .label"
 
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return digits_camera(tmp_path_factory.mktemp("camera") / "digits.mjpeg")
-
-
-@pytest.fixture(scope="module")
-def wanted(server: Server) -> float:
-    """Frames a second that a page has to reach on this machine."""
-    times = []
-    for _ in range(15):
-        began = time.perf_counter()
-        assert post(server, "/frame?of=0,1", pictures.encoded(size=(160, 120)))[0] == 200
-        times.append(time.perf_counter() - began)
-    return min(PROMISED, SHARE / median(times))
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +62,10 @@ def rate(driver: Any) -> float:
     return float(shown) if shown[:1].isdigit() else 0.0
 
 
-def best_rate(driver: Any, wanted: float) -> float:
-    """Of a minute, or until it is what is wanted, as other programs may take the cores for a while."""
-    best, end = 0.0, time.monotonic() + 60
-    while best < wanted and time.monotonic() < end:
+def best_rate(driver: Any) -> float:
+    """Of three minutes, or until it is what was promised, as other programs may take the cores for a while."""
+    best, end = 0.0, time.monotonic() + 180
+    while best < PROMISED and time.monotonic() < end:
         best = max(best, rate(driver))
         time.sleep(0.3)
     return best
@@ -96,16 +81,15 @@ def labels(driver: Any, seconds: float) -> list[str]:
     return seen
 
 
-def test_labels_follow_the_camera_at_the_promised_rate(wanted: float, page: Any) -> None:
+def test_labels_follow_the_camera_at_the_promised_rate(page: Any) -> None:
     until(lambda: rate(page) > 0)
     seen = labels(page, 8)
     followed = sum(int(after) == (int(before) + 1) % 10 for before, after in pairwise(seen))
     assert followed >= 4, seen
     assert len(set(seen)) >= 6, seen
-    best = best_rate(page, wanted)
-    told = f"latency {text(page, '#median')}, share of the networks {text(page, '#share')}"
-    print(f"{best} frames/s ({wanted:.1f} wanted), {told}")
-    assert best >= wanted
+    best = best_rate(page)
+    print(f"{best} frames/s, latency {text(page, '#median')}, share of the networks {text(page, '#share')}")
+    assert best >= PROMISED
 
 
 def test_the_keyboard(page: Any) -> None:
@@ -277,7 +261,7 @@ def test_a_server_that_is_gone_and_comes_back(twins: list[api.Run], camera: Path
         assert second.errors == ""
 
 
-def test_a_real_video_as_camera(server: Server, wanted: float, tmp_path: Path) -> None:
+def test_a_real_video_as_camera(server: Server, tmp_path: Path) -> None:
     video = Path(os.environ.get(GIVEN, "")) / "video" / "bikes.mp4"
     if not os.environ.get(GIVEN) or not video.is_file():
         pytest.skip(f"{GIVEN} names no folder with video/bikes.mp4")
@@ -285,7 +269,7 @@ def test_a_real_video_as_camera(server: Server, wanted: float, tmp_path: Path) -
         driver.get(server.url)
         until(lambda: rate(driver) > 0)
         assert len(labels(driver, 8)) > 1
-        assert best_rate(driver, wanted) >= wanted
+        assert best_rate(driver) >= PROMISED
         assert console(driver) == []
 
 

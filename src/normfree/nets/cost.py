@@ -85,7 +85,10 @@ def _shadow(model: nn.Module) -> nn.Module:
 
 
 def _meta_copy(model: nn.Module) -> nn.Module:
-    """Convolutions take their weights as they are: standardisation changes no shape and is the same for any batch."""
+    """A copy without memory, whose convolutions take their weights as they are.
+
+    Standardisation changes no shape, and what it keeps does not grow with the batch.
+    """
     memo: dict[int, Any] = {}
     for parameter in model.parameters():
         memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)

@@ -87,6 +87,7 @@ def test_nothing_is_left_of_a_run_with_a_stopped_rank(tmp_path: Path, how: str) 
             assert main.poll() is None
         children = psutil.Process(main.pid).children()
         next(child for child in children if child.environ()[RANK] == "1").suspend()
+        began = time.monotonic()
         if how == "killed":
             main.kill()
         else:
@@ -94,6 +95,7 @@ def test_nothing_is_left_of_a_run_with_a_stopped_rank(tmp_path: Path, how: str) 
             time.sleep(0.5)  # two at once are one
             main.send_signal(signal.SIGINT)
         assert main.wait(20) == (130 if how == "interrupted twice" else -signal.SIGKILL)
+        assert time.monotonic() - began < 10
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
 
@@ -105,6 +107,7 @@ def test_a_hung_task_of_slurm_ends_the_run(tmp_path: Path, how: str) -> None:
     port, hangs = free_port(), (*HANGS, f"runs_dir={tmp_path}", *(clip if how == "deadlock" else ()))
     tasks = [slurm_task(number, port, *hangs) for number in range(2)]
     try:
+        until(lambda: any(tmp_path.rglob("config.yaml")), 120)  # each imports torch for itself
         if how == "stopped":
             # Long enough for each to have told that it trains.
             rows = 60
@@ -112,7 +115,7 @@ def test_a_hung_task_of_slurm_ends_the_run(tmp_path: Path, how: str) -> None:
                 lambda: any(path.read_text("utf-8").count("\n") > rows for path in tmp_path.rglob("metrics.csv")), 120
             )
             psutil.Process(tasks[1].pid).suspend()
-        _, told = tasks[0].communicate(timeout=120)
+        _, told = tasks[0].communicate(timeout=60)
         assert tasks[0].returncode == 1, told
         if how == "deadlock":
             tasks[1].communicate(timeout=30)
